@@ -1,0 +1,119 @@
+# lansplice - build, check, install.        make help lists the targets
+#
+# Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; TESTING=1 builds the [test]
+# section into the daemon; DESTDIR= and PREFIX= for install; B= the build folder.
+
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+
+# Sanitized, testing and other-compiler objects never mix with the plain ones.
+comma   := ,
+B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)
+
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
+
+PKGS_CORE   := libsodium
+PKGS_DAEMON := libsodium libuv libnl-3.0 libnl-route-3.0 inih json-c
+PKGS_TEST   := check json-c
+pkg          = $(shell pkg-config $1 $2)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
+CFLAGS   ?= -O2 -g
+CPPFLAGS += -Ikmod-free -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
+CFLAGS   += -std=c11 $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
+LDFLAGS  += -Wl,--gc-sections -Wl,-z,relro,-z,now
+ifdef SAN
+CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS  += -fsanitize=$(SAN)
+else
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+
+CORE_SRC   := $(wildcard kmod-free/*.c kmod-free/*/*.c)
+DAEMON_SRC := $(wildcard daemon/*.c)
+UNIT_SRC   := $(wildcard tests/unit/check_*.c)
+SIM_SRC    := $(wildcard tests/sim/check_*.c)
+SIM_LIB    := $(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c))
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+TOOL_SRC   := $(wildcard tests/lab/tools/*.c)
+
+obj         = $(1:%.c=$B/%.o)
+UNIT_BIN   := $(UNIT_SRC:%.c=$B/%)
+SIM_BIN    := $(SIM_SRC:%.c=$B/%)
+FUZZ_BIN   := $(FUZZ_SRC:%.c=$B/%)
+TOOL_BIN   := $(TOOL_SRC:%.c=$B/%)
+CORE_LIB   := $B/libkmod-free.a
+
+.PHONY: all check check-unit check-sim check-lab check-long fuzz lint demo install clean help \
+        test-programs lab-programs
+all: $B/lansplice
+
+help:
+	@echo 'make all | check | check-unit | check-sim | check-lab | check-long | fuzz | lint | demo'
+	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1'
+
+$(CORE_LIB): $(call obj,$(CORE_SRC))
+	$(call say,AR,$@)
+	$Qrm -f $@ && ar rcs $@ $^
+
+$B/lansplice: $(call obj,$(DAEMON_SRC)) $(CORE_LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON))
+
+$B/kmod-free/%.o: kmod-free/%.c
+	$(call say,CC,$<)
+	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(call pkg,--cflags,$(PKGS_CORE)) -c -o $@ $<
+
+$B/%.o: %.c
+	$(call say,CC,$<)
+	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP \
+	    $(call pkg,--cflags,$(if $(filter daemon/%,$<),$(PKGS_DAEMON),$(PKGS_CORE) $(PKGS_TEST))) -c -o $@ $<
+
+$(UNIT_BIN): $B/%: $B/%.o $(CORE_LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
+
+$(SIM_BIN): $B/%: $B/%.o $(call obj,$(SIM_LIB)) $(CORE_LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
+
+$(TOOL_BIN): $B/%: $B/%.o $(CORE_LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
+
+# libFuzzer is clang's: make CC=clang SAN=fuzzer,address,undefined fuzz-programs
+$(FUZZ_BIN): $B/%: $B/%.o $(CORE_LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
+fuzz-programs: $(FUZZ_BIN)
+
+test-programs: $(UNIT_BIN) $(SIM_BIN)
+lab-programs: $B/lansplice $(TOOL_BIN)
+unit-programs: $(UNIT_BIN)
+sim-programs: $(SIM_BIN)
+
+# What each target runs stands in scripts/check, which counts and prints the closing line.
+check check-long:
+	$Qscripts/install-deps tests
+	$Qscripts/$@
+check-unit check-sim check-lab fuzz lint:
+	$Qscripts/check $(@:check-%=%)
+demo:
+	$Qscripts/install-deps demo
+	$Qscripts/demo
+
+install: $B/lansplice
+	install -D -m 0755 $B/lansplice $(DESTDIR)$(PREFIX)/sbin/lansplice
+	install -D -m 0644 packaging/man/lansplice.8 $(DESTDIR)$(PREFIX)/share/man/man8/lansplice.8
+	install -D -m 0644 packaging/man/lansplice.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/lansplice.conf.5
+
+clean:
+	rm -rf build
+
+-include $(wildcard $B/*/*.d $B/*/*/*.d $B/*/*/*/*.d)
+.SECONDARY:

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * address.h - the addresses everything here talks about: MAC, IP, prefix, UDP endpoint.
+ *
+ * Plain values, copied freely. IP addresses are in network byte order; an IPv4 address uses the
+ * first four octets and leaves the others zero, so that two equal addresses are equal bytes.
+ */
+#ifndef ADDRESS_H
+#define ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct mac {
+    uint8_t octet[6];
+};
+
+enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
+
+struct ip_address {
+    uint8_t family; /* enum ip_family */
+    uint8_t octet[16];
+};
+
+struct ip_prefix {
+    struct ip_address address; /* host bits zero */
+    uint8_t length_bits;       /* 0-32 or 0-128 */
+};
+
+/* A UDP address and port. A family of IP_NONE says 'not known'. */
+struct endpoint {
+    struct ip_address address;
+    uint16_t port;
+    uint32_t scope_id; /* interface index of an IPv6 link-local address, else 0 */
+};
+
+static inline bool mac_equal(const struct mac *a, const struct mac *b)
+{
+    return memcmp(a->octet, b->octet, sizeof a->octet) == 0;
+}
+
+static inline bool mac_is_zero(const struct mac *m)
+{
+    static const struct mac zero;
+    return mac_equal(m, &zero);
+}
+
+/* Broadcast or multicast: the I/G bit. */
+static inline bool mac_is_group(const struct mac *m)
+{
+    return (m->octet[0] & 1) != 0;
+}
+
+static inline bool mac_is_broadcast(const struct mac *m)
+{
+    static const struct mac all = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+    return mac_equal(m, &all);
+}
+
+static inline struct ip_address ip_v4(const uint8_t octets[4])
+{
+    struct ip_address a = {.family = IP_V4};
+    memcpy(a.octet, octets, 4);
+    return a;
+}
+
+static inline struct ip_address ip_v6(const uint8_t octets[16])
+{
+    struct ip_address a = {.family = IP_V6};
+    memcpy(a.octet, octets, 16);
+    return a;
+}
+
+static inline bool ip_equal(const struct ip_address *a, const struct ip_address *b)
+{
+    return a->family == b->family && memcmp(a->octet, b->octet, sizeof a->octet) == 0;
+}
+
+static inline bool ip_is_unspecified(const struct ip_address *a)
+{
+    static const uint8_t zero[16];
+    return a->family == IP_NONE || memcmp(a->octet, zero, sizeof zero) == 0;
+}
+
+/* fe80::/10 (RFC 4291 s.2.5.6) or 169.254/16 (RFC 3927). */
+static inline bool ip_is_link_local(const struct ip_address *a)
+{
+    if (a->family == IP_V6)
+        return a->octet[0] == 0xfe && (a->octet[1] & 0xc0) == 0x80;
+    return a->family == IP_V4 && a->octet[0] == 169 && a->octet[1] == 254;
+}
+
+static inline bool ip_in_prefix(const struct ip_address *a, const struct ip_prefix *p)
+{
+    unsigned whole = p->length_bits / 8u, rest = p->length_bits % 8u;
+    if (a->family != p->address.family || memcmp(a->octet, p->address.octet, whole) != 0)
+        return false;
+    return rest == 0 || ((a->octet[whole] ^ p->address.octet[whole]) >> (8 - rest)) == 0;
+}
+
+static inline bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+    return a->length_bits == b->length_bits && ip_equal(&a->address, &b->address);
+}
+
+static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && a->scope_id == b->scope_id && ip_equal(&a->address, &b->address);
+}
+
+#endif
