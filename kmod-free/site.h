@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * site.h - one home's whole data path and protocol: what the daemon drives.
+ *
+ * Theory of operation. A site owns its peers (sessions, handshakes, enrolment), the forwarding
+ * databases, the guard and the loop detector. It is pure: frames, datagrams and time go in;
+ * frames, datagrams and events come out through struct site_ops; site_deadline_us() says when
+ * site_tick() must be called next. The daemon (sockets, TAP, netlink, files) and the simulation
+ * (virtual network and time) are two shells around this one core.
+ *
+ * From the LAN:  parse -> guard -> storm limit -> look up -> MSS clamp -> pack/fragment -> seal.
+ * From a peer:   open -> replay -> reassemble -> parse -> guard -> learn source -> TTL repair ->
+ *                MSS clamp -> deliver (-> other peers, on a hub).
+ *
+ * Datagrams are packed while a batch of frames is handed in, and leave at site_flush(): the shell
+ * calls it after each batch it read, so nothing is ever delayed to be packed.
+ *
+ * Single-threaded: every call on one struct site comes from one thread. Its parts have single
+ * writers (peer.h), so that a later version can split the directions over two threads.
+ *
+ * Memory: the struct is large (each peer's reassembly buffers) but sparse; allocate it zeroed, so
+ * that only the pages in use are resident. No call allocates.
+ */
+#ifndef SITE_H
+#define SITE_H
+
+#include "address.h"
+#include "frame/gateway.h"
+#include "tunnel/site_info.h"
+#include "tunnel/wire.h"
+
+#include <stddef.h>
+
+enum {
+    SITE_PEERS_MAX = 32,
+    SITE_SUITES_MAX = 3,
+    SITE_OWN_ADDRESSES_MAX = 16,
+    PEER_ENDPOINTS_MAX = 8,
+    TOKEN_ID_BYTES = 16,
+    SITE_CLASHES_MAX = 16,
+};
+
+/* One UDP datagram to send. @data is the site's and good until the transmit call returns. */
+struct datagram {
+    struct endpoint to;
+    const uint8_t *data;
+    size_t bytes;
+};
+
+enum site_event_kind {
+    EVENT_PEER_UP,        /* peer, endpoint */
+    EVENT_PEER_DOWN,      /* peer */
+    EVENT_PEER_MOVED,     /* peer, endpoint: proven; worth keeping on disk */
+    EVENT_PEER_SITE,      /* peer: its prefixes or gateways are new (site_peer_status has them) */
+    EVENT_TOKEN_REFUSED,  /* peer, endpoint: its token was presented by a second key, or too late */
+    EVENT_CLASH_GATEWAY,  /* peer, address: both homes' gateways have it */
+    EVENT_CLASH_HOST,     /* peer, address, mac (local), other_mac: held by a live host here */
+    EVENT_SUBNETS_DIFFER, /* peer: no IPv4 prefix in common; discovery works, playing may not */
+    EVENT_MAC_FLAPS,      /* mac: seen on both sides by turns, a sign of a loop */
+    EVENT_LOOP_ON_LAN,    /* the LAN itself has a loop; the port is shut */
+    EVENT_LOOP_THROUGH_PEER, /* peer; shut_here: this site shut its port, else the other will */
+    EVENT_LOOP_OVERLAY,   /* peer: the link to it is shut, another path through hubs exists */
+    EVENT_LOOP_REOPENED,  /* peer (or NULL: the port): forwarding again */
+    EVENT_UNDER_LOAD,     /* too many initiations: cookies are demanded (at most once a minute) */
+    EVENT_ORDER_LOW,      /* reserve more order numbers: site_reserve_order() */
+};
+
+struct site_event {
+    enum site_event_kind kind;
+    const char *peer; /* name, or NULL; good during the call */
+    struct endpoint endpoint;
+    struct ip_address address;
+    struct mac mac, other_mac;
+    bool shut_here;
+};
+
+/* A key has proved its token, or an inviter has confirmed ours: keep this on disk, durably. */
+struct site_enrolment {
+    const char *peer;
+    uint8_t public_key[PUBLIC_KEY_BYTES];
+    uint8_t psk[PSK_BYTES]; /* the lasting one */
+    bool joining;           /* we are the joiner: the one-time PSK and token may be forgotten */
+    bool confirmed;         /* inviter: the peer has used the lasting PSK; forget the token */
+};
+
+struct site_ops {
+    void *context;
+    /* Send @count datagrams now, best effort. */
+    void (*transmit)(void *context, const struct datagram *datagrams, size_t count);
+    /* Write one frame to the TAP. */
+    void (*deliver)(void *context, const uint8_t *frame, size_t bytes);
+    void (*event)(void *context, const struct site_event *event);
+    /* Store an enrolment; false when it could not be stored: it then did not happen. */
+    bool (*enrol)(void *context, const struct site_enrolment *enrolment);
+    /* Fill @out with @bytes cryptographically secure random bytes. */
+    void (*random)(void *context, void *out, size_t bytes);
+};
+
+struct site_timers {
+    uint64_t rekey_after_us;  /* 0: 120 s */
+    uint64_t reject_after_us; /* 0: 180 s */
+};
+
+struct site_config {
+    char name[SITE_NAME_MAX + 1];
+    uint8_t private_key[PUBLIC_KEY_BYTES];
+    unsigned guard;      /* enum guard_word, or-ed */
+    unsigned ttl_repair; /* TTL_REPAIR_MDNS, TTL_REPAIR_SSDP, or-ed */
+    bool multicast_all, ra_routes, ipv6_on_link, hub;
+    uint16_t outer_packet_bytes; /* 0: OUTER_PACKET_DEFAULT_BYTES */
+    uint8_t suite[SITE_SUITES_MAX], suite_count; /* best first; those not available are skipped */
+    struct site_timers timers;
+};
+
+/* What a peer is at start or reload. Exactly one of these holds:
+ *   enrolled: has_key, not has_token
+ *   invited:  not has_key, has_token           (we made a token, nobody has used it)
+ *   bound:    has_key, has_token, not joining  (its key has proved the token; it may retry)
+ *   joining:  has_key, has_token, joining      (we hold a token; psk is unused)
+ */
+struct peer_config {
+    char name[SITE_NAME_MAX + 1];
+    bool has_key, has_token, joining;
+    uint8_t public_key[PUBLIC_KEY_BYTES];
+    uint8_t psk[PSK_BYTES];       /* lasting; all zeros: none */
+    uint8_t token_id[TOKEN_ID_BYTES], token_psk[PSK_BYTES];
+    uint64_t token_until_us; /* inviter only; UINT64_MAX: no end */
+    uint64_t keepalive_us;   /* 0: none */
+};
+
+/* What this machine's LAN looks like, by netlink. */
+struct site_lan {
+    struct mac tap_mac, bridge_mac; /* bridge_mac zero: no bridge */
+    uint8_t own_count;
+    struct ip_address own[SITE_OWN_ADDRESSES_MAX]; /* addresses of the bridge */
+    uint8_t prefix_count;
+    struct ip_prefix prefix[SITE_PREFIXES_MAX]; /* on-link, no link-local */
+    struct gateway_set gateways; /* empty: learn them from the LAN */
+};
+
+struct site_counters {
+    uint64_t ttl_repaired_mdns, ttl_repaired_ssdp, mss_clamped, fragmented, reassembled;
+    uint64_t guard_dhcp, guard_ra, guard_gateway, guard_hosts, guard_querier, guard_stp;
+    uint64_t guard_source;       /* frames from a peer with a source MAC that lives here */
+    uint64_t multicast_filtered; /* groups that do not cross */
+    uint64_t loop_stopped, storm_dropped, macs_capped;
+    uint64_t replay_dropped, auth_failed, malformed, unknown_index;
+    uint64_t handshakes, handshakes_refused, cookies_sent, cookies_received;
+    uint64_t reassembly_discarded, too_large;
+};
+
+enum peer_state { PEER_DOWN, PEER_CONNECTING, PEER_UP };
+
+struct peer_status {
+    char name[SITE_NAME_MAX + 1];
+    enum peer_state state;
+    bool invited, joining;
+    bool shut; /* by the loop detector */
+    struct endpoint endpoint;
+    double rtt_ms; /* smoothed; negative: not measured */
+    uint16_t path_mtu_bytes;
+    enum suite suite;
+    uint64_t handshake_age_us; /* UINT64_MAX: never */
+    uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes, lost;
+    unsigned macs;
+    struct site_info remote;   /* what the peer says of itself; name "" until it did */
+};
+
+enum clash_kind { CLASH_GATEWAY, CLASH_HOST, CLASH_SUBNET };
+
+struct site_clash {
+    enum clash_kind kind;
+    char peer[SITE_NAME_MAX + 1];
+    struct ip_address address; /* none for CLASH_SUBNET */
+    struct mac local, remote;
+    uint64_t last_us;
+};
+
+struct site;
+
+/** site_bytes() - How much zeroed memory a site needs, aligned as malloc() aligns */
+size_t site_bytes(void);
+
+/**
+ * site_init() - Begin a site in zeroed memory of site_bytes()
+ * @config:      Copied
+ * @ops:         Copied; its context must outlive the site
+ * @order_next:  First order number to use, @order_limit: first that may not be used yet. Both
+ *               come from a counter on disk that was advanced to @order_limit beforehand, so
+ *               that a crash never makes the site repeat one.
+ *
+ * Return: false when the private key is unusable or no configured suite is available
+ */
+bool site_init(struct site *site, const struct site_config *config, const struct site_ops *ops,
+               uint64_t order_next, uint64_t order_limit, uint64_t now_us);
+
+/** site_wipe() - Forget all keys; the memory may then be freed */
+void site_wipe(struct site *site);
+
+/** site_close() - Tell every peer that this end stops (flush included) */
+void site_close(struct site *site, uint64_t now_us);
+
+/** site_reserve_order() - Answer to EVENT_ORDER_LOW: numbers below @limit may be used */
+void site_reserve_order(struct site *site, uint64_t limit);
+
+/**
+ * site_set_peer() - Add a peer, or change the one of that name without dropping its session
+ *
+ * A changed key or token starts the peer afresh; anything else is taken over as it runs.
+ * Return: false when there are SITE_PEERS_MAX already
+ */
+bool site_set_peer(struct site *site, const struct peer_config *config, uint64_t now_us);
+
+/** site_remove_peer() - Forget a peer and its session, its MACs and its keys */
+void site_remove_peer(struct site *site, const char *name, uint64_t now_us);
+
+/** site_set_options() - A reload: guard, ttl-repair, multicast and the like change as they run.
+ *  Name, private key and suites of @config are not looked at. */
+void site_set_options(struct site *site, const struct site_config *config);
+
+/**
+ * site_set_endpoints() - Where a peer may be called: the kept endpoint first, then resolved names
+ *
+ * Replaces the list. An endpoint proven by a live session stays in use.
+ */
+void site_set_endpoints(struct site *site, const char *name, const struct endpoint *endpoints,
+                        size_t count, uint64_t now_us);
+
+/** site_set_lan() - Addresses, prefixes or gateways changed; peers are told what concerns them */
+void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us);
+
+/** site_network_changed() - A WAN address or route changed: prove all paths now */
+void site_network_changed(struct site *site, uint64_t now_us);
+
+/** site_link_changed() - The TAP or a bridge port changed: look for loops more often for a while */
+void site_link_changed(struct site *site, uint64_t now_us);
+
+/** site_receive_frame() - A frame read from the TAP; may be changed in place */
+void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_t now_us);
+
+/** site_receive_datagram() - A datagram read from the socket; opened in place */
+void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                           size_t bytes, uint64_t now_us);
+
+/** site_flush() - Seal and transmit what was packed since the last call */
+void site_flush(struct site *site, uint64_t now_us);
+
+/** site_tick() - Do what time asks for; flushes. Call at site_deadline_us(), or whenever */
+void site_tick(struct site *site, uint64_t now_us);
+
+/** site_deadline_us() - When site_tick() must be called next; UINT64_MAX: nothing to wait for */
+uint64_t site_deadline_us(const struct site *site);
+
+/* For people who look: none of these changes anything. */
+const struct site_counters *site_counters(const struct site *site);
+size_t site_peer_count(const struct site *site);
+void site_peer_status(const struct site *site, size_t n, uint64_t now_us, struct peer_status *out);
+size_t site_clashes(const struct site *site, uint64_t now_us, struct site_clash *out,
+                    size_t capacity);
+bool site_port_shut(const struct site *site);
+void site_public_key(const struct site *site, uint8_t out[PUBLIC_KEY_BYTES]);
+
+#endif
