@@ -59,10 +59,10 @@ enum site_event_kind {
     EVENT_MAC_FLAPS,      /* mac: seen on both sides by turns, a sign of a loop */
     EVENT_LOOP_ON_LAN,    /* the LAN itself has a loop; the port is shut */
     EVENT_LOOP_THROUGH_PEER, /* peer; shut_here: this site shut its port, else the other will */
-    EVENT_LOOP_OVERLAY,   /* peer: the link to it is shut, another path through hubs exists */
-    EVENT_LOOP_REOPENED,  /* peer (or NULL: the port): forwarding again */
-    EVENT_UNDER_LOAD,     /* too many initiations: cookies are demanded (at most once a minute) */
-    EVENT_ORDER_LOW,      /* reserve more order numbers: site_reserve_order() */
+    EVENT_LOOP_OVERLAY,      /* peer: the link to it is shut, another path through hubs exists */
+    EVENT_LOOP_REOPENED,     /* peer (or NULL: the port): forwarding again */
+    EVENT_UNDER_LOAD, /* too many initiations: cookies are demanded (at most once a minute) */
+    EVENT_ORDER_LOW,  /* reserve more order numbers: site_reserve_order() */
 };
 
 struct site_event {
@@ -107,7 +107,7 @@ struct site_config {
     unsigned guard;      /* enum guard_word, or-ed */
     unsigned ttl_repair; /* TTL_REPAIR_MDNS, TTL_REPAIR_SSDP, or-ed */
     bool multicast_all, ra_routes, ipv6_on_link, hub;
-    uint16_t outer_packet_bytes; /* 0: OUTER_PACKET_DEFAULT_BYTES */
+    uint16_t outer_packet_bytes;                 /* 0: OUTER_PACKET_DEFAULT_BYTES */
     uint8_t suite[SITE_SUITES_MAX], suite_count; /* best first; those not available are skipped */
     struct site_timers timers;
 };
@@ -122,7 +122,7 @@ struct peer_config {
     char name[SITE_NAME_MAX + 1];
     bool has_key, has_token, joining;
     uint8_t public_key[PUBLIC_KEY_BYTES];
-    uint8_t psk[PSK_BYTES];       /* lasting; all zeros: none */
+    uint8_t psk[PSK_BYTES]; /* lasting; all zeros: none */
     uint8_t token_id[TOKEN_ID_BYTES], token_psk[PSK_BYTES];
     uint64_t token_until_us; /* inviter only; UINT64_MAX: no end */
     uint64_t keepalive_us;   /* 0: none */
@@ -135,7 +135,7 @@ struct site_lan {
     struct ip_address own[SITE_OWN_ADDRESSES_MAX]; /* addresses of the bridge */
     uint8_t prefix_count;
     struct ip_prefix prefix[SITE_PREFIXES_MAX]; /* on-link, no link-local */
-    struct gateway_set gateways; /* empty: learn them from the LAN */
+    struct gateway_set gateways;                /* empty: learn them from the LAN */
 };
 
 struct site_counters {
@@ -163,7 +163,7 @@ struct peer_status {
     uint64_t handshake_age_us; /* UINT64_MAX: never */
     uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes, lost;
     unsigned macs;
-    struct site_info remote;   /* what the peer says of itself; name "" until it did */
+    struct site_info remote; /* what the peer says of itself; name "" until it did */
 };
 
 enum clash_kind { CLASH_GATEWAY, CLASH_HOST, CLASH_SUBNET };

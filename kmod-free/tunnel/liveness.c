@@ -34,6 +34,11 @@ void liveness_init(struct liveness *l, uint64_t keepalive_us, uint64_t rekey_aft
 {
     memset(l, 0, sizeof *l);
     l->keepalive_us = keepalive_us;
+    liveness_set_timers(l, rekey_after_us, reject_after_us);
+}
+
+void liveness_set_timers(struct liveness *l, uint64_t rekey_after_us, uint64_t reject_after_us)
+{
     l->rekey_after_us = rekey_after_us ? rekey_after_us : REKEY_AFTER;
     l->reject_after_us = reject_after_us ? reject_after_us : REJECT_AFTER;
 }
@@ -122,8 +127,7 @@ static uint64_t keepalive_at(const struct liveness *l)
 /* When a handshake becomes due for the session's sake: it is old, or the path looks dead. */
 static uint64_t renewal_at(const struct liveness *l)
 {
-    uint64_t rekey =
-        l->session_since_us + l->rekey_after_us + (l->initiator ? 0 : RESPONDER_GRACE);
+    uint64_t rekey = l->session_since_us + l->rekey_after_us + (l->initiator ? 0 : RESPONDER_GRACE);
     return l->unanswered ? earlier(rekey, l->unanswered_since_us + UNANSWERED_CALL) : rekey;
 }
 

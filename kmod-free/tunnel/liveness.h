@@ -62,6 +62,9 @@ struct liveness {
 void liveness_init(struct liveness *l, uint64_t keepalive_us, uint64_t rekey_after_us,
                    uint64_t reject_after_us);
 
+/** liveness_set_timers() - A reload; 0 takes WireGuard's values */
+void liveness_set_timers(struct liveness *l, uint64_t rekey_after_us, uint64_t reject_after_us);
+
 /** liveness_session() - A session became current */
 void liveness_session(struct liveness *l, bool initiator, uint64_t now_us);
 

@@ -18,6 +18,7 @@
 struct session {
     uint32_t local_index, remote_index; /* local 0: the slot is free */
     bool initiator;                     /* we began the handshake: rekeying is up to us */
+    bool enrolling;                     /* made under a token's one-time PSK */
     enum suite suite;
     uint64_t created_us;
     uint8_t lasting_psk[PSK_BYTES]; /* from this handshake; used when it was an enrolment */

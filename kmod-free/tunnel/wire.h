@@ -58,7 +58,11 @@ enum {
 };
 
 /* The outer IP packet while no path MTU discovery is done: any path carries IPv6's minimum. */
-enum { OUTER_PACKET_DEFAULT_BYTES = 1280, OUTER_PACKET_MIN_BYTES = 1200, OUTER_PACKET_MAX_BYTES = 9000 };
+enum {
+    OUTER_PACKET_DEFAULT_BYTES = 1280,
+    OUTER_PACKET_MIN_BYTES = 1200,
+    OUTER_PACKET_MAX_BYTES = 9000
+};
 
 enum { UDP_HEADER_BYTES = 8, IPV4_HEADER_BYTES = 20, IPV6_HEADER_BYTES = 40 };
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * from_lan.c - a frame read from the TAP on its way to the peers.
+ *
+ * parse -> loop probe? -> learn -> guard -> class and storm limit -> look up -> (for each peer)
+ * gateway rule -> MSS clamp -> pack. What the frame teaches about this LAN (MACs, live hosts,
+ * gateways) is learned even when the frame itself may not cross.
+ */
+#include "site/private.h"
+
+#include "frame/mss.h"
+#include "frame/ra.h"
+
+enum { ICMPV6_ROUTER_SOLICITATION = 133, ICMPV6_ROUTER_ADVERTISEMENT = 134 };
+
+static void count_guard(struct site_counters *c, enum guard_word word)
+{
+    switch (word) {
+    case GUARD_DHCP:
+        c->guard_dhcp++;
+        break;
+    case GUARD_RA:
+        c->guard_ra++;
+        break;
+    case GUARD_GATEWAY:
+        c->guard_gateway++;
+        break;
+    case GUARD_HOSTS:
+        c->guard_hosts++;
+        break;
+    case GUARD_QUERIER:
+        c->guard_querier++;
+        break;
+    case GUARD_STP:
+        c->guard_stp++;
+        break;
+    }
+}
+
+bool site_guard_blocks(struct site *site, const struct packet *packet,
+                       enum guard_direction direction)
+{
+    enum guard_word word = guard_check(packet, site->config.guard, direction);
+    if (word == 0)
+        return false;
+    count_guard(&site->counters, word);
+    return true;
+}
+
+bool site_is_icmpv6(const struct packet *packet, uint8_t type)
+{
+    return packet->network == PACKET_IPV6 && packet->protocol == IP_PROTOCOL_ICMPV6 &&
+           packet->transport_offset != 0 && packet->frame[packet->transport_offset] == type;
+}
+
+bool site_about_neighbors(const struct packet *packet)
+{
+    return packet->network == PACKET_ARP || site_is_icmpv6(packet, 135) ||
+           site_is_icmpv6(packet, 136);
+}
+
+static void learn_local(struct site *site, const struct packet *packet)
+{
+    int peer = fdb_lookup(&site->remote_macs, &packet->source, packet->vlan_id, site->now_us);
+    if (peer >= 0) {
+        /* It lived behind a peer and now speaks here: it was carried over, or this is a loop. */
+        fdb_forget(&site->remote_macs, &packet->source, packet->vlan_id);
+        site_note_flap(site, &packet->source);
+    }
+    fdb_learn(&site->local_macs, &packet->source, packet->vlan_id, 0, site->now_us);
+    hosts_learn(&site->hosts, packet, site->now_us);
+    if (site->lan.gateways.count == 0)
+        site_learn_gateways(site, packet);
+}
+
+void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet)
+{
+    if (!peer->up || !peer_can_send(peer))
+        return;
+    if (loop_peer_shut(&site->loop, peer_number(site, peer))) {
+        site->counters.loop_stopped++;
+        return;
+    }
+    if ((site->config.guard & GUARD_GATEWAY) && site_about_neighbors(packet) &&
+        gateway_blocks(packet, &site->gateways, &peer->remote.gateways, GUARD_FROM_LAN)) {
+        site->counters.guard_gateway++;
+        return;
+    }
+    if (mss_clamp(packet, peer_ip_packet_bytes(site, peer, packet)))
+        site->counters.mss_clamped++;
+    peer_send_frame(site, peer, packet->frame, packet->frame_bytes);
+}
+
+/* RAs from our LAN that only offer routes cross when asked for; cut down to just that. */
+static void forward_routes_only(struct site *site, const struct packet *packet)
+{
+    uint8_t frame[ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500];
+    struct packet restricted;
+    size_t bytes = ra_restrict(packet, &site->gateways, frame, sizeof frame);
+    if (bytes == 0 || !packet_parse(&restricted, frame, bytes)) {
+        site->counters.guard_ra++;
+        return;
+    }
+    for_each_peer(site, peer) site_forward_to_peer(site, peer, &restricted);
+}
+
+static void forward(struct site *site, struct packet *packet)
+{
+    if (!mac_is_group(&packet->destination)) {
+        if (fdb_lookup(&site->local_macs, &packet->destination, packet->vlan_id, site->now_us) >= 0)
+            return; /* the bridge flooded it to us, but it lives here */
+        int peer =
+            fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
+        if (peer >= 0) {
+            site_forward_to_peer(site, &site->peer[peer], packet);
+            return;
+        }
+        if (!storm_allows_unknown(&site->storm_from_lan, packet->frame_bytes, site->now_us)) {
+            site->counters.storm_dropped++;
+            return;
+        }
+    }
+    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet);
+}
+
+bool site_class_passes(struct site *site, struct storm *storm, const struct packet *packet)
+{
+    enum multicast_class class = multicast_classify(packet);
+    if (!multicast_crosses(class, site->config.multicast_all)) {
+        site->counters.multicast_filtered++;
+        return false;
+    }
+    if (!storm_allows(storm, class, packet->frame_bytes, site->now_us)) {
+        site->counters.storm_dropped++;
+        return false;
+    }
+    return true;
+}
+
+void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_t now_us)
+{
+    struct packet packet;
+    site->now_us = now_us;
+    if (!packet_parse(&packet, frame, bytes)) {
+        site->counters.malformed++;
+        return;
+    }
+    if (loop_is_probe(&packet)) {
+        site_receive_probe_frame(site, &packet, NULL);
+        return;
+    }
+    if (loop_site_shut(&site->loop)) {
+        site->counters.loop_stopped++;
+        return;
+    }
+    learn_local(site, &packet);
+    if (site_is_icmpv6(&packet, ICMPV6_ROUTER_SOLICITATION))
+        site_announce_solicited(site);
+    if (site->config.ra_routes && (site->config.guard & GUARD_RA) &&
+        site_is_icmpv6(&packet, ICMPV6_ROUTER_ADVERTISEMENT)) {
+        forward_routes_only(site, &packet);
+        return;
+    }
+    if (site_guard_blocks(site, &packet, GUARD_FROM_LAN) ||
+        !site_class_passes(site, &site->storm_from_lan, &packet))
+        return;
+    forward(site, &packet);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * from_peer.c - a datagram from a peer on its way to the TAP or, on a hub, to other peers.
+ *
+ * open -> replay -> chunks -> reassemble -> parse -> loop probe? -> source check -> guard, gateway
+ * and host rules -> class and storm limit -> learn source -> TTL repair -> MSS clamp -> deliver.
+ * The LAN wins: whatever a peer sends that contradicts what lives here is dropped and counted.
+ */
+#include "site/private.h"
+
+#include "bytes.h"
+#include "frame/mss.h"
+#include "frame/ra.h"
+#include "frame/ttl.h"
+
+#include <string.h>
+
+static bool is_gateway_mac(const struct site *site, const struct mac *mac)
+{
+    for (unsigned i = 0; i < site->gateways.count; i++)
+        if (mac_equal(&site->gateways.gateway[i].mac, mac))
+            return true;
+    return false;
+}
+
+/* A source that lives here cannot come from a peer: a loop, or somebody pretending. */
+static bool source_is_local(const struct site *site, const struct packet *packet)
+{
+    const struct mac *source = &packet->source;
+    return mac_equal(source, &site->lan.tap_mac) || mac_equal(source, &site->lan.bridge_mac) ||
+           is_gateway_mac(site, source) ||
+           fdb_lookup(&site->local_macs, source, packet->vlan_id, site->now_us) >= 0;
+}
+
+static bool neighbor_rules_block(struct site *site, struct peer *peer, const struct packet *packet)
+{
+    struct hosts_clash clash;
+    if (!site_about_neighbors(packet))
+        return false;
+    if ((site->config.guard & GUARD_GATEWAY) &&
+        gateway_blocks(packet, &site->gateways, &peer->remote.gateways, GUARD_FROM_PEER)) {
+        site->counters.guard_gateway++;
+        return true;
+    }
+    if ((site->config.guard & GUARD_HOSTS) &&
+        hosts_blocks(&site->hosts, packet, site->lan.own, site->lan.own_count,
+                     &site->lan.bridge_mac, site->now_us, &clash)) {
+        site->counters.guard_hosts++;
+        site_note_clash(site, peer, CLASH_HOST, &clash.address, &clash.local, &clash.remote);
+        return true;
+    }
+    return false;
+}
+
+static bool learn_remote(struct site *site, struct peer *peer, const struct packet *packet)
+{
+    switch (fdb_learn(&site->remote_macs, &packet->source, packet->vlan_id, peer_number(site, peer),
+                      site->now_us)) {
+    case FDB_FULL:
+        site->counters.macs_capped++;
+        return false;
+    case FDB_MOVED:
+        site_note_flap(site, &packet->source);
+        return true;
+    case FDB_KNOWN:
+    case FDB_NEW:
+        break;
+    }
+    return true;
+}
+
+static void repair_ttl(struct site *site, struct packet *packet)
+{
+    switch (ttl_repair(packet, site->config.ttl_repair)) {
+    case TTL_REPAIRED_MDNS:
+        site->counters.ttl_repaired_mdns++;
+        break;
+    case TTL_REPAIRED_SSDP:
+        site->counters.ttl_repaired_ssdp++;
+        break;
+    case TTL_UNTOUCHED:
+        break;
+    }
+}
+
+static void forward_to_other_peers(struct site *site, const struct peer *from,
+                                   struct packet *packet)
+{
+    for_each_peer(site, peer) if (peer != from) site_forward_to_peer(site, peer, packet);
+}
+
+static void deliver(struct site *site, struct peer *from, struct packet *packet)
+{
+    int port = -1;
+    if (!mac_is_group(&packet->destination))
+        port = fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
+    if (port >= 0) {
+        /* Behind a peer: the LAN has no use for it. Split horizon unless we are a hub. */
+        if (site->config.hub && &site->peer[port] != from)
+            site_forward_to_peer(site, &site->peer[port], packet);
+        return;
+    }
+    if (site->config.hub &&
+        fdb_lookup(&site->local_macs, &packet->destination, packet->vlan_id, site->now_us) < 0)
+        forward_to_other_peers(site, from, packet);
+    if (mss_clamp(packet, peer_ip_packet_bytes(site, from, packet)))
+        site->counters.mss_clamped++;
+    site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+}
+
+static bool take_router_advertisement(struct site *site, struct packet *packet, uint8_t *scratch,
+                                      size_t room)
+{
+    size_t bytes = ra_restrict(packet, &site->gateways, scratch, room);
+    if (bytes != 0 && packet_parse(packet, scratch, bytes))
+        return true;
+    site->counters.guard_ra++;
+    return false;
+}
+
+static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
+{
+    uint8_t scratch[ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500];
+    struct packet packet;
+    if (!packet_parse(&packet, frame, bytes) || mac_is_group(&packet.source)) {
+        site->counters.malformed++;
+        return;
+    }
+    if (loop_is_probe(&packet)) {
+        site_receive_probe_frame(site, &packet, peer);
+        return;
+    }
+    if (loop_site_shut(&site->loop) || loop_peer_shut(&site->loop, peer_number(site, peer))) {
+        site->counters.loop_stopped++;
+        return;
+    }
+    if (source_is_local(site, &packet)) {
+        site->counters.guard_source++;
+        site_note_flap(site, &packet.source);
+        return;
+    }
+    if (site->config.ra_routes && (site->config.guard & GUARD_RA) && site_is_icmpv6(&packet, 134)) {
+        if (!take_router_advertisement(site, &packet, scratch, sizeof scratch))
+            return;
+    } else if (site_guard_blocks(site, &packet, GUARD_FROM_PEER)) {
+        return;
+    }
+    if (neighbor_rules_block(site, peer, &packet) ||
+        !site_class_passes(site, &peer->storm_from_peer, &packet) ||
+        !learn_remote(site, peer, &packet))
+        return;
+    repair_ttl(site, &packet);
+    peer->rx_frames++;
+    deliver(site, peer, &packet);
+}
+
+static void receive_fragment(struct site *site, struct peer *peer, const struct chunk *chunk)
+{
+    uint16_t id, offset, total;
+    const uint8_t *data;
+    uint8_t *frame;
+    size_t bytes, frame_bytes;
+
+    if (!fragment_parse(chunk, &id, &offset, &total, &data, &bytes)) {
+        site->counters.malformed++;
+        return;
+    }
+    switch (reassembly_add(&peer->reassembly, id, offset, total, data, bytes, site->now_us, &frame,
+                           &frame_bytes)) {
+    case REASSEMBLY_COMPLETE:
+        site->counters.reassembled++;
+        receive_frame(site, peer, frame, frame_bytes);
+        break;
+    case REASSEMBLY_DISCARDED:
+        site->counters.reassembly_discarded++;
+        break;
+    case REASSEMBLY_PENDING:
+        break;
+    }
+}
+
+/* True when a LAN frame, or a piece of one, was inside. */
+static bool receive_chunks(struct site *site, struct peer *peer, uint8_t *payload, size_t bytes)
+{
+    struct chunk_reader reader;
+    struct chunk chunk;
+    enum chunk_read result;
+    bool frames = false;
+
+    chunk_reader_init(&reader, payload, bytes);
+    while ((result = chunk_next(&reader, &chunk)) == CHUNK_READ_ONE) {
+        if (chunk.checksum_partial) {
+            site->counters.malformed++; /* we offered no such feature */
+            continue;
+        }
+        if (chunk.kind == CHUNK_FRAME)
+            receive_frame(site, peer, chunk.body, chunk.bytes);
+        else if (chunk.kind == CHUNK_FRAGMENT)
+            receive_fragment(site, peer, &chunk);
+        else if (chunk.kind == CHUNK_CONTROL)
+            site_receive_control(site, peer, chunk.body, chunk.bytes);
+        frames = frames || chunk.kind == CHUNK_FRAME || chunk.kind == CHUNK_FRAGMENT;
+    }
+    if (result == CHUNK_READ_MALFORMED)
+        site->counters.malformed++;
+    return frames;
+}
+
+static bool open_datagram(struct site *site, struct session *session, uint8_t *datagram,
+                          size_t bytes, size_t *payload_bytes, bool *newest)
+{
+    switch (session_open(session, datagram, bytes, payload_bytes, newest)) {
+    case SESSION_OPENED:
+        return true;
+    case SESSION_REPLAYED:
+        site->counters.replay_dropped++;
+        return false;
+    case SESSION_FORGED:
+        site->counters.auth_failed++;
+        return false;
+    }
+    return false;
+}
+
+void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                       size_t bytes)
+{
+    struct peer *peer;
+    size_t payload_bytes;
+    bool newest;
+
+    if (bytes < DATA_HEADER_BYTES || (load_be32(datagram) & 0xffffff) != 0) {
+        site->counters.malformed++;
+        return;
+    }
+    struct session *session = site_find_session(site, load_be32(datagram + 4), &peer);
+    if (!session || session == peer->initiating ||
+        site->now_us - session->created_us >= peer->liveness.reject_after_us) {
+        site->counters.unknown_index++;
+        return;
+    }
+    if (!open_datagram(site, session, datagram, bytes, &payload_bytes, &newest))
+        return;
+    if (session == peer->next && !peer_prove_next(site, peer, from))
+        return;
+    if (newest && session == peer->current)
+        peer_move_endpoint(site, peer, from); /* authenticated, and newer than all before */
+    peer_finish_joining(site, peer, session);
+    peer->rx_bytes += bytes;
+    liveness_received(&peer->liveness, false, site->now_us);
+    peer_came_up(site, peer);
+    if (receive_chunks(site, peer, datagram + DATA_HEADER_BYTES, payload_bytes) && peer->current)
+        liveness_received(&peer->liveness, true, site->now_us);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * looping.c - loop probes in and out of the site; frame/loop.c has the rules.
+ */
+#include "site/private.h"
+
+#include <string.h>
+
+enum { PROBE_FRAME_MAX = 256 };
+
+static void report_loop(struct site *site, const struct loop_event *event)
+{
+    struct site_event out = {.shut_here = event->shut_here};
+    switch (event->kind) {
+    case LOOP_NONE:
+        return;
+    case LOOP_ON_LAN:
+        out.kind = EVENT_LOOP_ON_LAN;
+        break;
+    case LOOP_THROUGH_PEER:
+        out.kind = EVENT_LOOP_THROUGH_PEER;
+        break;
+    case LOOP_OVERLAY:
+        out.kind = EVENT_LOOP_OVERLAY;
+        break;
+    case LOOP_REOPENED:
+        out.kind = EVENT_LOOP_REOPENED;
+        break;
+    }
+    if (event->port < SITE_PEERS_MAX && site->peer[event->port].used)
+        out.peer = site->peer[event->port].config.name;
+    site->ops.event(site->ops.context, &out);
+}
+
+/* Straight to the peer: neither the guard nor a shut port stops a probe. */
+static void send_probe(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
+{
+    if (bytes != 0 && peer->up && peer_can_send(peer))
+        peer_send_frame(site, peer, frame, bytes);
+}
+
+void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from)
+{
+    uint8_t stamped[PROBE_FRAME_MAX];
+    size_t bytes = 0;
+    bool to_lan = false;
+    struct loop_event event = {.kind = LOOP_NONE};
+
+    enum loop_verdict verdict =
+        loop_receive(&site->loop, packet, from ? peer_number(site, from) : LAN_PORT,
+                     from ? from->config.public_key : NULL, stamped, sizeof stamped, &bytes,
+                     &to_lan, &event, site->now_us);
+    report_loop(site, &event);
+    if (verdict == LOOP_CONSUME)
+        return;
+    if (from && to_lan)
+        site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+    if (from && !site->config.hub)
+        return;
+    for_each_peer(site, peer) if (peer != from) send_probe(site, peer, stamped, bytes);
+}
+
+void site_loop_tick(struct site *site)
+{
+    uint8_t probe[PROBE_FRAME_MAX];
+    struct loop_event event;
+
+    for (;;) {
+        event.kind = LOOP_NONE;
+        loop_tick(&site->loop, site->now_us, &event);
+        if (event.kind == LOOP_NONE)
+            break;
+        report_loop(site, &event);
+    }
+    if (!loop_due(&site->loop, site->now_us))
+        return;
+    size_t bytes = loop_build(&site->loop, LAN_PORT, probe, sizeof probe, site->now_us);
+    if (bytes != 0)
+        site->ops.deliver(site->ops.context, probe, bytes);
+    for_each_peer(site, peer)
+    {
+        bytes = loop_build(&site->loop, peer_number(site, peer), probe, sizeof probe, site->now_us);
+        send_probe(site, peer, probe, bytes);
+    }
+    loop_sent(&site->loop, site->now_us);
+}
+
+void site_note_flap(struct site *site, const struct mac *mac)
+{
+    loop_hint(&site->loop, site->now_us);
+    if (flap_notice(&site->flap, mac, site->now_us)) {
+        struct site_event event = {.kind = EVENT_MAC_FLAPS, .mac = *mac};
+        site->ops.event(site->ops.context, &event);
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * outgoing.c - from frames to sealed datagrams.
+ *
+ * Each peer with something to say fills one slot of the batch. A slot is sealed when the next
+ * chunk does not fit or at site_flush(), and then waits for its fellows, so that the shell sends
+ * many with one call. Slots are taken in order and never given back before the whole batch has
+ * been sent: the order on the wire is the order of the counters.
+ */
+#include "site/private.h"
+
+#include <string.h>
+
+enum { CONTROL_VALUE_MAX = 1000 };
+
+uint16_t peer_payload_bytes(const struct site *site, const struct peer *peer)
+{
+    unsigned ip = peer->endpoint.address.family == IP_V6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES;
+    unsigned tag = (unsigned)aead_tag_bytes(peer->current->suite);
+    return (uint16_t)(site->config.outer_packet_bytes - ip - UDP_HEADER_BYTES - DATA_HEADER_BYTES -
+                      tag);
+}
+
+/* The largest IP packet that, in a frame like @packet's, still travels in one datagram. */
+uint16_t peer_ip_packet_bytes(const struct site *site, const struct peer *peer,
+                              const struct packet *packet)
+{
+    return (uint16_t)(peer_payload_bytes(site, peer) - CHUNK_HEADER_BYTES - packet->network_offset);
+}
+
+bool peer_can_send(const struct peer *peer)
+{
+    return peer->current != NULL && peer->endpoint.address.family != IP_NONE;
+}
+
+static void batch_transmit(struct site *site)
+{
+    struct datagram datagrams[BATCH_DATAGRAMS];
+    size_t count = 0;
+    for (size_t i = 0; i < site->batch_count; i++) {
+        const struct batch_slot *slot = &site->batch[i];
+        if (slot->bytes != 0)
+            datagrams[count++] = (struct datagram){slot->to, slot->data, slot->bytes};
+    }
+    if (count != 0)
+        site->ops.transmit(site->ops.context, datagrams, count);
+    site->batch_count = 0;
+}
+
+void peer_release_batch(struct site *site, struct peer *peer)
+{
+    struct batch_slot *slot = peer->packing;
+    if (!slot)
+        return;
+    slot->to = peer->endpoint;
+    slot->bytes = session_seal(peer->current, slot->data, peer->packer.used);
+    peer->packing = NULL;
+    peer->tx_bytes += slot->bytes;
+    liveness_sent(&peer->liveness, site->now_us);
+}
+
+static void batch_release(struct site *site)
+{
+    for_each_peer(site, peer) peer_release_batch(site, peer);
+    batch_transmit(site);
+}
+
+static void batch_begin(struct site *site, struct peer *peer)
+{
+    if (site->batch_count == BATCH_DATAGRAMS)
+        batch_release(site);
+    peer->packing = &site->batch[site->batch_count++];
+    peer->packing->bytes = 0;
+    packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES,
+                peer_payload_bytes(site, peer));
+}
+
+/* A packer with room for a chunk of @body_bytes, which must fit an empty one. */
+static struct packer *peer_packer(struct site *site, struct peer *peer, size_t body_bytes)
+{
+    if (peer->packing && packer_room(&peer->packer) < body_bytes)
+        peer_release_batch(site, peer);
+    if (!peer->packing)
+        batch_begin(site, peer);
+    return &peer->packer;
+}
+
+static void send_in_pieces(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
+{
+    unsigned pieces = fragment_plan(bytes, peer_payload_bytes(site, peer));
+    uint16_t id = peer->fragment_id++;
+    size_t offset = 0;
+
+    for (unsigned left = pieces; left > 0; left--) {
+        size_t piece = (bytes - offset + left - 1) / left;
+        packer_add_fragment(peer_packer(site, peer, FRAGMENT_HEADER_BYTES + piece), id,
+                            (uint16_t)offset, (uint16_t)bytes, frame + offset, piece);
+        offset += piece;
+    }
+    site->counters.fragmented++;
+}
+
+void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
+{
+    if (bytes > REASSEMBLY_FRAME_MAX_BYTES) {
+        site->counters.too_large++;
+        return;
+    }
+    if (bytes + CHUNK_HEADER_BYTES > peer_payload_bytes(site, peer))
+        send_in_pieces(site, peer, frame, bytes);
+    else
+        packer_add(peer_packer(site, peer, bytes), CHUNK_FRAME, false, frame, bytes);
+    peer->tx_frames++;
+}
+
+void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
+                       const uint8_t *value, size_t bytes)
+{
+    uint8_t body[1 + CONTROL_VALUE_MAX];
+    if (!peer_can_send(peer) || bytes > CONTROL_VALUE_MAX)
+        return;
+    body[0] = (uint8_t)type;
+    if (bytes != 0)
+        memcpy(body + 1, value, bytes);
+    packer_add(peer_packer(site, peer, 1 + bytes), CHUNK_CONTROL, false, body, 1 + bytes);
+}
+
+void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
+                       size_t bytes)
+{
+    struct datagram one = {*to, datagram, bytes};
+    site->ops.transmit(site->ops.context, &one, 1);
+}
+
+void site_flush(struct site *site, uint64_t now_us)
+{
+    site->now_us = now_us;
+    batch_release(site);
+}

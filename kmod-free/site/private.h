@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * private.h - the inside of struct site, shared by the files of this folder only.
+ *
+ *   site.c         life, settings, time, status
+ *   from_lan.c     a frame from the TAP on its way to peers
+ *   from_peer.c    a datagram from a peer on its way to the TAP (or, on a hub, other peers)
+ *   outgoing.c     packing, fragmenting, sealing, the batch of datagrams
+ *   handshaking.c  initiations, responses, cookies, enrolment
+ *   telling.c      control messages: site info, probes, close; clashes that follow from them
+ *   looping.c      loop probes in and out
+ *   announcing.c   router advertisements that make the peers' prefixes on-link
+ *
+ * Who writes what (for the day when the two directions get a thread each): the LAN-to-WAN
+ * direction writes local_macs, hosts, storm_from_lan, each peer's outgoing packer and the sending
+ * half of its sessions; the WAN-to-LAN direction writes remote_macs, each peer's reassembly,
+ * storm_from_peer and the receiving half of its sessions. All else belongs to the control side.
+ */
+#ifndef SITE_PRIVATE_H
+#define SITE_PRIVATE_H
+
+#include "crypto/cookie.h"
+#include "frame/fdb.h"
+#include "frame/guard.h"
+#include "frame/hosts.h"
+#include "frame/loop.h"
+#include "frame/multicast.h"
+#include "frame/packet.h"
+#include "frame/storm.h"
+#include "site.h"
+#include "tunnel/admission.h"
+#include "tunnel/chunk.h"
+#include "tunnel/handshake.h"
+#include "tunnel/liveness.h"
+#include "tunnel/reassembly.h"
+#include "tunnel/session.h"
+
+enum {
+    SESSION_SLOTS = 4, /* current, previous, next (as responder), initiating */
+    LOCAL_MACS = 1024,
+    REMOTE_MACS = 4096,
+    MACS_PER_PEER = 1024,
+    BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
+    ANNOUNCED_MAX = 32,
+    LAN_PORT = 0xffff, /* beside peer numbers, in the loop detector */
+};
+
+/* A datagram being packed, or sealed and waiting for site_flush(). */
+struct batch_slot {
+    struct endpoint to;
+    size_t bytes; /* 0 while it is being packed */
+    uint8_t data[OUTER_PACKET_MAX_BYTES];
+};
+
+struct peer {
+    bool used;
+    struct peer_config config;
+    bool up; /* people were told so */
+
+    struct session slot[SESSION_SLOTS];
+    /* Each points into slot[], or is NULL. @next: we answered, the first data will prove it. */
+    struct session *current, *previous, *next, *initiating;
+
+    struct noise noise; /* of the handshake we began */
+    struct cookie_key cookie_key;
+    struct cookie_jar cookie_jar;
+    bool ignored_initiation; /* tie-break: the other's was ignored once for ours */
+    uint64_t order_greatest; /* greatest order number in its initiations */
+    uint64_t cookie_hurried_us;
+
+    /* Our token was presented by this key, which has not proved to hold the PSK yet. */
+    bool has_claimant;
+    uint8_t claimant[PUBLIC_KEY_BYTES];
+    uint64_t claimed_us;
+
+    struct liveness liveness;
+    struct endpoint endpoint; /* proven, or the best guess */
+    struct endpoint candidate[PEER_ENDPOINTS_MAX];
+    uint8_t candidate_count;
+
+    struct site_info remote; /* what it says of its site */
+    struct site_info told;   /* what it was last told of ours; name "" for nothing */
+    bool next_has_remote;    /* @next's initiation said next_remote: counts once it is proved */
+    struct site_info next_remote;
+
+    struct batch_slot *packing; /* datagram that packer fills, or NULL */
+    struct packer packer;
+    uint16_t fragment_id;
+    struct storm storm_from_peer;
+    struct reassembly reassembly;
+
+    int64_t srtt_us; /* negative: not measured */
+    bool handshaked;
+    uint64_t handshake_us; /* when the last one finished */
+    uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes;
+    uint64_t lost_before; /* in sessions that ended */
+};
+
+struct clash_entry {
+    bool used;
+    struct site_clash clash;
+    uint64_t logged_us;
+};
+
+struct site {
+    struct site_config config;
+    struct site_ops ops;
+    uint64_t now_us; /* of the call under way */
+    bool closing;
+    uint8_t public_key[PUBLIC_KEY_BYTES];
+    uint64_t order_next, order_limit;
+    bool order_low_told;
+    struct cookie_maker cookie_maker;
+    struct admission admission;
+    uint64_t load_told_us;
+    bool load_told;
+
+    struct site_lan lan;
+    struct gateway_learner gateway_learner;
+    struct gateway_set gateways; /* lan.gateways, or learned */
+    struct hosts hosts;
+    struct storm storm_from_lan;
+    struct fdb local_macs, remote_macs;
+    struct fdb_entry local_entry[LOCAL_MACS], remote_entry[REMOTE_MACS];
+    struct flap flap;
+    struct loop loop;
+
+    struct ip_prefix announced[ANNOUNCED_MAX];
+    uint8_t announced_count;
+    uint64_t announce_next_us, announced_us;
+    uint64_t expire_next_us;
+
+    struct peer peer[SITE_PEERS_MAX];
+    /* Filled in order, so that each peer's datagrams leave in the order of their counters. */
+    struct batch_slot batch[BATCH_DATAGRAMS];
+    size_t batch_count;
+    struct clash_entry clash[SITE_CLASHES_MAX];
+    struct site_counters counters;
+};
+
+/* Each peer that is configured. */
+#define for_each_peer(site, p)                                                                     \
+    for (struct peer *p = (site)->peer; p < (site)->peer + SITE_PEERS_MAX; p++)                    \
+        if (p->used)
+
+static inline uint16_t peer_number(const struct site *site, const struct peer *peer)
+{
+    return (uint16_t)(peer - site->peer);
+}
+
+/* The inviter's side of an enrolment that its peer has not finished yet. */
+static inline bool peer_awaits_enrolment(const struct peer *peer)
+{
+    return peer->config.has_token && !peer->config.joining;
+}
+
+/* site.c */
+struct peer *site_find_peer(struct site *site, const char *name);
+void site_report(struct site *site, enum site_event_kind kind, const struct peer *peer);
+void site_random(struct site *site, void *out, size_t bytes);
+void peer_set_session(struct site *site, struct peer *peer, struct session *session);
+void peer_drop_session(struct peer *peer, struct session **which);
+void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpoint *to);
+void peer_came_up(struct site *site, struct peer *peer);
+void peer_went_down(struct site *site, struct peer *peer);
+void site_learn_gateways(struct site *site, const struct packet *packet);
+
+/* outgoing.c */
+uint16_t peer_payload_bytes(const struct site *site, const struct peer *peer);
+uint16_t peer_ip_packet_bytes(const struct site *site, const struct peer *peer,
+                              const struct packet *packet);
+bool peer_can_send(const struct peer *peer);
+void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes);
+void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
+                       const uint8_t *value, size_t bytes);
+void peer_release_batch(struct site *site, struct peer *peer);
+void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
+                       size_t bytes);
+
+/* from_lan.c */
+bool site_guard_blocks(struct site *site, const struct packet *packet,
+                       enum guard_direction direction);
+bool site_class_passes(struct site *site, struct storm *storm, const struct packet *packet);
+bool site_is_icmpv6(const struct packet *packet, uint8_t type);
+bool site_about_neighbors(const struct packet *packet);
+void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet);
+
+/* from_peer.c */
+void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                       size_t bytes);
+
+/* handshaking.c */
+struct session *site_find_session(struct site *site, uint32_t index, struct peer **peer);
+void site_receive_handshake(struct site *site, const struct endpoint *from, const uint8_t *datagram,
+                            size_t bytes);
+bool peer_callable(const struct peer *peer);
+void peer_initiate(struct site *site, struct peer *peer);
+bool peer_prove_next(struct site *site, struct peer *peer, const struct endpoint *from);
+void peer_finish_joining(struct site *site, struct peer *peer, const struct session *session);
+
+/* telling.c */
+void site_compose_info(const struct site *site, const struct peer *to, struct site_info *out);
+void peer_tell_site(struct site *site, struct peer *peer);
+void site_tell_all(struct site *site);
+void peer_probe(struct site *site, struct peer *peer);
+void site_receive_control(struct site *site, struct peer *peer, const uint8_t *body, size_t bytes);
+void peer_take_site_info(struct site *site, struct peer *peer, const struct site_info *info);
+void site_judge_clashes(struct site *site);
+void site_note_clash(struct site *site, const struct peer *peer, enum clash_kind kind,
+                     const struct ip_address *address, const struct mac *local,
+                     const struct mac *remote);
+
+/* looping.c */
+void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from);
+void site_loop_tick(struct site *site);
+void site_note_flap(struct site *site, const struct mac *mac);
+
+/* announcing.c */
+void site_announce_changed(struct site *site);
+void site_announce_solicited(struct site *site);
+void site_announce_tick(struct site *site);
+uint64_t site_announce_deadline_us(const struct site *site);
+
+#endif

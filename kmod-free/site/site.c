@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * site.c - a site's life: settings, peers, time, status. See site.h and private.h.
+ */
+#include "site/private.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#define NEVER        UINT64_MAX
+#define EXPIRE_US    UINT64_C(250000)
+#define NOT_MEASURED (-1)
+
+/* ---- small helpers of all files here ---- */
+
+struct peer *site_find_peer(struct site *site, const char *name)
+{
+    for_each_peer(site, peer) if (strcmp(peer->config.name, name) == 0) return peer;
+    return NULL;
+}
+
+void site_report(struct site *site, enum site_event_kind kind, const struct peer *peer)
+{
+    struct site_event event = {.kind = kind};
+    if (peer) {
+        event.peer = peer->config.name;
+        event.endpoint = peer->endpoint;
+    }
+    site->ops.event(site->ops.context, &event);
+}
+
+void site_random(struct site *site, void *out, size_t bytes)
+{
+    site->ops.random(site->ops.context, out, bytes);
+}
+
+/* ---- sessions' roles ---- */
+
+void peer_drop_session(struct peer *peer, struct session **which)
+{
+    struct session *session = *which;
+    if (!session)
+        return;
+    if (session == peer->current && peer->packing) {
+        /* What was being packed can no longer be sealed; the slot goes out empty. */
+        peer->packing = NULL;
+    }
+    peer->lost_before += session_lost(session);
+    session_wipe(session);
+    *which = NULL;
+}
+
+void peer_set_session(struct site *site, struct peer *peer, struct session *session)
+{
+    peer_release_batch(site, peer); /* under the old keys, whose tag may have another size */
+    peer_drop_session(peer, &peer->previous);
+    peer->previous = peer->current;
+    peer->current = session;
+    peer->handshaked = true;
+    peer->handshake_us = site->now_us;
+    liveness_session(&peer->liveness, session->initiator, site->now_us);
+    reassembly_reset(&peer->reassembly);
+}
+
+void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpoint *to)
+{
+    if (endpoint_equal(&peer->endpoint, to))
+        return;
+    peer_release_batch(site, peer); /* its size was planned for the old address family */
+    peer->endpoint = *to;
+    site_report(site, EVENT_PEER_MOVED, peer);
+}
+
+void peer_came_up(struct site *site, struct peer *peer)
+{
+    if (peer->up || !peer->current)
+        return;
+    peer->up = true;
+    site_report(site, EVENT_PEER_UP, peer);
+    loop_link_changed(&site->loop, site->now_us);
+    site_announce_changed(site);
+    if (!peer->current->enrolling)
+        peer_tell_site(site, peer);
+    if (site->config.hub)
+        site_tell_all(site);
+}
+
+void peer_went_down(struct site *site, struct peer *peer)
+{
+    if (!peer->up)
+        return;
+    peer->up = false;
+    fdb_forget_port(&site->remote_macs, peer_number(site, peer));
+    loop_peer_gone(&site->loop, peer_number(site, peer));
+    site_report(site, EVENT_PEER_DOWN, peer);
+    if (site->config.hub)
+        site_tell_all(site);
+}
+
+static void peer_drop_all(struct peer *peer)
+{
+    peer_drop_session(peer, &peer->initiating);
+    peer_drop_session(peer, &peer->next);
+    peer_drop_session(peer, &peer->previous);
+    peer_drop_session(peer, &peer->current);
+    noise_wipe(&peer->noise);
+}
+
+/* ---- life ---- */
+
+size_t site_bytes(void)
+{
+    return sizeof(struct site);
+}
+
+static uint16_t outer_packet_bytes(const struct site_config *config)
+{
+    return config->outer_packet_bytes ? config->outer_packet_bytes : OUTER_PACKET_DEFAULT_BYTES;
+}
+
+static void take_options(struct site_config *own, const struct site_config *config)
+{
+    own->guard = config->guard;
+    own->ttl_repair = config->ttl_repair;
+    own->multicast_all = config->multicast_all;
+    own->ra_routes = config->ra_routes;
+    own->ipv6_on_link = config->ipv6_on_link;
+    own->outer_packet_bytes = outer_packet_bytes(config);
+    own->timers = config->timers;
+}
+
+static void keep_available_suites(struct site_config *config)
+{
+    uint8_t kept = 0;
+    for (unsigned i = 0; i < config->suite_count; i++)
+        if (aead_available((enum suite)config->suite[i]))
+            config->suite[kept++] = config->suite[i];
+    config->suite_count = kept;
+}
+
+bool site_init(struct site *site, const struct site_config *config, const struct site_ops *ops,
+               uint64_t order_next, uint64_t order_limit, uint64_t now_us)
+{
+    uint8_t random[32];
+
+    site->config = *config;
+    site->ops = *ops;
+    site->now_us = now_us;
+    site->order_next = order_next;
+    site->order_limit = order_limit;
+    take_options(&site->config, config);
+    keep_available_suites(&site->config);
+    if (site->config.suite_count == 0 ||
+        !noise_public_from_private(site->public_key, config->private_key))
+        return false;
+
+    cookie_key_derive(&site->cookie_maker.own, site->public_key);
+    site_random(site, random, 16);
+    admission_init(&site->admission, random, now_us);
+    site_random(site, random, 16);
+    hosts_init(&site->hosts, random);
+    site_random(site, random, 16);
+    fdb_init(&site->local_macs, site->local_entry, LOCAL_MACS, random, LOCAL_MACS);
+    fdb_init(&site->remote_macs, site->remote_entry, REMOTE_MACS, random, MACS_PER_PEER);
+    storm_init(&site->storm_from_lan, now_us);
+    site_random(site, random, sizeof random);
+    loop_init(&site->loop, site->public_key, config->hub, random, &site->lan.tap_mac, now_us);
+    site->announce_next_us = NEVER;
+    site->expire_next_us = now_us + EXPIRE_US;
+    sodium_memzero(random, sizeof random);
+    return true;
+}
+
+void site_wipe(struct site *site)
+{
+    sodium_memzero(site, sizeof *site);
+}
+
+void site_close(struct site *site, uint64_t now_us)
+{
+    site->now_us = now_us;
+    for_each_peer(site, peer) peer_send_control(site, peer, CONTROL_CLOSE, NULL, 0);
+    site_flush(site, now_us);
+    site->closing = true;
+}
+
+void site_reserve_order(struct site *site, uint64_t limit)
+{
+    site->order_limit = limit;
+    site->order_low_told = false;
+}
+
+/* ---- settings ---- */
+
+static void peer_begin(struct site *site, struct peer *peer, const struct peer_config *config)
+{
+    memset(peer, 0, sizeof *peer);
+    peer->used = true;
+    peer->config = *config;
+    peer->srtt_us = NOT_MEASURED;
+    if (config->has_key)
+        cookie_key_derive(&peer->cookie_key, config->public_key);
+    liveness_init(&peer->liveness, config->keepalive_us, site->config.timers.rekey_after_us,
+                  site->config.timers.reject_after_us);
+    storm_init(&peer->storm_from_peer, site->now_us);
+    reassembly_reset(&peer->reassembly);
+}
+
+static bool same_identity(const struct peer_config *a, const struct peer_config *b)
+{
+    return a->has_key == b->has_key && a->has_token == b->has_token && a->joining == b->joining &&
+           sodium_memcmp(a->public_key, b->public_key, sizeof a->public_key) == 0 &&
+           sodium_memcmp(a->psk, b->psk, sizeof a->psk) == 0 &&
+           sodium_memcmp(a->token_id, b->token_id, sizeof a->token_id) == 0;
+}
+
+bool site_set_peer(struct site *site, const struct peer_config *config, uint64_t now_us)
+{
+    struct peer *peer = site_find_peer(site, config->name);
+    site->now_us = now_us;
+    if (peer && same_identity(&peer->config, config)) {
+        peer->config.keepalive_us = peer->liveness.keepalive_us = config->keepalive_us;
+        peer->config.token_until_us = config->token_until_us;
+        return true;
+    }
+    if (peer)
+        site_remove_peer(site, config->name, now_us);
+    for (peer = site->peer; peer < site->peer + SITE_PEERS_MAX; peer++)
+        if (!peer->used) {
+            peer_begin(site, peer, config);
+            return true;
+        }
+    return false;
+}
+
+void site_remove_peer(struct site *site, const char *name, uint64_t now_us)
+{
+    struct peer *peer = site_find_peer(site, name);
+    site->now_us = now_us;
+    if (!peer)
+        return;
+    peer_send_control(site, peer, CONTROL_CLOSE, NULL, 0);
+    peer_release_batch(site, peer);
+    peer_went_down(site, peer);
+    peer_drop_all(peer);
+    for (struct clash_entry *e = site->clash; e < site->clash + SITE_CLASHES_MAX; e++)
+        if (strcmp(e->clash.peer, name) == 0)
+            e->used = false;
+    sodium_memzero(peer, sizeof *peer);
+    site_announce_changed(site);
+}
+
+void site_set_options(struct site *site, const struct site_config *config)
+{
+    site_flush(site, site->now_us); /* what is packed was sized by the old options */
+    take_options(&site->config, config);
+    for_each_peer(site, peer) liveness_set_timers(&peer->liveness, config->timers.rekey_after_us,
+                                                  config->timers.reject_after_us);
+    site_announce_changed(site);
+}
+
+void site_set_endpoints(struct site *site, const char *name, const struct endpoint *endpoints,
+                        size_t count, uint64_t now_us)
+{
+    struct peer *peer = site_find_peer(site, name);
+    bool changed = false;
+    site->now_us = now_us;
+    if (!peer)
+        return;
+    if (count > PEER_ENDPOINTS_MAX)
+        count = PEER_ENDPOINTS_MAX;
+    for (size_t i = 0; i < count; i++)
+        changed = changed || i >= peer->candidate_count ||
+                  !endpoint_equal(&peer->candidate[i], &endpoints[i]);
+    if (count != 0)
+        memcpy(peer->candidate, endpoints, count * sizeof *endpoints);
+    peer->candidate_count = (uint8_t)count;
+    if (changed && !peer->up && peer_callable(peer))
+        liveness_call(&peer->liveness, now_us);
+}
+
+static void refresh_gateways(struct site *site)
+{
+    struct gateway_set gateways = site->lan.gateways;
+    if (gateways.count == 0)
+        gateway_learned(&site->gateway_learner, site->now_us, &gateways);
+    if (memcmp(&gateways, &site->gateways, sizeof gateways) == 0)
+        return;
+    site->gateways = gateways;
+    site_judge_clashes(site);
+    site_tell_all(site);
+}
+
+/* Only when netlink knows no gateway: a bridge without addresses, or a box without a route. */
+void site_learn_gateways(struct site *site, const struct packet *packet)
+{
+    gateway_learn(&site->gateway_learner, packet, site->now_us);
+    refresh_gateways(site);
+}
+
+void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us)
+{
+    site->now_us = now_us;
+    site->lan = *lan;
+    loop_set_tap_mac(&site->loop, &lan->tap_mac);
+    refresh_gateways(site);
+    site_judge_clashes(site);
+    site_tell_all(site);
+    site_announce_changed(site);
+}
+
+void site_network_changed(struct site *site, uint64_t now_us)
+{
+    site->now_us = now_us;
+    for_each_peer(site, peer)
+    {
+        if (peer->current)
+            liveness_prove(&peer->liveness, now_us);
+        else if (peer_callable(peer))
+            liveness_call(&peer->liveness, now_us);
+    }
+}
+
+void site_link_changed(struct site *site, uint64_t now_us)
+{
+    site->now_us = now_us;
+    loop_link_changed(&site->loop, now_us);
+}
+
+/* ---- time ---- */
+
+static void peer_tick(struct site *site, struct peer *peer)
+{
+    unsigned due = liveness_due(&peer->liveness, peer_callable(peer), site->now_us);
+    if (due & LIVENESS_REJECT) {
+        peer_drop_session(peer, &peer->previous);
+        peer_drop_session(peer, &peer->current);
+        peer_went_down(site, peer);
+    }
+    if (due & LIVENESS_DOWN)
+        peer_went_down(site, peer);
+    if (due & LIVENESS_PROBE)
+        peer_probe(site, peer);
+    if (due & LIVENESS_HANDSHAKE)
+        peer_initiate(site, peer);
+}
+
+/* Age out what has no deadline worth a timer of its own. */
+static void expire(struct site *site)
+{
+    if (site->now_us < site->expire_next_us)
+        return;
+    site->expire_next_us = site->now_us + EXPIRE_US;
+    for_each_peer(site, peer)
+    {
+        reassembly_expire(&peer->reassembly, site->now_us);
+        if (peer->previous &&
+            site->now_us - peer->previous->created_us >= peer->liveness.reject_after_us)
+            peer_drop_session(peer, &peer->previous);
+    }
+    if (site->lan.gateways.count == 0)
+        refresh_gateways(site);
+}
+
+void site_tick(struct site *site, uint64_t now_us)
+{
+    site->now_us = now_us;
+    if (site->closing)
+        return;
+    for_each_peer(site, peer) peer_tick(site, peer);
+    site_loop_tick(site);
+    site_announce_tick(site);
+    expire(site);
+    site_flush(site, now_us);
+}
+
+static bool anybody_up(const struct site *site)
+{
+    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++)
+        if (p->used && p->up)
+            return true;
+    return false;
+}
+
+uint64_t site_deadline_us(const struct site *site)
+{
+    uint64_t at = site->announce_next_us;
+    if (site->closing)
+        return NEVER;
+    if (anybody_up(site) && site->expire_next_us < at)
+        at = site->expire_next_us;
+    if (loop_deadline_us(&site->loop) < at)
+        at = loop_deadline_us(&site->loop);
+    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++) {
+        if (!p->used)
+            continue;
+        uint64_t peer_at = liveness_deadline_us(&p->liveness, peer_callable(p));
+        if (peer_at < at)
+            at = peer_at;
+    }
+    return at;
+}
+
+void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                           size_t bytes, uint64_t now_us)
+{
+    site->now_us = now_us;
+    if (bytes == 0 || site->closing)
+        return;
+    switch (datagram[0]) {
+    case WIRE_DATA:
+        site_receive_data(site, from, datagram, bytes);
+        break;
+    case WIRE_INITIATION:
+    case WIRE_RESPONSE:
+    case WIRE_COOKIE:
+        site_receive_handshake(site, from, datagram, bytes);
+        break;
+    default:
+        site->counters.malformed++;
+        break;
+    }
+}
+
+/* ---- for people who look ---- */
+
+const struct site_counters *site_counters(const struct site *site)
+{
+    return &site->counters;
+}
+
+size_t site_peer_count(const struct site *site)
+{
+    size_t count = 0;
+    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++)
+        count += p->used;
+    return count;
+}
+
+static enum peer_state state_of(const struct peer *peer)
+{
+    if (peer->up)
+        return PEER_UP;
+    return peer_callable(peer) ? PEER_CONNECTING : PEER_DOWN;
+}
+
+static void fill_status(const struct site *site, const struct peer *peer, uint64_t now_us,
+                        struct peer_status *out)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(out->name, peer->config.name, sizeof out->name);
+    out->state = state_of(peer);
+    out->invited = peer_awaits_enrolment(peer) && !peer->config.has_key;
+    out->joining = peer->config.joining;
+    out->shut = loop_peer_shut(&site->loop, peer_number(site, peer));
+    out->endpoint = peer->endpoint;
+    out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
+    out->path_mtu_bytes = site->config.outer_packet_bytes;
+    out->suite = peer->current ? peer->current->suite : SUITE_NONE;
+    out->handshake_age_us = peer->handshaked ? now_us - peer->handshake_us : UINT64_MAX;
+    out->tx_frames = peer->tx_frames;
+    out->rx_frames = peer->rx_frames;
+    out->tx_bytes = peer->tx_bytes;
+    out->rx_bytes = peer->rx_bytes;
+    out->lost = peer->lost_before + (peer->current ? session_lost(peer->current) : 0) +
+                (peer->previous ? session_lost(peer->previous) : 0);
+    out->macs = fdb_count(&site->remote_macs, peer_number(site, peer), now_us);
+    out->remote = peer->remote;
+}
+
+void site_peer_status(const struct site *site, size_t n, uint64_t now_us, struct peer_status *out)
+{
+    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++) {
+        if (!p->used)
+            continue;
+        if (n-- == 0) {
+            fill_status(site, p, now_us, out);
+            return;
+        }
+    }
+    memset(out, 0, sizeof *out);
+}
+
+bool site_port_shut(const struct site *site)
+{
+    return loop_site_shut(&site->loop);
+}
+
+void site_public_key(const struct site *site, uint8_t out[PUBLIC_KEY_BYTES])
+{
+    memcpy(out, site->public_key, PUBLIC_KEY_BYTES);
+}
