@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check_attack.c - what an attacker on the wire can do: replay, cut, flip bits, flood. Each is
+ * counted and none of it reaches a LAN, disturbs a session or makes us answer with more than came.
+ */
+#include "ledger.h"
+#include "run.h"
+
+#include "bytes.h"
+#include "crypto/cookie.h"
+#include "tunnel/wire.h"
+
+#include <string.h>
+
+enum { RECORDED_MAX = 4096 };
+
+struct tape {
+    struct ledger ledger; /* first: sim->context is a ledger for its hook */
+    struct {
+        unsigned from;
+        size_t bytes;
+        uint8_t data[1500];
+    } record[RECORDED_MAX];
+    unsigned recorded;
+    size_t sent_to_stranger_bytes;
+};
+
+static const struct endpoint stranger = {{IP_V4, {198, 51, 100, 66}}, 4444, 0};
+
+static bool record(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
+                   size_t *bytes)
+{
+    struct tape *tape = sim->context;
+    if (endpoint_equal(to, &stranger))
+        tape->sent_to_stranger_bytes += *bytes;
+    if (tape->recorded < RECORDED_MAX && *bytes <= sizeof tape->record[0].data) {
+        tape->record[tape->recorded].from = from;
+        tape->record[tape->recorded].bytes = *bytes;
+        memcpy(tape->record[tape->recorded++].data, data, *bytes);
+    }
+    return true;
+}
+
+static struct tape *begin(struct sim *sim)
+{
+    sim_begin(sim, 42);
+    struct ledger *ledger = ledger_new(sim);
+    struct tape *tape = calloc(1, sizeof *tape);
+    ck_assert_ptr_nonnull(tape);
+    tape->ledger = *ledger;
+    free(ledger);
+    sim->context = tape;
+    sim->on_wan = record;
+    for (unsigned n = 0; n < 2; n++) {
+        sim_add(sim, n ? "parents" : "home");
+        sim_start(sim, n, NULL);
+    }
+    sim_peer(sim, 0, 1, true);
+    sim_peer(sim, 1, 0, true);
+    ck_assert(sim_run_until_up(sim, 0, 1, 5000000));
+    ledger_greet(&tape->ledger);
+    for (unsigned i = 0; i < 200; i++) {
+        ledger_send(&tape->ledger, 0, 1, 100 + 10 * i);
+        sim_run(sim, 5000);
+    }
+    return tape;
+}
+
+static void assert_undisturbed(struct sim *sim, struct tape *tape)
+{
+    ck_assert(sim_is_up(sim, 0, 1) && sim_is_up(sim, 1, 0));
+    for (unsigned i = 0; i < 50; i++) {
+        ledger_send(&tape->ledger, 0, 1, 300);
+        ledger_send(&tape->ledger, 1, 0, 300);
+        sim_run(sim, 5000);
+    }
+    sim_run(sim, 1000000);
+    for (unsigned a = 0; a < 2; a++) {
+        ck_assert_uint_eq(tape->ledger.flow[a][1 - a].repeated, 0);
+        ck_assert_uint_eq(tape->ledger.flow[a][1 - a].spoiled, 0);
+        ck_assert_uint_eq(tape->ledger.flow[a][1 - a].arrived, tape->ledger.flow[a][1 - a].sent);
+    }
+}
+
+START_TEST(replayed_datagrams_are_counted_and_dropped)
+{
+    struct sim sim;
+    struct tape *tape = begin(&sim);
+    unsigned n = tape->recorded, data = 0;
+    uint64_t before = site_counters(sim.node[1].site)->replay_dropped +
+                      site_counters(sim.node[0].site)->replay_dropped;
+    struct peer_status was, is;
+    site_peer_status(sim.node[1].site, 0, sim.now_us, &was);
+    for (unsigned i = 0; i < n; i++) {
+        data += tape->record[i].data[0] == WIRE_DATA;
+        sim_inject(&sim, 1 - tape->record[i].from, &stranger, tape->record[i].data,
+                   tape->record[i].bytes);
+    }
+    sim_run(&sim, 100000);
+    ck_assert_uint_ge(data, 200);
+    ck_assert_uint_eq(site_counters(sim.node[1].site)->replay_dropped +
+                          site_counters(sim.node[0].site)->replay_dropped - before,
+                      data);
+    /* Replayed handshakes and data move nobody. */
+    site_peer_status(sim.node[1].site, 0, sim.now_us, &is);
+    ck_assert(endpoint_equal(&was.endpoint, &is.endpoint));
+    ck_assert_uint_eq(tape->sent_to_stranger_bytes, 0);
+    assert_undisturbed(&sim, tape);
+    sim_end(&sim);
+    free(tape);
+}
+END_TEST
+
+START_TEST(cut_and_flipped_datagrams_are_counted_and_dropped)
+{
+    struct sim sim;
+    struct tape *tape = begin(&sim);
+    unsigned n = tape->recorded;
+    uint64_t refused = 0, injected = 0;
+    const struct site_counters *c = site_counters(sim.node[1].site);
+    uint64_t before = c->auth_failed + c->malformed + c->unknown_index + c->replay_dropped +
+                      c->handshakes_refused;
+    for (unsigned i = 0; i < n; i++) {
+        if (tape->record[i].from != 0)
+            continue;
+        for (unsigned k = 0; k < 16; k++) {
+            uint8_t copy[1500];
+            size_t bytes = tape->record[i].bytes;
+            memcpy(copy, tape->record[i].data, bytes);
+            if (k % 2)
+                copy[sim_random(&sim) % bytes] ^= (uint8_t)(1u << sim_random(&sim) % 8);
+            else
+                bytes = sim_random(&sim) % bytes;
+            sim_inject(&sim, 1, &stranger, copy, bytes);
+            injected++;
+        }
+        sim_run(&sim, 1000);
+    }
+    sim_run(&sim, 100000);
+    refused = c->auth_failed + c->malformed + c->unknown_index + c->replay_dropped +
+              c->handshakes_refused - before;
+    ck_assert_uint_ge(refused, injected);
+    ck_assert_uint_gt(c->auth_failed, 1000);
+    assert_undisturbed(&sim, tape);
+    sim_end(&sim);
+    free(tape);
+}
+END_TEST
+
+/* An initiation that passes mac1, which anybody who knows the public key can make. */
+static void forge_initiation(struct sim *sim, const struct cookie_key *key, uint8_t *out)
+{
+    struct cookie_jar jar = {.have_cookie = false};
+    for (size_t i = 0; i < INITIATION_BYTES; i += 8)
+        store_be64(out + i, sim_random(sim));
+    memset(out, 0, 4);
+    out[0] = WIRE_INITIATION;
+    out[1] = WIRE_PART_WHOLE;
+    cookie_add_macs(&jar, key, out, INITIATION_BYTES, sim->now_us);
+}
+
+START_TEST(a_flood_of_initiations_meets_cookies)
+{
+    struct sim sim;
+    struct tape *tape = begin(&sim);
+    struct cookie_key key;
+    uint8_t forged[INITIATION_BYTES];
+    size_t injected_bytes = 0;
+    cookie_key_derive(&key, sim.node[1].public_key);
+    const struct site_counters *c = site_counters(sim.node[1].site);
+
+    for (unsigned i = 0; i < 30000; i++) {
+        struct endpoint from = stranger;
+        from.address.octet[2] = (uint8_t)(i % 7);
+        from.address.octet[3] = (uint8_t)(i % 251);
+        forge_initiation(&sim, &key, forged);
+        sim_inject(&sim, 1, &from, forged, sizeof forged);
+        injected_bytes += sizeof forged;
+        if (i % 100 == 0) {
+            ledger_send(&tape->ledger, 0, 1, 100);
+            ledger_send(&tape->ledger, 1, 0, 100);
+        }
+        sim_run(&sim, 50);
+    }
+    ck_assert_uint_gt(c->cookies_sent, 10000);
+    ck_assert_uint_eq(sim.node[1].events[EVENT_UNDER_LOAD], 1);
+    ck_assert_uint_lt(tape->sent_to_stranger_bytes, injected_bytes);
+    assert_undisturbed(&sim, tape);
+
+    /* Under that load a genuine peer still gets in. */
+    sim_kill(&sim, 0);
+    sim_start(&sim, 0, NULL);
+    sim_peer(&sim, 0, 1, true);
+    for (unsigned i = 0; i < 20000 && !sim_is_up(&sim, 0, 1); i++) {
+        struct endpoint from = stranger;
+        from.address.octet[3] = (uint8_t)(i % 251);
+        forge_initiation(&sim, &key, forged);
+        sim_inject(&sim, 1, &from, forged, sizeof forged);
+        sim_run(&sim, 100);
+    }
+    ck_assert(sim_is_up(&sim, 0, 1));
+    ck_assert_uint_ge(site_counters(sim.node[0].site)->cookies_received, 1);
+    sim_end(&sim);
+    free(tape);
+}
+END_TEST
+
+START_TEST(noise_on_the_port_is_ignored)
+{
+    struct sim sim;
+    struct tape *tape = begin(&sim);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t junk[1400];
+        size_t bytes = sim_random(&sim) % sizeof junk;
+        for (size_t k = 0; k < bytes; k++)
+            junk[k] = (uint8_t)sim_random(&sim);
+        if (bytes > 0 && i % 2)
+            junk[0] = (uint8_t)(0x80 + i % 6);
+        sim_inject(&sim, i % 2, &stranger, junk, bytes);
+        if (i % 64 == 0)
+            sim_run(&sim, 1000);
+    }
+    sim_run(&sim, 100000);
+    ck_assert_uint_eq(tape->sent_to_stranger_bytes, 0);
+    assert_undisturbed(&sim, tape);
+    sim_end(&sim);
+    free(tape);
+}
+END_TEST
+
+SIM_MAIN("attack", replayed_datagrams_are_counted_and_dropped,
+         cut_and_flipped_datagrams_are_counted_and_dropped, a_flood_of_initiations_meets_cookies,
+         noise_on_the_port_is_ignored)
