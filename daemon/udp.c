@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * udp.c - see udp.h. The receive buffers are static: no allocation per packet, and pages of a
+ * buffer that no datagram ever reached are never resident.
+ */
+#include "udp.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    BATCH = 64,
+    DATAGRAM_MAX_BYTES = 9216, /* more than OUTER_PACKET_MAX_BYTES ever fills */
+    SOCKET_BUFFER_BYTES = 4 << 20,
+};
+
+static void set_option(int fd, int level, int option, int value, const char *what)
+{
+    if (setsockopt(fd, level, option, &value, sizeof value) != 0)
+        log_debug("udp: %s: %s", what, strerror(errno));
+}
+
+/* The forced size needs CAP_NET_ADMIN; without it the kernel caps at net.core.[rw]mem_max. */
+static void enlarge_buffers(int fd)
+{
+    int bytes = SOCKET_BUFFER_BYTES;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        set_option(fd, SOL_SOCKET, SO_RCVBUF, bytes, "SO_RCVBUF");
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0)
+        set_option(fd, SOL_SOCKET, SO_SNDBUF, bytes, "SO_SNDBUF");
+}
+
+static int bind_v4(int fd, uint16_t port)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER");
+    return bind(fd, (const struct sockaddr *)&any, sizeof any);
+}
+
+static int bind_v6(int fd, uint16_t port)
+{
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int on = 1;
+
+    if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
+        return -1;
+    set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, "IPV6_MTU_DISCOVER");
+    set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1, "IPV6_DONTFRAG");
+    return bind(fd, (const struct sockaddr *)&any, sizeof any);
+}
+
+/* Return: the bound socket, or -1 with errno */
+static int open_family(enum udp_family family, uint16_t port)
+{
+    int domain = family == UDP_V4 ? AF_INET : AF_INET6;
+    int fd = socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    enlarge_buffers(fd);
+    if ((family == UDP_V4 ? bind_v4(fd, port) : bind_v6(fd, port)) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static bool is_missing_family(int code)
+{
+    return code == EAFNOSUPPORT || code == EADDRNOTAVAIL || code == EPROTONOSUPPORT;
+}
+
+bool udp_open(struct udp *udp, uint16_t port, struct error *error)
+{
+    *udp = (struct udp){.fd = {-1, -1}};
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
+        const char *name = family == UDP_V4 ? "IPv4" : "IPv6";
+        udp->fd[family] = open_family(family, port);
+        if (udp->fd[family] >= 0)
+            continue;
+        if (is_missing_family(errno)) {
+            log_info("%s is not available here; going on without", name);
+            continue;
+        }
+        if (errno == EADDRINUSE)
+            error_set(error, 1,
+                      "UDP port is in use: port %u (%s): stop the other program or change 'port' "
+                      "in [site]",
+                      port, name);
+        else
+            error_set(error, 1, "cannot bind UDP port: port %u (%s): %s", port, name,
+                      strerror(errno));
+        udp_close(udp);
+        return false;
+    }
+    if (udp->fd[UDP_V4] >= 0 || udp->fd[UDP_V6] >= 0)
+        return true;
+    error_set(error, 1, "no UDP socket: port %u: neither IPv4 nor IPv6 is available", port);
+    return false;
+}
+
+void udp_close(struct udp *udp)
+{
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
+        if (udp->fd[family] >= 0)
+            close(udp->fd[family]);
+        udp->fd[family] = -1;
+    }
+}
+
+static void endpoint_from_socket(struct endpoint *e, const struct sockaddr_storage *s)
+{
+    memset(e, 0, sizeof *e);
+    if (s->ss_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, s, sizeof v4);
+        e->address = ip_v4((const uint8_t *)&v4.sin_addr);
+        e->port = ntohs(v4.sin_port);
+    } else if (s->ss_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, s, sizeof v6);
+        e->address = ip_v6(v6.sin6_addr.s6_addr);
+        e->port = ntohs(v6.sin6_port);
+        e->scope_id = ip_is_link_local(&e->address) ? v6.sin6_scope_id : 0;
+    }
+}
+
+static socklen_t endpoint_to_socket(const struct endpoint *e, struct sockaddr_storage *s)
+{
+    if (e->address.family == IP_V4) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(e->port)};
+        memcpy(&v4.sin_addr, e->address.octet, 4);
+        memcpy(s, &v4, sizeof v4);
+        return sizeof v4;
+    }
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(e->port)};
+    memcpy(v6.sin6_addr.s6_addr, e->address.octet, 16);
+    v6.sin6_scope_id = e->scope_id;
+    memcpy(s, &v6, sizeof v6);
+    return sizeof v6;
+}
+
+bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receive, void *context)
+{
+    static uint8_t buffer[BATCH][DATAGRAM_MAX_BYTES];
+    static struct sockaddr_storage from[BATCH];
+    static struct iovec iov[BATCH];
+    static struct mmsghdr message[BATCH];
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        iov[i] = (struct iovec){.iov_base = buffer[i], .iov_len = sizeof buffer[i]};
+        message[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
+                                             .msg_namelen = sizeof from[i],
+                                             .msg_iov = &iov[i],
+                                             .msg_iovlen = 1};
+    }
+    int count = recvmmsg(udp->fd[family], message, BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++) {
+        struct endpoint source;
+        if (message[i].msg_hdr.msg_flags & MSG_TRUNC)
+            continue;
+        endpoint_from_socket(&source, &from[i]);
+        receive(context, &source, buffer[i], message[i].msg_len);
+    }
+    return count == BATCH;
+}
+
+/* A refused datagram is skipped; a full socket drops the rest, as the wire would. */
+static void send_all(struct udp *udp, int fd, struct mmsghdr *message, unsigned count)
+{
+    while (count > 0) {
+        int sent = sendmmsg(fd, message, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent > 0) {
+            message += sent;
+            count -= (unsigned)sent;
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+            udp->send_dropped += count;
+            return;
+        }
+        if (errno == EMSGSIZE)
+            udp->send_too_large++;
+        else
+            udp->send_dropped++;
+        message++;
+        count--;
+    }
+}
+
+static enum udp_family family_of(const struct datagram *d)
+{
+    return d->to.address.family == IP_V4 ? UDP_V4 : UDP_V6;
+}
+
+void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count)
+{
+    static struct sockaddr_storage to[BATCH];
+    static struct iovec iov[BATCH];
+    static struct mmsghdr message[BATCH];
+
+    for (size_t done = 0; done < count;) {
+        enum udp_family family = family_of(&datagrams[done]);
+        unsigned n = 0;
+        for (; n < BATCH && done < count && family_of(&datagrams[done]) == family; n++, done++) {
+            const struct datagram *d = &datagrams[done];
+            /* The kernel only reads it; struct iovec has no const. */
+            iov[n].iov_base = (void *)(uintptr_t)d->data;
+            iov[n].iov_len = d->bytes;
+            message[n].msg_hdr = (struct msghdr){.msg_name = &to[n],
+                                                 .msg_namelen = endpoint_to_socket(&d->to, &to[n]),
+                                                 .msg_iov = &iov[n],
+                                                 .msg_iovlen = 1};
+        }
+        if (udp->fd[family] >= 0)
+            send_all(udp, udp->fd[family], message, n);
+        else
+            udp->send_dropped += n;
+    }
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * udp.h - the WAN side: one UDP socket per address family, read and written in batches.
+ *
+ * Each outer packet carries DF and is never fragmented by the kernel. IP_PMTUDISC_PROBE makes it
+ * ignore the path MTU it has cached: the tunnel sizes its own datagrams. The IPv6 socket is
+ * IPV6_V6ONLY, so an IPv4-mapped address is never seen. Sending is best effort, as UDP is: what
+ * the kernel does not take at once is dropped and counted.
+ */
+#ifndef UDP_H
+#define UDP_H
+
+#include "error.h"
+#include "site.h"
+
+enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
+
+struct udp {
+    int fd[UDP_FAMILIES]; /* -1: that family is not available here */
+    uint64_t send_dropped, send_too_large;
+};
+
+/** udp_receive_fn - One datagram; @datagram may be changed, and is good during the call */
+typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t *datagram,
+                            size_t bytes);
+
+/**
+ * udp_open() - Bind @port on both families
+ *
+ * IPv6 not being there is logged and gone on without. The big socket buffers need CAP_NET_ADMIN,
+ * so this comes before privileges are reduced.
+ * Return: false with @error (port in use, no IPv4 at all); nothing is left open then
+ */
+bool udp_open(struct udp *udp, uint16_t port, struct error *error);
+
+void udp_close(struct udp *udp);
+
+/**
+ * udp_receive() - Read one batch (up to 64 datagrams) and hand each to @receive
+ *
+ * Return: true when the batch was full, so that more may be waiting
+ */
+bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receive, void *context);
+
+/** udp_transmit() - Send a batch, each datagram on the socket of its family */
+void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count);
+
+#endif
