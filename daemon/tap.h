@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tap.h - the LAN side: a TAP device whose frames the core carries.
+ *
+ * A TAP that is not there is made, and goes when it is closed. One that exists already (made by
+ * `ip tuntap add`, netifd or networkd) is used and given back as it was found: master, flags, MTU
+ * and MAC. The MAC begins with fe:, because a bridge takes the lowest MAC of its ports for its
+ * own, and comes from the site's public key, so that it is the same after each start.
+ */
+#ifndef TAP_H
+#define TAP_H
+
+#include "error.h"
+#include "netlink.h"
+#include "site.h"
+
+struct tap {
+    int fd; /* -1: not open */
+    int index;
+    char name[IFNAMSIZ];
+    struct mac mac;
+    bool found; /* existed before: 'former' is what to give back */
+    struct link former;
+    uint64_t write_dropped;
+};
+
+/** tap_receive_fn - One frame; @frame may be changed, and is good during the call */
+typedef void tap_receive_fn(void *context, uint8_t *frame, size_t bytes);
+
+/**
+ * tap_open() - Make or attach to the TAP @name; it is left down
+ * @public_key: The MAC is made from it
+ *
+ * Return: false with @error; nothing is changed then
+ */
+bool tap_open(struct tap *tap, struct netlink *netlink, const char *name,
+              const uint8_t public_key[PUBLIC_KEY_BYTES], struct error *error);
+
+/** tap_start() - Give it MAC and @mtu, keep IPv6 addresses off it, set it up */
+bool tap_start(struct tap *tap, struct netlink *netlink, unsigned mtu, struct error *error);
+
+/** tap_close() - Remove it, or give it back as it was found */
+void tap_close(struct tap *tap, struct netlink *netlink);
+
+/**
+ * tap_receive() - Read up to 64 frames and hand each to @receive
+ *
+ * Return: 0, or -1 when the device is gone (somebody deleted it)
+ */
+int tap_receive(struct tap *tap, tap_receive_fn *receive, void *context);
+
+/** tap_deliver() - Write one frame; what the device does not take is dropped and counted */
+void tap_deliver(struct tap *tap, const uint8_t *frame, size_t bytes);
+
+#endif
