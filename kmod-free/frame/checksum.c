@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * checksum.c - see checksum.h.
+ */
+#include "frame/checksum.h"
+
+#include "bytes.h"
+
+static uint32_t fold(uint32_t sum)
+{
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (sum & 0xffff) + (sum >> 16);
+}
+
+uint16_t checksum_update16(uint16_t checksum, uint16_t old_word, uint16_t new_word)
+{
+    /* HC' = ~(~HC + ~m + m') */
+    uint32_t sum = (uint32_t)(uint16_t)~checksum + (uint16_t)~old_word + new_word;
+    return (uint16_t)~fold(sum);
+}
+
+uint32_t checksum_add(uint32_t sum, const uint8_t *bytes, size_t count)
+{
+    uint64_t wide = sum;
+    for (; count >= 4; bytes += 4, count -= 4)
+        wide += load_be32(bytes);
+    if (count >= 2) {
+        wide += load_be16(bytes);
+        bytes += 2;
+        count -= 2;
+    }
+    if (count > 0)
+        wide += (uint64_t)bytes[0] << 8;
+    wide = (wide & 0xffffffff) + (wide >> 32);
+    return fold((uint32_t)((wide & 0xffffffff) + (wide >> 32)));
+}
+
+uint16_t checksum_finish(uint32_t sum)
+{
+    return (uint16_t)~fold(sum);
+}
+
+/* Offset of the checksum within the transport header; 0 when the protocol has none we know. */
+static size_t field_offset(const struct packet *p)
+{
+    switch (p->protocol) {
+    case IP_PROTOCOL_TCP:
+        return 16;
+    case IP_PROTOCOL_UDP:
+        return 6;
+    case IP_PROTOCOL_ICMPV6:
+        return p->network == PACKET_IPV6 ? 2 : 0;
+    default:
+        return 0;
+    }
+}
+
+uint16_t checksum_transport(const struct packet *p)
+{
+    size_t field = field_offset(p), bytes = (size_t)p->network_end - p->transport_offset;
+    if (field == 0 || p->transport_offset == 0 || bytes < field + 2)
+        return 0;
+    const uint8_t *transport = p->frame + p->transport_offset;
+    size_t address_bytes = p->network == PACKET_IPV4 ? 4 : 16;
+    uint32_t sum = checksum_add(0, p->ip_source.octet, address_bytes);
+    sum = checksum_add(sum, p->ip_destination.octet, address_bytes);
+    sum += p->protocol;
+    sum += (uint32_t)bytes;
+    sum = checksum_add(sum, transport, field);
+    sum = checksum_add(sum, transport + field + 2, bytes - field - 2);
+    uint16_t checksum = checksum_finish(sum);
+    return checksum == 0 && p->protocol == IP_PROTOCOL_UDP ? 0xffff : checksum;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mss.c - see mss.h.
+ */
+#include "frame/mss.h"
+
+#include "bytes.h"
+#include "frame/checksum.h"
+
+enum {
+    TCP_HEADER_BYTES = 20,
+    TCP_FLAGS_OFFSET = 13,
+    TCP_CHECKSUM_OFFSET = 16,
+    TCP_SYN = 0x02,
+    TCP_OPTION_END = 0,
+    TCP_OPTION_NOP = 1,
+    TCP_OPTION_MSS = 2,
+    TCP_OPTION_MSS_BYTES = 4,
+    IPV4_BUDGET_BYTES = 20 + TCP_HEADER_BYTES,
+};
+
+/* Offset of the MSS value in the TCP header; 0 when there is none or the options are malformed. */
+static size_t find_mss(const uint8_t *tcp, size_t header_bytes)
+{
+    size_t at = TCP_HEADER_BYTES;
+    while (at < header_bytes && tcp[at] != TCP_OPTION_END) {
+        if (tcp[at] == TCP_OPTION_NOP) {
+            at++;
+            continue;
+        }
+        if (at + 1 >= header_bytes || tcp[at + 1] < 2 || tcp[at + 1] > header_bytes - at)
+            return 0;
+        if (tcp[at] == TCP_OPTION_MSS)
+            return tcp[at + 1] == TCP_OPTION_MSS_BYTES ? at + 2 : 0;
+        at += tcp[at + 1];
+    }
+    return 0;
+}
+
+static uint16_t swap16(uint16_t v)
+{
+    return (uint16_t)(v << 8 | v >> 8);
+}
+
+static void set_mss(uint8_t *tcp, size_t at, uint16_t mss)
+{
+    uint16_t old_mss = load_be16(tcp + at), checksum = load_be16(tcp + TCP_CHECKSUM_OFFSET);
+    store_be16(tcp + at, mss);
+    /* At an odd offset each half lies in another word; the sum is the same, bytes swapped
+     * (RFC 1071 s.2B). */
+    checksum = at % 2 == 0 ? checksum_update16(checksum, old_mss, mss)
+                           : checksum_update16(checksum, swap16(old_mss), swap16(mss));
+    store_be16(tcp + TCP_CHECKSUM_OFFSET, checksum);
+}
+
+bool mss_clamp(struct packet *p, uint16_t ip_packet_max_bytes)
+{
+    if (p->protocol != IP_PROTOCOL_TCP || p->transport_offset == 0 || p->fragment)
+        return false;
+    uint8_t *tcp = p->frame + p->transport_offset;
+    if (!(tcp[TCP_FLAGS_OFFSET] & TCP_SYN))
+        return false;
+    size_t at = find_mss(tcp, 4u * (tcp[12] >> 4));
+    size_t budget = p->network == PACKET_IPV4
+                        ? IPV4_BUDGET_BYTES
+                        : (size_t)p->transport_offset - p->network_offset + TCP_HEADER_BYTES;
+    if (at == 0 || ip_packet_max_bytes <= budget ||
+        load_be16(tcp + at) <= ip_packet_max_bytes - budget)
+        return false;
+    set_mss(tcp, at, (uint16_t)(ip_packet_max_bytes - budget));
+    return true;
+}
