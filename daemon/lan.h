@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lan.h - what this machine's LAN looks like: addresses, prefixes and gateways, by netlink.
+ *
+ * Who is the LAN's gateway, for each IP family:
+ *   the default route leads out of the LAN interface:  its next hop (a box beside the router)
+ *   the default route leads elsewhere:                 this machine (the router)
+ *   no default route, but addresses:                   this machine (a router whose WAN is down),
+ *                      unless the other family's default route shows that the router is beside
+ *   no addresses:                                      unknown; the core learns it from the LAN
+ */
+#ifndef LAN_H
+#define LAN_H
+
+#include "netlink.h"
+#include "site.h"
+
+struct lan_view {
+    struct site_lan lan;
+    uint64_t outside; /* hash of all global addresses and default routes: differs when they do */
+};
+
+/**
+ * lan_read() - Look at the LAN as it is now
+ * @interface: The bridge, or the TAP itself when it is in none
+ * @tap_mac:   As the bridge sees it
+ */
+void lan_read(struct netlink *netlink, const struct link *interface, bool is_bridge,
+              const struct mac *tap_mac, struct lan_view *out);
+
+#endif
