@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * chunk.c - see chunk.h.
+ * chunk.c - pack, cut and read the chunks of a data packet. chunk.h says how it works.
  */
 #include "tunnel/chunk.h"
 
 #include "bytes.h"
-#include "frame/cursor.h"
+#include "tunnel/reassembly.h"
 
 #include <string.h>
 
@@ -14,98 +14,114 @@ void packer_init(struct packer *packer, uint8_t *payload, size_t capacity)
     *packer = (struct packer){.bytes = payload, .capacity = capacity};
 }
 
-size_t packer_room(const struct packer *packer)
+size_t chunk_body_max(size_t payload_capacity)
 {
-    size_t free_bytes = packer->capacity - packer->used;
-    if (free_bytes <= CHUNK_HEADER_BYTES)
+    if (payload_capacity < CHUNK_HEADER_BYTES)
         return 0;
-    free_bytes -= CHUNK_HEADER_BYTES;
-    return free_bytes < CHUNK_BODY_MASK ? free_bytes : CHUNK_BODY_MASK;
+    size_t room = payload_capacity - CHUNK_HEADER_BYTES;
+    return room < CHUNK_BODY_MASK ? room : CHUNK_BODY_MASK;
 }
 
-/* Write a chunk's header; returns where its body goes, or NULL when it does not fit. */
-static uint8_t *begin_chunk(struct packer *packer, enum chunk_kind kind, bool partial, size_t bytes)
+size_t packer_room(const struct packer *packer)
 {
-    if (bytes == 0 || bytes > packer_room(packer))
+    return chunk_body_max(packer->capacity - packer->used);
+}
+
+uint8_t *packer_reserve(struct packer *packer, enum chunk_kind kind, bool checksum_partial,
+                        size_t bytes)
+{
+    /* An empty body fits only where its header does: room alone does not tell. */
+    if (packer->capacity - packer->used < CHUNK_HEADER_BYTES || bytes > packer_room(packer))
         return NULL;
     uint8_t *header = packer->bytes + packer->used;
-    store_be16(header, (uint16_t)((unsigned)kind << CHUNK_KIND_SHIFT |
-                                  (partial ? CHUNK_CHECKSUM_PARTIAL : 0u) | (unsigned)bytes));
+    unsigned flag = checksum_partial ? CHUNK_CHECKSUM_PARTIAL : 0;
+    store_be16(header, (uint16_t)((unsigned)kind << CHUNK_KIND_SHIFT | flag | bytes));
     packer->used += CHUNK_HEADER_BYTES + bytes;
     return header + CHUNK_HEADER_BYTES;
 }
 
-bool packer_add(struct packer *packer, enum chunk_kind kind, bool partial, const uint8_t *body,
-                size_t bytes)
+bool packer_add(struct packer *packer, enum chunk_kind kind, bool checksum_partial,
+                const uint8_t *body, size_t bytes)
 {
-    uint8_t *to = begin_chunk(packer, kind, partial, bytes);
-    if (to)
-        memcpy(to, body, bytes);
-    return to != NULL;
+    uint8_t *out = packer_reserve(packer, kind, checksum_partial, bytes);
+    if (!out)
+        return false;
+    if (bytes != 0)
+        memcpy(out, body, bytes);
+    return true;
 }
 
 unsigned fragment_plan(size_t frame_bytes, size_t payload_capacity)
 {
-    enum { OVERHEAD_BYTES = CHUNK_HEADER_BYTES + FRAGMENT_HEADER_BYTES };
-    if (payload_capacity <= OVERHEAD_BYTES || frame_bytes == 0 || frame_bytes > UINT16_MAX)
+    size_t body_max = chunk_body_max(payload_capacity);
+    if (frame_bytes == 0 || frame_bytes > REASSEMBLY_FRAME_MAX_BYTES ||
+        body_max <= FRAGMENT_HEADER_BYTES)
         return 0;
-    size_t room = payload_capacity - OVERHEAD_BYTES;
-    if (room > CHUNK_BODY_MASK - FRAGMENT_HEADER_BYTES)
-        room = CHUNK_BODY_MASK - FRAGMENT_HEADER_BYTES;
-    return (unsigned)((frame_bytes + room - 1) / room);
+    size_t piece_max = body_max - FRAGMENT_HEADER_BYTES;
+    size_t pieces = (frame_bytes + piece_max - 1) / piece_max;
+    if (pieces > 1 && frame_bytes / pieces < REASSEMBLY_PIECE_MIN_BYTES)
+        return 0;
+    return (unsigned)pieces;
 }
 
 bool packer_add_fragment(struct packer *packer, uint16_t id, uint16_t offset, uint16_t total,
                          const uint8_t *data, size_t bytes)
 {
-    uint8_t *to = begin_chunk(packer, CHUNK_FRAGMENT, false, FRAGMENT_HEADER_BYTES + bytes);
-    if (!to)
+    if (bytes == 0 || bytes > CHUNK_BODY_MASK)
         return false;
-    store_be16(to, id);
-    store_be16(to + 2, offset);
-    store_be16(to + 4, total);
-    memcpy(to + FRAGMENT_HEADER_BYTES, data, bytes);
+    uint8_t *body = packer_reserve(packer, CHUNK_FRAGMENT, false, FRAGMENT_HEADER_BYTES + bytes);
+    if (!body)
+        return false;
+    store_be16(body, id);
+    store_be16(body + 2, offset);
+    store_be16(body + 4, total);
+    memcpy(body + FRAGMENT_HEADER_BYTES, data, bytes);
     return true;
 }
 
 void chunk_reader_init(struct chunk_reader *reader, uint8_t *payload, size_t bytes)
 {
-    *reader = (struct chunk_reader){.bytes = payload, .count = bytes};
+    *reader = (struct chunk_reader){.next = payload, .left = bytes};
+}
+
+/* Past the chunk at the reader's head, padding or not. */
+static enum chunk_read read_any(struct chunk_reader *reader, struct chunk *out)
+{
+    if (reader->left == 0)
+        return CHUNK_READ_END;
+    if (reader->left < CHUNK_HEADER_BYTES)
+        return reader->next[0] == 0 ? CHUNK_READ_END : CHUNK_READ_MALFORMED;
+    unsigned header = load_be16(reader->next);
+    size_t bytes = header & CHUNK_BODY_MASK;
+    if (bytes > reader->left - CHUNK_HEADER_BYTES)
+        return CHUNK_READ_MALFORMED;
+    *out = (struct chunk){.kind = (uint8_t)(header >> CHUNK_KIND_SHIFT),
+                          .checksum_partial = (header & CHUNK_CHECKSUM_PARTIAL) != 0,
+                          .body = reader->next + CHUNK_HEADER_BYTES,
+                          .bytes = bytes};
+    reader->next += CHUNK_HEADER_BYTES + bytes;
+    reader->left -= CHUNK_HEADER_BYTES + bytes;
+    return CHUNK_READ_ONE;
 }
 
 enum chunk_read chunk_next(struct chunk_reader *reader, struct chunk *out)
 {
-    while (reader->position < reader->count) {
-        size_t left = reader->count - reader->position;
-        uint8_t *header = reader->bytes + reader->position;
-        /* One odd byte cannot hold a header; as padding it must be zero. */
-        if (left < CHUNK_HEADER_BYTES) {
-            reader->position = reader->count;
-            return header[0] == 0 ? CHUNK_READ_END : CHUNK_READ_MALFORMED;
-        }
-        unsigned word = load_be16(header);
-        size_t bytes = word & CHUNK_BODY_MASK;
-        reader->position += CHUNK_HEADER_BYTES + bytes;
-        out->kind = (uint8_t)(word >> CHUNK_KIND_SHIFT);
-        out->checksum_partial = (word & CHUNK_CHECKSUM_PARTIAL) != 0;
-        out->body = header + CHUNK_HEADER_BYTES;
-        out->bytes = bytes;
-        if (bytes > left - CHUNK_HEADER_BYTES || (bytes == 0 && out->kind != CHUNK_PADDING)) {
-            reader->position = reader->count;
-            return CHUNK_READ_MALFORMED;
-        }
-        if (out->kind != CHUNK_PADDING)
-            return CHUNK_READ_ONE;
-    }
-    return CHUNK_READ_END;
+    enum chunk_read result;
+    do
+        result = read_any(reader, out);
+    while (result == CHUNK_READ_ONE && out->kind == CHUNK_PADDING);
+    return result;
 }
 
 bool fragment_parse(const struct chunk *chunk, uint16_t *id, uint16_t *offset, uint16_t *total,
                     const uint8_t **data, size_t *bytes)
 {
-    struct cursor c = cursor_over(chunk->body, chunk->bytes);
-    if (!cursor_u16(&c, id) || !cursor_u16(&c, offset) || !cursor_u16(&c, total))
+    if (chunk->kind != CHUNK_FRAGMENT || chunk->bytes <= FRAGMENT_HEADER_BYTES)
         return false;
-    *bytes = cursor_left(&c);
-    return *bytes > 0 && cursor_take(&c, *bytes, data) && *offset + *bytes <= *total;
+    *id = load_be16(chunk->body);
+    *offset = load_be16(chunk->body + 2);
+    *total = load_be16(chunk->body + 4);
+    *data = chunk->body + FRAGMENT_HEADER_BYTES;
+    *bytes = chunk->bytes - FRAGMENT_HEADER_BYTES;
+    return *offset + *bytes <= *total;
 }

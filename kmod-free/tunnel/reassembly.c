@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * reassembly.c - see reassembly.h.
+ * reassembly.c - put frames together again. reassembly.h draws the slot's states.
  */
 #include "tunnel/reassembly.h"
 
@@ -8,77 +8,87 @@
 
 void reassembly_reset(struct reassembly *r)
 {
+    r->completed = r->expired = r->discarded = 0;
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
-        r->slot[i].used = false;
+        r->slot[i].state = REASSEMBLY_FREE;
 }
 
-static void free_slot(struct reassembly *r, struct reassembly_slot *slot)
+static void give_up(struct reassembly *r, struct reassembly_slot *slot)
 {
-    if (slot->used && !slot->condemned)
+    if (slot->state == REASSEMBLY_COLLECTING)
         r->expired++;
-    slot->used = false;
+    slot->state = REASSEMBLY_FREE;
 }
 
 void reassembly_expire(struct reassembly *r, uint64_t now_us)
 {
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
-        if (r->slot[i].used && now_us - r->slot[i].began_us >= REASSEMBLY_AGE_US)
-            free_slot(r, &r->slot[i]);
+        if (now_us - r->slot[i].began_us >= REASSEMBLY_AGE_US)
+            give_up(r, &r->slot[i]);
 }
 
-static struct reassembly_slot *find_slot(struct reassembly *r, uint16_t id)
+/* Ids run upwards and wrap; one this far off belongs to another time around. */
+static void give_up_far_ids(struct reassembly *r, uint16_t id)
+{
+    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++) {
+        uint16_t ahead = (uint16_t)(id - r->slot[i].id);
+        if (ahead >= REASSEMBLY_ID_DISTANCE && ahead <= 0x10000 - REASSEMBLY_ID_DISTANCE)
+            give_up(r, &r->slot[i]);
+    }
+}
+
+static struct reassembly_slot *slot_find(struct reassembly *r, uint16_t id)
 {
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
-        if (r->slot[i].used && r->slot[i].id == id)
+        if (r->slot[i].state != REASSEMBLY_FREE && r->slot[i].id == id)
             return &r->slot[i];
     return NULL;
 }
 
-static struct reassembly_slot *take_slot(struct reassembly *r, uint16_t id, uint16_t total,
+/* A free slot, or else the oldest one's. */
+static struct reassembly_slot *slot_open(struct reassembly *r, uint16_t id, uint16_t total,
                                          uint64_t now_us)
 {
     struct reassembly_slot *slot = &r->slot[0];
-    for (size_t i = 0; i < REASSEMBLY_SLOTS && slot->used; i++)
-        if (!r->slot[i].used || r->slot[i].began_us < slot->began_us)
+    for (size_t i = 0; i < REASSEMBLY_SLOTS && slot->state != REASSEMBLY_FREE; i++)
+        if (r->slot[i].state == REASSEMBLY_FREE || r->slot[i].began_us < slot->began_us)
             slot = &r->slot[i];
-    free_slot(r, slot);
-    slot->used = true;
-    slot->condemned = false;
-    slot->range_count = 0;
+    give_up(r, slot);
+    slot->state = REASSEMBLY_COLLECTING;
     slot->id = id;
-    slot->total = total;
+    slot->total_bytes = total;
+    slot->have_bytes = 0;
+    slot->piece_count = 0;
     slot->began_us = now_us;
     return slot;
 }
 
-/* Join ranges i and i + 1 when they touch. */
-static void merge_at(struct reassembly_slot *slot, size_t i)
+static bool piece_fits(const struct reassembly_slot *slot, uint16_t offset, uint16_t total,
+                       size_t bytes)
 {
-    if (i + 1 >= slot->range_count || slot->range[i].end != slot->range[i + 1].begin)
-        return;
-    slot->range[i].end = slot->range[i + 1].end;
-    slot->range_count--;
-    memmove(&slot->range[i + 1], &slot->range[i + 2],
-            (slot->range_count - i - 1) * sizeof slot->range[0]);
+    if (total != slot->total_bytes || total > REASSEMBLY_FRAME_MAX_BYTES || bytes == 0 ||
+        bytes > total || offset > total - bytes)
+        return false;
+    return bytes >= REASSEMBLY_PIECE_MIN_BYTES || offset + bytes == total;
 }
 
-/* Note that [begin, end) came; false when part of it came before or there are too many ranges. */
-static bool add_range(struct reassembly_slot *slot, uint16_t begin, uint16_t end)
+/* Note the piece in the sorted list; false when it overlaps one that is there. */
+static bool piece_insert(struct reassembly_slot *slot, uint16_t offset, uint16_t bytes)
 {
-    size_t at = 0;
-    while (at < slot->range_count && slot->range[at].end <= begin)
-        at++;
-    if (at < slot->range_count && slot->range[at].begin < end)
+    struct reassembly_piece *piece = slot->piece;
+    size_t at = slot->piece_count;
+
+    while (at > 0 && piece[at - 1].offset > offset)
+        at--;
+    if (at > 0 && piece[at - 1].offset + piece[at - 1].bytes > offset)
         return false;
-    if (slot->range_count == REASSEMBLY_RANGES_MAX)
+    if (at < slot->piece_count && offset + bytes > piece[at].offset)
         return false;
-    memmove(&slot->range[at + 1], &slot->range[at],
-            (slot->range_count - at) * sizeof slot->range[0]);
-    slot->range[at] = (struct reassembly_range){begin, end};
-    slot->range_count++;
-    merge_at(slot, at);
-    if (at > 0)
-        merge_at(slot, at - 1);
+    if (slot->piece_count == REASSEMBLY_PIECES_MAX)
+        return false;
+    memmove(piece + at + 1, piece + at, (slot->piece_count - at) * sizeof *piece);
+    piece[at] = (struct reassembly_piece){.offset = offset, .bytes = bytes};
+    slot->piece_count++;
     return true;
 }
 
@@ -87,27 +97,26 @@ enum reassembly_result reassembly_add(struct reassembly *r, uint16_t id, uint16_
                                       uint64_t now_us, uint8_t **frame, size_t *frame_bytes)
 {
     reassembly_expire(r, now_us);
-    struct reassembly_slot *slot = find_slot(r, id);
-    bool sane = bytes > 0 && total <= REASSEMBLY_FRAME_MAX_BYTES && bytes <= total &&
-                offset <= total - bytes;
-    if (!slot && sane)
-        slot = take_slot(r, id, total, now_us);
-    if (!slot) {
+    give_up_far_ids(r, id);
+
+    struct reassembly_slot *slot = slot_find(r, id);
+    if (!slot)
+        slot = slot_open(r, id, total, now_us);
+    if (slot->state == REASSEMBLY_REFUSED)
+        return REASSEMBLY_PENDING;
+    if (!piece_fits(slot, offset, total, bytes) || !piece_insert(slot, offset, (uint16_t)bytes)) {
+        slot->state = REASSEMBLY_REFUSED;
         r->discarded++;
         return REASSEMBLY_DISCARDED;
     }
-    if (slot->condemned || !sane || total != slot->total ||
-        !add_range(slot, offset, (uint16_t)(offset + bytes))) {
-        r->discarded += !slot->condemned;
-        slot->condemned = true;
-        return REASSEMBLY_DISCARDED;
-    }
-    memcpy(slot->bytes + REASSEMBLY_HEADROOM_BYTES + offset, data, bytes);
-    if (slot->range_count != 1 || slot->range[0].begin != 0 || slot->range[0].end != total)
+    memcpy(slot->buffer + REASSEMBLY_HEADROOM_BYTES + offset, data, bytes);
+    slot->have_bytes = (uint16_t)(slot->have_bytes + bytes);
+    if (slot->have_bytes < slot->total_bytes)
         return REASSEMBLY_PENDING;
-    slot->used = false;
+
+    slot->state = REASSEMBLY_FREE;
     r->completed++;
-    *frame = slot->bytes + REASSEMBLY_HEADROOM_BYTES;
-    *frame_bytes = total;
+    *frame = slot->buffer + REASSEMBLY_HEADROOM_BYTES;
+    *frame_bytes = slot->total_bytes;
     return REASSEMBLY_COMPLETE;
 }

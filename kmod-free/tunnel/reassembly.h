@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * reassembly.h - large frames from their pieces, in bounded memory.
+ * reassembly.h - putting frames together again from their pieces, in bounded memory.
  *
- * Pieces belong to one peer and come authenticated, in any order, some never. A frame has a slot
- * until all its bytes came or it is a second old; there are REASSEMBLY_SLOTS, the oldest gives way.
- * Which bytes came is kept as a short list of gaps-free ranges; a piece that touches a byte twice,
- * or disagrees about the total, condemns its frame (RFC 8200 s.4.5, RFC 5722): the slot stays
- * taken, marked, until it ages out, so that the condemned frame's later pieces do not begin it
- * anew. A sender never repeats a piece, and the replay window stops the network's repeats.
+ * One per peer session: pieces arrive authenticated, each on its own, in any order, perhaps never.
+ * A fixed number of slots hold frames in the making. A slot remembers which byte ranges it has
+ * as a sorted list of pieces; the frame is complete when these add up to its total.
+ *
+ * States of a slot, and what ends them:
+ *   FREE       -> COLLECTING by the first piece of an id no slot knows.
+ *   COLLECTING -> FREE when complete, or when given up;
+ *              -> REFUSED by a piece that overlaps another, disagrees about the total, reaches past
+ *                 it, or is too small.
+ *   REFUSED    -> FREE when given up. Meanwhile it swallows the rest of its frame, so that a
+ *                 discarded frame's late pieces do not begin a new one that can never be finished.
+ * A slot is given up REASSEMBLY_AGE_US after its first piece; when a piece's id is
+ * REASSEMBLY_ID_DISTANCE away, so that ids that come round again at high rates never mix two
+ * frames; and when it is the oldest and another frame needs a slot.
+ *
+ * Overlap discards the whole frame (as RFC 5722 asks for IPv6): a sender of ours never does it,
+ * and the replay window drops duplicates, so nothing honest is lost.
+ *
+ * A piece has at least REASSEMBLY_PIECE_MIN_BYTES, except the frame's last. So the largest frame
+ * has at most REASSEMBLY_PIECES_MAX, and a slot's list cannot overflow.
  */
 #ifndef TUNNEL_REASSEMBLY_H
 #define TUNNEL_REASSEMBLY_H
@@ -18,47 +32,73 @@
 
 enum {
     REASSEMBLY_SLOTS = 16,
-    REASSEMBLY_FRAME_MAX_BYTES = 9216 + 18, /* a jumbo frame with one tag */
-    REASSEMBLY_HEADROOM_BYTES = 16,         /* free for the caller before a completed frame */
-    REASSEMBLY_RANGES_MAX = 32,             /* separate stretches of a frame that came */
+    REASSEMBLY_FRAME_MAX_BYTES = 9216 + 18, /* a jumbo frame with its Ethernet header and a tag */
+    REASSEMBLY_PIECES_MAX = 64,
+    REASSEMBLY_PIECE_MIN_BYTES =
+        (REASSEMBLY_FRAME_MAX_BYTES + REASSEMBLY_PIECES_MAX - 1) / REASSEMBLY_PIECES_MAX,
+    REASSEMBLY_HEADROOM_BYTES = 16, /* before a complete frame, for the caller's headers */
     REASSEMBLY_AGE_US = 1000000,
+    REASSEMBLY_ID_DISTANCE = 0x4000,
 };
 
-struct reassembly_range {
-    uint16_t begin, end;
+struct reassembly_piece {
+    uint16_t offset, bytes;
 };
+
+enum reassembly_state { REASSEMBLY_FREE = 0, REASSEMBLY_COLLECTING, REASSEMBLY_REFUSED };
 
 struct reassembly_slot {
-    bool used, condemned;
-    uint8_t range_count;
-    uint16_t id, total;
+    uint8_t state; /* enum reassembly_state */
+    uint8_t piece_count;
+    uint16_t id, total_bytes, have_bytes;
     uint64_t began_us;
-    struct reassembly_range range[REASSEMBLY_RANGES_MAX]; /* sorted, disjoint, not adjacent */
-    uint8_t bytes[REASSEMBLY_HEADROOM_BYTES + REASSEMBLY_FRAME_MAX_BYTES];
+    struct reassembly_piece piece[REASSEMBLY_PIECES_MAX]; /* by offset, no two overlapping */
+    uint8_t buffer[REASSEMBLY_HEADROOM_BYTES + REASSEMBLY_FRAME_MAX_BYTES];
 };
 
+/* About 150 kB, the caller's; reassembly_reset() first. The counters may be read at any time. */
 struct reassembly {
-    uint64_t completed, expired, discarded;
+    uint64_t completed; /* frames delivered */
+    uint64_t expired;   /* frames given up incomplete; refused ones are not counted again */
+    uint64_t discarded; /* frames refused */
     struct reassembly_slot slot[REASSEMBLY_SLOTS];
 };
 
 enum reassembly_result { REASSEMBLY_PENDING, REASSEMBLY_COMPLETE, REASSEMBLY_DISCARDED };
 
-/** reassembly_reset() - Forget all frames; the counters go on */
+/**
+ * reassembly_reset() - forget every frame in the making and zero the counters
+ * @r: memory of any content
+ */
 void reassembly_reset(struct reassembly *r);
 
 /**
- * reassembly_add() - Take one piece
- * @frame, @frame_bytes:  Set on REASSEMBLY_COMPLETE; good until the next call, may be changed, and
- *                        REASSEMBLY_HEADROOM_BYTES before it are free
+ * reassembly_add() - take in one piece
+ * @r: the peer's reassembly
+ * @id: the frame's number
+ * @offset: where in the frame the piece begins, in bytes
+ * @total: length of the whole frame, in bytes
+ * @data: the piece, copied
+ * @bytes: its length
+ * @now_us: monotonic time
+ * @frame: when complete, the frame, with REASSEMBLY_HEADROOM_BYTES of room before it; it stays
+ *         until the next call with @r
+ * @frame_bytes: when complete, its length
  *
- * Return: REASSEMBLY_DISCARDED when the piece, and perhaps its frame, was thrown away
+ * Return: REASSEMBLY_COMPLETE; REASSEMBLY_PENDING when more pieces are missing, or when the piece
+ * belongs to a frame already refused; REASSEMBLY_DISCARDED when this piece made its frame refused.
  */
 enum reassembly_result reassembly_add(struct reassembly *r, uint16_t id, uint16_t offset,
                                       uint16_t total, const uint8_t *data, size_t bytes,
                                       uint64_t now_us, uint8_t **frame, size_t *frame_bytes);
 
-/** reassembly_expire() - Throw away what is older than REASSEMBLY_AGE_US */
+/**
+ * reassembly_expire() - give up the frames whose first piece came REASSEMBLY_AGE_US ago
+ * @r: the peer's reassembly
+ * @now_us: monotonic time
+ *
+ * reassembly_add() does so itself; this is for a peer that has gone quiet.
+ */
 void reassembly_expire(struct reassembly *r, uint64_t now_us);
 
 #endif

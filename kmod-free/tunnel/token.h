@@ -1,63 +1,90 @@
 /* SPDX-License-Identifier: MIT
  *
- * token.h - the one-time line by which a home invites another.
+ * token.h - the invite token: one line of text that lets another home join.
  *
- * Text: "lansplice1:" and base64url without padding. White space anywhere within is ignored when
- * reading, so a line that a mail program wrapped still works; a letter lost or changed is caught
- * by the checksum. Content, after a version byte:
- *   public key 32, token id 16, one-time PSK 32, name length 1 and name,
- *   endpoint count 1, each endpoint length 2 and text; checksum 4 (BLAKE2b of all before)
- * The PSK makes it a secret until it is used. The expiry is not in it: only the inviter judges it.
+ * The text is "lansplice1:" and base64url without padding of
+ *   version 1 | length of all 2 | inviter's public key 32 | token id 16 | one-time PSK 32 |
+ *   name length 1, name | endpoint count 1, each: length 2, text | checksum 4
+ * Version and length are the first four characters, so that a token cut short is known by its
+ * length. The checksum is BLAKE2b of all before it: it finds what a copy lost or changed, not
+ * forgery; whoever holds a token is trusted to have it. Blanks and line ends are ignored wherever
+ * they stand, as mail and chat programs put them there. The version is judged after the checksum:
+ * a token that arrived whole but is of a later version is told from a damaged one.
+ *
+ * The text holds a secret: wipe it and struct token when done.
  */
 #ifndef TUNNEL_TOKEN_H
 #define TUNNEL_TOKEN_H
 
-#include "site.h"
+#include "tunnel/site_info.h"
+#include "tunnel/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum {
     TOKEN_ENDPOINTS_MAX = 4,
-    ENDPOINT_TEXT_MAX = 263, /* a host name of 253, brackets, colon and port */
-    TOKEN_BODY_MAX = 1 + PUBLIC_KEY_BYTES + TOKEN_ID_BYTES + PSK_BYTES + 1 + SITE_NAME_MAX + 1 +
-                     TOKEN_ENDPOINTS_MAX * (2 + ENDPOINT_TEXT_MAX) + 4,
-    TOKEN_TEXT_MAX = 16 + (TOKEN_BODY_MAX * 4 + 2) / 3, /* with the final NUL */
-    TOKEN_FINGERPRINT_BYTES = 25,                       /* "1234 1234 1234 1234 1234" */
+    TOKEN_ENDPOINT_SIZE = 264,   /* host name 253, ":", port 5, NUL, rounded up */
+    TOKEN_FINGERPRINT_SIZE = 24, /* four groups of five digits, blanks between, NUL */
+    TOKEN_BYTES_MAX = 3 + 32 + 16 + 32 + 1 + SITE_NAME_MAX + 1 +
+                      TOKEN_ENDPOINTS_MAX * (2 + TOKEN_ENDPOINT_SIZE - 1) + 4,
+    TOKEN_TEXT_SIZE = 11 + (TOKEN_BYTES_MAX * 4 + 2) / 3 + 1, /* any token's text and its NUL */
 };
 
 struct token {
-    uint8_t public_key[PUBLIC_KEY_BYTES]; /* the inviter's */
-    uint8_t id[TOKEN_ID_BYTES];
-    uint8_t psk[PSK_BYTES];
-    char name[SITE_NAME_MAX + 1]; /* the inviter's */
+    uint8_t public_key[32], id[16], psk[32];
+    char name[SITE_NAME_MAX + 1]; /* of the inviting site */
     uint8_t endpoint_count;
-    char endpoint[TOKEN_ENDPOINTS_MAX][ENDPOINT_TEXT_MAX + 1];
+    char endpoint[TOKEN_ENDPOINTS_MAX][TOKEN_ENDPOINT_SIZE];
 };
 
 enum token_error {
     TOKEN_OK,
-    TOKEN_NOT_A_TOKEN,
-    TOKEN_CUT_SHORT,
-    TOKEN_CHECKSUM,
-    TOKEN_VERSION,
-    TOKEN_INVALID,
+    TOKEN_NOT_A_TOKEN, /* does not begin as one */
+    TOKEN_CUT_SHORT,   /* begins as one, but ends too early */
+    TOKEN_CHECKSUM,    /* a character is wrong, or not one of the alphabet */
+    TOKEN_VERSION,     /* whole, but of another version */
+    TOKEN_INVALID,     /* whole, but says what cannot be */
 };
 
-/** token_encode() - One line without a newline, NUL-terminated; Return: its length, 0: no room */
+/**
+ * endpoint_text_valid() - is this an endpoint as a person writes it
+ * @text: NUL-terminated host:port; host is a DNS name (RFC 1123 s.2.1), a dotted IPv4 address or
+ *        an IPv6 address in brackets (RFC 4291 s.2.2); port is 1 to 65535
+ */
+bool endpoint_text_valid(const char *text);
+
+/**
+ * token_encode() - write a token's text
+ * @token: what it says
+ * @out: receives the text and a NUL; TOKEN_TEXT_SIZE is always enough
+ * @capacity: bytes there are at @out
+ *
+ * Return: the text's length without its NUL; 0 when it does not fit or a field is not valid.
+ */
 size_t token_encode(const struct token *token, char *out, size_t capacity);
 
-/** token_decode() - @bytes of @text, white space within ignored; wipes what it copied */
+/**
+ * token_decode() - read a token's text
+ * @token: the result; all zero unless TOKEN_OK is returned
+ * @text: need not end in a NUL; blanks and line ends are ignored
+ * @bytes: length of @text
+ *
+ * Return: TOKEN_OK, or what is wrong.
+ */
 enum token_error token_decode(struct token *token, const char *text, size_t bytes);
 
-/** token_error_text() - What is wrong and what to do, one line */
+/**
+ * token_error_text() - one line for a person: what is wrong and what to do; static
+ */
 const char *token_error_text(enum token_error error);
 
 /**
- * token_fingerprint() - What the two people compare: "1234 5678 9012 3456 7890"
- *
- * From the public key and the id, not the PSK: it may be read aloud.
+ * token_fingerprint() - twenty digits for two people to compare
+ * @token: of which the public key and the id are used, nothing secret
+ * @out: four groups of five digits, 23 characters, and a NUL
  */
-void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES]);
-
-/** endpoint_text_valid() - host:port, 192.0.2.1:port or [2001:db8::1]:port; port 1-65535 */
-bool endpoint_text_valid(const char *text);
+void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_SIZE]);
 
 #endif
