@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the lab. See homes.py for the picture and machine.py for what a machine is."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import lansplice  # noqa: E402
+from homes import Lab  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cable: works without the daemon")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
+        elif not lansplice.is_built() and not item.get_closest_marker("cable"):
+            item.add_marker(pytest.mark.skip(reason=f"{lansplice.BINARY} is not built"))
+
+
+@pytest.fixture
+def lab(tmp_path, request):
+    built = Lab(tmp_path)
+    request.node.lab = built
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def a(lab):
+    return lab.home("a")
+
+
+@pytest.fixture
+def b(lab, a):  # a first: it is home number 1
+    return lab.home("b")
+
+
+@pytest.fixture
+def c(lab, b):
+    return lab.home("c")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A test that failed says what the daemons wrote and what was on the wires."""
+    outcome = yield
+    report = outcome.get_result()
+    built = getattr(item, "lab", None)
+    if report.when == "call" and report.failed and built:
+        report.sections.append(("lab", built.report()))

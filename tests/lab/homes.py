@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+r"""Homes, their providers and the network between them.
+
+       home a                                               home b
+  a-h1 --+                                                     +-- b-h1
+         br-lan [a-router] wan --- [a-isp] --- [wan] --- [b-isp] --- wan [b-router] br-lan
+  a-h2 --+  lansplice0                                           lansplice0  +-- b-h2
+
+The provider (isp) of a home is a router where a test may do NAT, drop packets and forbid ICMP, and
+the link between it and `wan` is where an MTU lower than 1500 is found. There is no route between
+the homes' LANs but what lansplice makes. Homes have numbers 1, 2, 3; for home n:
+
+    LAN           192.168.1.0/24, router .n, hosts .(10 n + 1), .(10 n + 2)      (one subnet)
+                  2001:db8:a<n>::/64, router ::1, hosts ::(10 n + 1) ...   (each home its own)
+    router's WAN  192.0.2.(16 n + 2)/28 and 2001:db8:<n>::2/64, provider at 1
+    provider's    198.51.100.(16 n + 2)/28 and 2001:db8:ff0<n>::2/64, wan at 1; NAT'ed from here
+"""
+from captures import Capture
+from lansplice import Lansplice
+from machine import Machine, link
+
+# Empties the connection table: what a NAT does that restarts. nfnetlink's CT_DELETE without a tuple.
+FORGET = """
+import socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+s.send(struct.pack('=IHHII', 20, 1 << 8 | 2, 5, 1, 0) + struct.pack('=BBH', 0, 0, 0))
+error = struct.unpack('=i', s.recv(4096)[16:20])[0]
+assert error == 0, error
+"""
+
+
+class Home:
+    """A router with a bridge, a provider, and hosts plugged into the bridge."""
+
+    def __init__(self, lab, name, number, router_ip=None):
+        self.lab, self.name, self.number = lab, name, number
+        self.router_ip = router_ip or f"192.168.1.{number}"
+        self.prefix6 = f"2001:db8:a{number}::"
+        self.wan_ip = f"192.0.2.{16 * number + 2}"
+        self.wan_ip6 = f"2001:db8:{number}::2"
+        self.nat_ip = f"198.51.100.{16 * number + 2}"
+        self.router = lab.machine(f"{name}-router")
+        self.isp = lab.machine(f"{name}-isp")
+        self.hosts = {}
+        self.lansplice = None
+        self._wire()
+
+    def _wire(self):
+        n = self.number
+        link(self.router, "wan", self.isp, "home")
+        link(self.isp, "core", self.lab.wan, f"to-{self.name}")
+        self.router.run(f"""
+            ip link add br-lan type bridge mcast_snooping 0 forward_delay 0
+            ip link set br-lan up
+            ip addr add {self.router_ip}/24 dev br-lan
+            ip addr add {self.prefix6}1/64 dev br-lan
+            ip addr add {self.wan_ip}/28 dev wan
+            ip addr add {self.wan_ip6}/64 dev wan
+            ip route add default via 192.0.2.{16 * n + 1}
+            ip -6 route add default via 2001:db8:{n}::1
+            echo 1 >/proc/sys/net/ipv4/ip_forward
+            echo 1 >/proc/sys/net/ipv6/conf/all/forwarding""")
+        self.isp.run(f"""
+            ip addr add 192.0.2.{16 * n + 1}/28 dev home
+            ip addr add 2001:db8:{n}::1/64 dev home
+            ip addr add {self.nat_ip}/28 dev core
+            ip addr add 2001:db8:ff0{n}::2/64 dev core
+            ip route add default via 198.51.100.{16 * n + 1}
+            ip -6 route add default via 2001:db8:ff0{n}::1
+            echo 1 >/proc/sys/net/ipv4/ip_forward
+            echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+            nft add table ip nat
+            nft 'add chain ip nat post {{ type nat hook postrouting priority 100; }}'
+            nft add table inet rules
+            nft 'add chain inet rules forward {{ type filter hook forward priority 0; }}'
+            nft 'add chain inet rules output {{ type filter hook output priority 0; }}'""")
+        self.lab.wan.run(f"""
+            ip addr add 198.51.100.{16 * n + 1}/28 dev to-{self.name}
+            ip addr add 2001:db8:ff0{n}::1/64 dev to-{self.name}
+            ip route add 192.0.2.{16 * n}/28 via {self.nat_ip}
+            ip -6 route add 2001:db8:{n}::/64 via 2001:db8:ff0{n}::2""")
+
+    def host(self, name, address=True, router=None):
+        """The host of that name, plugged in on first use; h1 is .(10 n + 1) and so on.
+
+        Without an address it has none but its link-local one: DHCP and RA may give it some.
+        """
+        if name in self.hosts:
+            return self.hosts[name]
+        host = self.hosts[name] = self.lab.machine(f"{self.name}-{name}")
+        link(host, "eth0", self.router, name)
+        self.router.run(f"ip link set {name} master br-lan")
+        if address:
+            tail = 10 * self.number + int(name.lstrip("h"))
+            host.ip, host.ip6 = f"192.168.1.{tail}", f"{self.prefix6}{tail}"
+            host.run(f"""
+                ip addr add {host.ip}/24 dev eth0
+                ip addr add {host.ip6}/64 dev eth0
+                ip route add default via {router or self.router_ip}
+                ip -6 route add default via {self.prefix6}1""")
+        return host
+
+    def endpoint(self, port=7788, family=4):
+        return f"[{self.wan_ip6}]:{port}" if family == 6 else f"{self.wan_ip}:{port}"
+
+    # What providers do to people.
+
+    def nat(self, rule="masquerade"):
+        """The provider translates the home's address from now on; rule is nft's statement."""
+        self.isp.run(["nft", "flush chain ip nat post"])
+        self.isp.run(["nft", f"add rule ip nat post oifname core meta l4proto udp {rule}"])
+        self.forget_connections()
+
+    def forget_connections(self):
+        self.isp.run(["/usr/bin/python3", "-c", FORGET])
+
+    def rule(self, text, chain="forward"):
+        """A filter rule at the provider, such as `meta l4proto udp drop`."""
+        self.isp.run(["nft", f"add rule inet rules {chain} {text}"])
+
+    def clear_rules(self):
+        self.isp.run("nft flush table inet rules")
+
+    def set_mtu(self, mtu):
+        """The link beyond the provider carries only that much; the provider and wan send ICMP."""
+        self.isp.run(f"ip link set core mtu {mtu}")
+        self.lab.wan.run(f"ip link set to-{self.name} mtu {mtu}")
+
+    def change_wan_address(self, last):
+        """A new IPv4 address from the provider, at once and without a word."""
+        old, self.wan_ip = self.wan_ip, f"192.0.2.{16 * self.number + last}"
+        self.router.run(f"""
+            ip addr del {old}/28 dev wan
+            ip addr add {self.wan_ip}/28 dev wan
+            ip route replace default via 192.0.2.{16 * self.number + 1}""")
+
+    def snooping_with_querier(self):
+        self.router.run("ip link set br-lan type bridge mcast_snooping 1 mcast_querier 1 "
+                        "mcast_query_interval 100 mcast_startup_query_interval 50")
+
+
+class Lab:
+    """Everything a test builds; close() leaves nothing behind."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.machines = []
+        self.homes = {}
+        self.captures = []
+        self.daemons = []
+        self.wan = self.machine("wan")
+        self.wan.run("echo 1 >/proc/sys/net/ipv4/ip_forward\n"
+                     "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding")
+
+    def machine(self, name):
+        self.machines.append(Machine(name, self.folder))
+        return self.machines[-1]
+
+    def home(self, name, **options):
+        if name not in self.homes:
+            self.homes[name] = Home(self, name, len(self.homes) + 1, **options)
+        return self.homes[name]
+
+    def cable(self, one, other, name="cable"):
+        """A wire between two homes' bridges: what lansplice is to be like."""
+        link(one.router, name, other.router, name)
+        for home in one, other:
+            home.router.run(f"ip link set {name} master br-lan")
+
+    def capture(self, machine, interface, filter="", **options):
+        self.captures.append(Capture(machine, interface, filter, **options))
+        return self.captures[-1]
+
+    def daemon(self, home, environment=None):
+        """The home's daemon, configured and not started."""
+        if home.lansplice is None:
+            home.lansplice = Lansplice(home.router, home.name, self.folder, environment)
+            self.daemons.append(home.lansplice)
+        return home.lansplice
+
+    def introduce(self, one, other, both=True, family=4, **options):
+        """Make two homes' daemons peers; with both=False only `one` knows where the other is."""
+        psk = None
+        first, second = self.daemon(one), self.daemon(other)
+        first.add_peer(second, other.endpoint(family=family), psk, **options)
+        second.add_peer(first, one.endpoint(family=family) if both else None, psk, **options)
+
+    def splice(self, *homes, site=None, test=None, **options):
+        """Run a daemon in each home, each the peer of each, and wait until all are up."""
+        for number, one in enumerate(homes):
+            self.daemon(one)
+            for other in homes[number + 1:]:
+                self.introduce(one, other, **options)
+        for home in homes:
+            home.lansplice.site.update(site or {})
+            home.lansplice.test.update(test or {})
+            home.lansplice.start()
+        for home in homes:
+            home.lansplice.wait_up()
+        return [home.lansplice for home in homes]
+
+    def report(self):
+        """The daemons' logs and the captures, for a failed test."""
+        parts = [f"--- {d.machine.name}: {d.path}\n{d.path.read_text()}--- log\n{d.log()[-12000:]}"
+                 for d in self.daemons if d.path.exists()]
+        parts += [f"--- capture {c.summary()}" for c in self.captures]
+        parts += [f"--- {p.log_path.name}\n{p.log()[-1500:]}" for m in self.machines
+                  for p in m.processes if "lansplice" not in p.log_path.name]
+        return "\n".join(parts)
+
+    def close(self):
+        for machine in self.machines:
+            machine.close()
