@@ -117,14 +117,13 @@ void bridge_restore_port(struct netlink *netlink, int port, const struct bridge_
             set_one(netlink, port, wanted[i].attribute, settings->value[i]);
 }
 
-void bridge_restore(struct netlink *netlink, const struct link *before)
+void bridge_restore(struct netlink *netlink, const struct link *before, const struct mac *tap_mac)
 {
     struct link now;
 
     if (!netlink_link_by_index(netlink, before->index, &now))
         return;
-    if (now.mtu != before->mtu)
-        netlink_set_mtu(netlink, now.index, before->mtu);
-    if (!mac_equal(&now.mac, &before->mac))
+    bool ours = mac_equal(&now.mac, tap_mac) || mac_is_zero(&now.mac);
+    if (ours && !mac_equal(&now.mac, &before->mac))
         netlink_set_mac(netlink, now.index, &before->mac);
 }

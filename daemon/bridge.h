@@ -32,11 +32,13 @@ void bridge_read_port(struct netlink *netlink, int port, struct bridge_port *out
 void bridge_restore_port(struct netlink *netlink, int port, const struct bridge_port *settings);
 
 /**
- * bridge_restore() - After the TAP has left: give the bridge back the MTU and MAC it had
- * @before: How it was when the TAP joined, its MTU kept up to date since
+ * bridge_restore() - After the TAP has left: give the bridge back the MAC it had
+ * @before: How it was when the TAP joined
  *
- * Only a bridge without other ports takes these from the TAP.
+ * Only a bridge without other ports takes its MAC from the TAP, and has none once that leaves.
+ * Its MTU is the kernel's care: following the ports, unless somebody fixed it; to set it here
+ * would fix it for ever.
  */
-void bridge_restore(struct netlink *netlink, const struct link *before);
+void bridge_restore(struct netlink *netlink, const struct link *before, const struct mac *tap_mac);
 
 #endif

@@ -245,6 +245,19 @@ static void see_neighbour(void *context, struct nlmsghdr *message)
             add_gateway(&survey->view->lan.gateways, &address, &mac);
 }
 
+/* A next hop that has not been spoken to yet has no MAC; its address is protected all the same. */
+static void add_silent_gateways(struct survey *survey)
+{
+    static const struct mac unknown;
+
+    for (unsigned i = 0; i < survey->route_count; i++) {
+        const struct default_route *r = &survey->route[i];
+        if (r->gateway.family == r->family && r->interface == survey->interface &&
+            where_leads(survey, r->family) == LEADS_TO_LAN)
+            add_gateway(&survey->view->lan.gateways, &r->gateway, &unknown);
+    }
+}
+
 static bool is_gateway(const struct survey *survey, uint8_t family)
 {
     enum leads here = where_leads(survey, family);
@@ -272,4 +285,5 @@ void lan_read(struct netlink *netlink, const struct link *interface, bool is_bri
         add_self(&out->lan, IP_V6, &interface->mac);
     if (where_leads(&survey, IP_V4) == LEADS_TO_LAN || where_leads(&survey, IP_V6) == LEADS_TO_LAN)
         netlink_dump(netlink, RTM_GETNEIGH, AF_UNSPEC, see_neighbour, &survey);
+    add_silent_gateways(&survey);
 }

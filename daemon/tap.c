@@ -66,7 +66,7 @@ static int attach(int fd, const char *name)
     return ioctl(fd, TUNSETIFF, &request) == 0 ? 0 : errno;
 }
 
-static struct mac mac_from_key(const uint8_t public_key[PUBLIC_KEY_BYTES])
+struct mac tap_mac(const uint8_t public_key[PUBLIC_KEY_BYTES])
 {
     struct mac mac = {.octet = {0xfe}};
 
@@ -74,12 +74,12 @@ static struct mac mac_from_key(const uint8_t public_key[PUBLIC_KEY_BYTES])
     return mac;
 }
 
-bool tap_open(struct tap *tap, struct netlink *netlink, const char *name,
-              const uint8_t public_key[PUBLIC_KEY_BYTES], struct error *error)
+bool tap_open(struct tap *tap, struct netlink *netlink, const char *name, const struct mac *mac,
+              struct error *error)
 {
     struct link link;
 
-    *tap = (struct tap){.fd = -1, .mac = mac_from_key(public_key)};
+    *tap = (struct tap){.fd = -1, .mac = *mac};
     tap->found = netlink_link_by_name(netlink, name, &tap->former);
     if (tap->found && strcmp(tap->former.kind, "tun") != 0) {
         error_set(error, 1,
@@ -101,6 +101,20 @@ bool tap_open(struct tap *tap, struct netlink *netlink, const char *name,
     close(tap->fd);
     tap->fd = -1;
     return false;
+}
+
+bool tap_reopen(struct tap *tap, struct netlink *netlink, struct error *error)
+{
+    struct tap fresh;
+
+    if (tap->fd >= 0)
+        close(tap->fd);
+    tap->fd = -1;
+    if (!tap_open(&fresh, netlink, tap->name, &tap->mac, error))
+        return false;
+    fresh.write_dropped = tap->write_dropped;
+    *tap = fresh;
+    return true;
 }
 
 static void try_change(const struct tap *tap, const char *what, int code)

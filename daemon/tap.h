@@ -3,9 +3,9 @@
  * tap.h - the LAN side: a TAP device whose frames the core carries.
  *
  * A TAP that is not there is made, and goes when it is closed. One that exists already (made by
- * `ip tuntap add`, netifd or networkd) is used and given back as it was found: master, flags, MTU
- * and MAC. The MAC begins with fe:, because a bridge takes the lowest MAC of its ports for its
- * own, and comes from the site's public key, so that it is the same after each start.
+ * `ip tuntap add`, netifd or networkd) is used and given back as it was found: flags, MTU, MAC
+ * (and master: network.h). The MAC begins with fe:, because a bridge takes the lowest MAC of its
+ * ports for its own, and comes from the site's public key, so that it is the same after each start.
  */
 #ifndef TAP_H
 #define TAP_H
@@ -27,14 +27,20 @@ struct tap {
 /** tap_receive_fn - One frame; @frame may be changed, and is good during the call */
 typedef void tap_receive_fn(void *context, uint8_t *frame, size_t bytes);
 
+/** tap_mac() - The MAC of the TAP of the site with this key */
+struct mac tap_mac(const uint8_t public_key[PUBLIC_KEY_BYTES]);
+
 /**
- * tap_open() - Make or attach to the TAP @name; it is left down
- * @public_key: The MAC is made from it
+ * tap_open() - Make or attach to the TAP @name; a new one is left down
+ * @mac: What tap_start() is to give it
  *
  * Return: false with @error; nothing is changed then
  */
-bool tap_open(struct tap *tap, struct netlink *netlink, const char *name,
-              const uint8_t public_key[PUBLIC_KEY_BYTES], struct error *error);
+bool tap_open(struct tap *tap, struct netlink *netlink, const char *name, const struct mac *mac,
+              struct error *error);
+
+/** tap_reopen() - Make it again, after somebody deleted it; to be started anew */
+bool tap_reopen(struct tap *tap, struct netlink *netlink, struct error *error);
 
 /** tap_start() - Give it MAC and @mtu, keep IPv6 addresses off it, set it up */
 bool tap_start(struct tap *tap, struct netlink *netlink, unsigned mtu, struct error *error);

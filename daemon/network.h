@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * network.h - keeps the TAP where it belongs, and the core informed about LAN and WAN.
+ *
+ * Every change netlink tells of leads, 50 ms later, to one refresh: the links, addresses and
+ * routes are read anew, compared with what was, and acted upon:
+ *   the TAP is gone                        made again
+ *   the TAP is not in the bridge           put back, at most once a second
+ *   the bridge is gone                     waited for
+ *   the bridge's MTU differs               the TAP's follows
+ *   no bridge configured, but others put
+ *   the TAP into one                       that one is the LAN's
+ *   bridge ports came or went              listener->links
+ *   addresses, prefixes, gateways          listener->lan
+ *   any global address or default route    listener->outside
+ */
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include "bridge.h"
+#include "lan.h"
+#include "tap.h"
+
+#include <uv.h>
+
+struct network_listener {
+    void *context;
+    void (*lan)(void *context, const struct site_lan *lan);
+    void (*links)(void *context);
+    void (*outside)(void *context);
+    void (*tap)(void *context, bool present); /* false: stop reading it; true: a new tap->fd */
+};
+
+struct network {
+    struct netlink *netlink;
+    struct tap *tap;
+    char bridge_name[IFNAMSIZ]; /* "": others place the TAP */
+    struct network_listener listener;
+    struct link bridge;             /* the bridge the TAP is in; index 0: none */
+    struct link before;             /* that bridge when we joined it; index 0: we did not */
+    struct bridge_port former_port; /* of a TAP that was found in a bridge */
+    struct lan_view view;
+    uint64_t ports;     /* hash of the bridge's ports and their state */
+    unsigned ports_mtu; /* smallest MTU of the other ports; 0: there are none */
+    uint64_t next_try_us;
+    bool missing_told;
+    uv_poll_t events;
+    uv_timer_t timer;
+    bool watching;
+};
+
+/**
+ * network_attach() - Start the TAP and put it into the bridge
+ * @tap:    Open
+ * @bridge: Name, or "" when others place the TAP
+ *
+ * Return: false with @error (no such bridge, ...); undo with network_detach()
+ */
+bool network_attach(struct network *network, struct netlink *netlink, struct tap *tap,
+                    const char *bridge, struct error *error);
+
+/** network_watch() - Begin to watch; the listener hears of the LAN before this returns */
+void network_watch(struct network *network, uv_loop_t *loop,
+                   const struct network_listener *listener);
+
+/** network_unwatch() - Stop watching; the handles close with the loop's next turn */
+void network_unwatch(struct network *network);
+
+/** network_detach() - Take the TAP out of the bridge and leave both as they were */
+void network_detach(struct network *network);
+
+/** network_is_attached() - Whether the TAP is in a bridge */
+bool network_is_attached(const struct network *network);
+
+#endif
