@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config.h - the configuration as the files say it: static once loaded.
+ *
+ * lansplice.conf(5) describes the files. config_load() reads the main file and then the files of
+ * peers.d/ beside it in the order of their names, all or nothing: what it returns has been checked
+ * whole, keys included, and nothing on the system has been touched. A reload is a second
+ * config_load() into another struct; the daemon compares the two.
+ *
+ * The options stand once, in config_options.h, for parsing, for the list of legal values in
+ * messages and for the test that the manual names each.
+ *
+ * struct config holds secrets. Allocate it with config_new(): locked, never swapped, wiped by
+ * config_free().
+ */
+#ifndef DAEMON_CONFIG_H
+#define DAEMON_CONFIG_H
+
+#include "error.h"
+#include "site.h"
+#include "tunnel/token.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_DEFAULT_PATH "/etc/lansplice/lansplice.conf"
+
+enum {
+    CONFIG_PATH_SIZE = 1024,
+    CONFIG_INTERFACE_SIZE = 16, /* IFNAMSIZ */
+    CONFIG_CONTROL_SIZE = 108,  /* sun_path */
+    CONFIG_ENDPOINTS_MAX = TOKEN_ENDPOINTS_MAX,
+    CONFIG_ENDPOINT_SIZE = TOKEN_ENDPOINT_SIZE,
+    CONFIG_TOKEN_LIFETIME_S = 3600,
+    CONFIG_KEEPALIVE_S = 20,
+};
+
+struct config_peer {
+    char name[SITE_NAME_MAX + 1];
+    uint8_t public_key[PUBLIC_KEY_BYTES];
+    char psk_path[CONFIG_PATH_SIZE]; /* "": none */
+    uint8_t psk[PSK_BYTES];          /* all zeros: none */
+    uint8_t endpoint_count;
+    char endpoint[CONFIG_ENDPOINTS_MAX][CONFIG_ENDPOINT_SIZE]; /* host:port as written */
+    uint16_t keepalive_s;                                      /* 0: off */
+    char file[CONFIG_PATH_SIZE];                               /* where it stands */
+    int line;
+};
+
+struct config {
+    char path[CONFIG_PATH_SIZE];      /* of the main file */
+    char directory[CONFIG_PATH_SIZE]; /* its folder; peers.d and state are in it */
+
+    char name[SITE_NAME_MAX + 1];
+    char key_path[CONFIG_PATH_SIZE];
+    uint8_t private_key[PUBLIC_KEY_BYTES], public_key[PUBLIC_KEY_BYTES];
+    uint16_t port;
+    char bridge[CONFIG_INTERFACE_SIZE]; /* "": none, others place the TAP */
+    char tap[CONFIG_INTERFACE_SIZE];
+    char control[CONFIG_CONTROL_SIZE];
+    unsigned ttl_repair, guard; /* TTL_REPAIR_..., enum guard_word: or-ed */
+    bool multicast_all, ra_routes, ipv6_on_link, hub;
+    uint16_t max_datagram_bytes; /* outer IP packet; 0: auto */
+    uint8_t suite[SITE_SUITES_MAX], suite_count;
+
+    /* [test], in a build with TESTING=1 only; else the defaults */
+    uint32_t rekey_after_ms, reject_after_ms; /* 0: the protocol's */
+    uint32_t token_lifetime_ms;
+
+    size_t peer_count;
+    struct config_peer peer[SITE_PEERS_MAX];
+};
+
+/** config_new() - locked memory for a configuration, zeroed; NULL when there is none */
+struct config *config_new(void);
+
+/** config_free() - wipe and release; NULL is allowed */
+void config_free(struct config *config);
+
+/**
+ * config_load() - read and check a configuration whole
+ * @config: from config_new(); overwritten. Of no use when false is returned
+ * @path: the main file
+ * @error: receives one line naming file, line and the legal values; exit code EXIT_USAGE
+ */
+bool config_load(struct config *config, const char *path, struct error *error);
+
+/** config_find_peer() - the peer of that name, or NULL */
+const struct config_peer *config_find_peer(const struct config *config, const char *name);
+
+/** config_find_key() - the peer of that public key, or NULL */
+const struct config_peer *config_find_key(const struct config *config,
+                                          const uint8_t key[PUBLIC_KEY_BYTES]);
+
+/** config_to_site() - what the core wants to know of it; @out holds a secret */
+void config_to_site(const struct config *config, struct site_config *out);
+
+/** config_to_peer() - an enrolled peer for the core; state_load_peers() adds tokens to it */
+void config_to_peer(const struct config_peer *peer, struct peer_config *out);
+
+#endif

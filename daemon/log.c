@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * log.c - see log.h
+ */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { BURST_LINES = 10, REFILL_MS = 1000, LINE_SIZE = 1024 };
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static enum log_level threshold = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+    threshold = level;
+}
+
+void log_level_from_environment(void)
+{
+    const char *wanted = getenv("LANSPLICE_LOG");
+
+    for (size_t i = 0; wanted && i < sizeof level_names / sizeof *level_names; i++)
+        if (strcmp(wanted, level_names[i]) == 0)
+            threshold = (enum log_level)i;
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level <= threshold;
+}
+
+bool log_bucket_take(struct log_bucket *bucket, uint64_t now_ms, uint32_t *suppressed)
+{
+    uint64_t refill = (now_ms - bucket->last_ms) / REFILL_MS;
+
+    *suppressed = 0;
+    if (refill >= bucket->used) {
+        bucket->used = 0;
+        bucket->last_ms = now_ms;
+    } else {
+        bucket->used -= (uint32_t)refill;
+        bucket->last_ms += refill * REFILL_MS;
+    }
+    if (bucket->used >= BURST_LINES) {
+        bucket->suppressed++;
+        return false;
+    }
+    bucket->used++;
+    *suppressed = bucket->suppressed;
+    bucket->suppressed = 0;
+    return true;
+}
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void log_write(enum log_level level, struct log_bucket *bucket, const char *format, ...)
+{
+    char line[LINE_SIZE];
+    uint32_t suppressed;
+    va_list arguments;
+
+    if (!log_bucket_take(bucket, monotonic_ms(), &suppressed))
+        return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    for (char *c = line; *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
+    /* One call, one write: lines of two processes on one stderr do not mix. */
+    if (suppressed)
+        fprintf(stderr, "%s: %s (and %u more like it were suppressed)\n", level_names[level], line,
+                suppressed);
+    else
+        fprintf(stderr, "%s: %s\n", level_names[level], line);
+}
