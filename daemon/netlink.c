@@ -47,7 +47,7 @@ bool netlink_open(struct netlink *netlink, struct error *error)
         goto fail;
     return true;
 fail:
-    error_set(error, 1, "cannot open netlink: %s", strerror(errno));
+    error_set(error, EXIT_FAILED, "cannot open netlink: %s", strerror(errno));
     netlink_close(netlink);
     return false;
 }

@@ -47,10 +47,10 @@ static bool find_bridge(struct network *network, struct link *out, struct error 
     const char *name = network->bridge_name;
 
     if (!netlink_link_by_name(network->netlink, name, out))
-        error_set(error, 1, "no such bridge: %s: make it first, or change 'bridge' in [site]",
-                  name);
+        error_set(error, EXIT_FAILED,
+                  "no such bridge: %s: make it first, or change 'bridge' in [site]", name);
     else if (strcmp(out->kind, "bridge") != 0)
-        error_set(error, 1, "not a bridge: %s: change 'bridge' in [site]", name);
+        error_set(error, EXIT_FAILED, "not a bridge: %s: change 'bridge' in [site]", name);
     else
         return true;
     return false;
@@ -81,7 +81,7 @@ bool network_attach(struct network *network, struct netlink *netlink, struct tap
         return false;
     if (bridge[0] == '\0' || join(network, &target))
         return true;
-    error_set(error, 1, "cannot put the TAP %s into the bridge: %s", tap->name, bridge);
+    error_set(error, EXIT_FAILED, "cannot put the TAP %s into the bridge: %s", tap->name, bridge);
     return false;
 }
 

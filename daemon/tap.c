@@ -28,32 +28,32 @@ static int open_device(struct error *error)
     if (fd >= 0)
         return fd;
     if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-        error_set(error, 1,
+        error_set(error, EXIT_FAILED,
                   "no TAP support: /dev/net/tun is missing: load the kernel module "
                   "'tun' (OpenWrt: install kmod-tun)");
     else if (errno == EACCES || errno == EPERM)
-        error_set(error, 1, "cannot open /dev/net/tun: needs root (CAP_NET_ADMIN)");
+        error_set(error, EXIT_FAILED, "cannot open /dev/net/tun: needs root (CAP_NET_ADMIN)");
     else
-        error_set(error, 1, "cannot open /dev/net/tun: %s", strerror(errno));
+        error_set(error, EXIT_FAILED, "cannot open /dev/net/tun: %s", strerror(errno));
     return -1;
 }
 
 static void explain_attach(struct error *error, const char *name, int code)
 {
     if (code == EPERM || code == EACCES)
-        error_set(error, 1, "cannot make the TAP: %s: needs root (CAP_NET_ADMIN)", name);
+        error_set(error, EXIT_FAILED, "cannot make the TAP: %s: needs root (CAP_NET_ADMIN)", name);
     else if (code == EBUSY)
-        error_set(error, 1,
+        error_set(error, EXIT_FAILED,
                   "the TAP is in use: %s: another process has it: stop that one or change 'tap' "
                   "in [site]",
                   name);
     else if (code == EINVAL)
-        error_set(error, 1,
+        error_set(error, EXIT_FAILED,
                   "not a plain TAP: %s: it is a TUN, a multi-queue TAP or no tun device: remove "
                   "it or change 'tap' in [site]",
                   name);
     else
-        error_set(error, 1, "cannot make the TAP: %s: %s", name, strerror(code));
+        error_set(error, EXIT_FAILED, "cannot make the TAP: %s: %s", name, strerror(code));
 }
 
 /* Return: 0 or errno */
@@ -82,7 +82,7 @@ bool tap_open(struct tap *tap, struct netlink *netlink, const char *name, const 
     *tap = (struct tap){.fd = -1, .mac = *mac};
     tap->found = netlink_link_by_name(netlink, name, &tap->former);
     if (tap->found && strcmp(tap->former.kind, "tun") != 0) {
-        error_set(error, 1,
+        error_set(error, EXIT_FAILED,
                   "the TAP's name is taken: %s: another kind of interface has it: change 'tap' "
                   "in [site]",
                   name);
@@ -144,7 +144,8 @@ bool tap_start(struct tap *tap, struct netlink *netlink, unsigned mtu, struct er
     if (code >= 0)
         code = netlink_set_up(netlink, tap->index, true);
     if (code < 0)
-        error_set(error, 1, "cannot set up the TAP: %s: %s", tap->name, netlink_error_text(code));
+        error_set(error, EXIT_FAILED, "cannot set up the TAP: %s: %s", tap->name,
+                  netlink_error_text(code));
     return code >= 0;
 }
 

@@ -91,19 +91,20 @@ bool udp_open(struct udp *udp, uint16_t port, struct error *error)
             continue;
         }
         if (errno == EADDRINUSE)
-            error_set(error, 1,
+            error_set(error, EXIT_FAILED,
                       "UDP port is in use: port %u (%s): stop the other program or change 'port' "
                       "in [site]",
                       port, name);
         else
-            error_set(error, 1, "cannot bind UDP port: port %u (%s): %s", port, name,
+            error_set(error, EXIT_FAILED, "cannot bind UDP port: port %u (%s): %s", port, name,
                       strerror(errno));
         udp_close(udp);
         return false;
     }
     if (udp->fd[UDP_V4] >= 0 || udp->fd[UDP_V6] >= 0)
         return true;
-    error_set(error, 1, "no UDP socket: port %u: neither IPv4 nor IPv6 is available", port);
+    error_set(error, EXIT_FAILED, "no UDP socket: port %u: neither IPv4 nor IPv6 is available",
+              port);
     return false;
 }
 
