@@ -7,7 +7,7 @@ import urllib.parse
 from machine import wait_for
 
 WEB_SERVER = """
-import http.server, socket, sys
+import http.server, socket, socketserver, sys
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = sys.argv[2].encode()
@@ -20,6 +20,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
     request_queue_size = 64
+    server_bind = socketserver.TCPServer.server_bind  # HTTPServer's asks the DNS for a name
+    server_name, server_port = 'web', 0
 Server(('::', int(sys.argv[1])), Answer).serve_forever()
 """
 
