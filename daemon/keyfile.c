@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * keyfile.c - see keyfile.h
+ */
+#include "keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_SIZE_MAX = 256 };
+
+void key_to_text(char out[KEY_TEXT_SIZE], const uint8_t key[KEY_BYTES])
+{
+    sodium_bin2base64(out, KEY_TEXT_SIZE, key, KEY_BYTES, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool key_from_text(uint8_t key[KEY_BYTES], const char *text)
+{
+    size_t bytes;
+
+    if (strlen(text) == KEY_TEXT_SIZE - 1 &&
+        sodium_base642bin(key, KEY_BYTES, text, KEY_TEXT_SIZE - 1, NULL, &bytes, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) == 0 &&
+        bytes == KEY_BYTES)
+        return true;
+    sodium_memzero(key, KEY_BYTES);
+    return false;
+}
+
+/* What is wrong with the file as such, or NULL. */
+static const char *file_problem(const struct stat *status)
+{
+    if (!S_ISREG(status->st_mode))
+        return "is not a regular file";
+    if (status->st_uid != 0 && status->st_uid != geteuid())
+        return "belongs to another user: chown it to root";
+    if (status->st_mode & 077)
+        return "can be read by others: chmod 600 it";
+    return NULL;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static const char *content_problem(uint8_t key[KEY_BYTES], int file)
+{
+    char text[FILE_SIZE_MAX + 1], *start = text;
+    ssize_t bytes = read(file, text, FILE_SIZE_MAX);
+    bool good;
+
+    if (bytes < 0)
+        return strerror(errno);
+    while (bytes > 0 && is_blank(text[bytes - 1]))
+        bytes--;
+    text[bytes] = '\0';
+    while (is_blank(*start))
+        start++;
+    good = key_from_text(key, start);
+    sodium_memzero(text, sizeof text);
+    return good ? NULL : "must hold 32 bytes in base64 (44 characters), as genkey and genpsk write";
+}
+
+bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, struct error *error)
+{
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    const char *problem = NULL;
+    struct stat status;
+
+    if (file < 0) {
+        if (errno == ENOENT)
+            problem = "is missing: make one with 'lansplice genkey' or 'lansplice init'";
+        else
+            problem = strerror(errno);
+    } else if (fstat(file, &status) < 0) {
+        problem = strerror(errno);
+    } else {
+        problem = file_problem(&status);
+        if (!problem)
+            problem = content_problem(key, file);
+    }
+    if (file >= 0)
+        close(file);
+    if (!problem)
+        return true;
+    sodium_memzero(key, KEY_BYTES);
+    error_set(error, EXIT_USAGE, "bad key file: %s: %s %s", where, path, problem);
+    return false;
+}
