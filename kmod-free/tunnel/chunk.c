@@ -30,8 +30,7 @@ size_t packer_room(const struct packer *packer)
 uint8_t *packer_reserve(struct packer *packer, enum chunk_kind kind, bool checksum_partial,
                         size_t bytes)
 {
-    /* An empty body fits only where its header does: room alone does not tell. */
-    if (packer->capacity - packer->used < CHUNK_HEADER_BYTES || bytes > packer_room(packer))
+    if (bytes == 0 || bytes > packer_room(packer))
         return NULL;
     uint8_t *header = packer->bytes + packer->used;
     unsigned flag = checksum_partial ? CHUNK_CHECKSUM_PARTIAL : 0;
@@ -44,11 +43,9 @@ bool packer_add(struct packer *packer, enum chunk_kind kind, bool checksum_parti
                 const uint8_t *body, size_t bytes)
 {
     uint8_t *out = packer_reserve(packer, kind, checksum_partial, bytes);
-    if (!out)
-        return false;
-    if (bytes != 0)
+    if (out)
         memcpy(out, body, bytes);
-    return true;
+    return out != NULL;
 }
 
 unsigned fragment_plan(size_t frame_bytes, size_t payload_capacity)
@@ -93,9 +90,10 @@ static enum chunk_read read_any(struct chunk_reader *reader, struct chunk *out)
         return reader->next[0] == 0 ? CHUNK_READ_END : CHUNK_READ_MALFORMED;
     unsigned header = load_be16(reader->next);
     size_t bytes = header & CHUNK_BODY_MASK;
-    if (bytes > reader->left - CHUNK_HEADER_BYTES)
+    unsigned kind = header >> CHUNK_KIND_SHIFT;
+    if (bytes > reader->left - CHUNK_HEADER_BYTES || (bytes == 0 && kind != CHUNK_PADDING))
         return CHUNK_READ_MALFORMED;
-    *out = (struct chunk){.kind = (uint8_t)(header >> CHUNK_KIND_SHIFT),
+    *out = (struct chunk){.kind = (uint8_t)kind,
                           .checksum_partial = (header & CHUNK_CHECKSUM_PARTIAL) != 0,
                           .body = reader->next + CHUNK_HEADER_BYTES,
                           .bytes = bytes};

@@ -43,7 +43,7 @@ size_t chunk_body_max(size_t payload_capacity);
 /**
  * packer_room() - the largest body that one more chunk may have, in bytes
  *
- * 0 also when there is no room for a chunk's header.
+ * 0 when there is no room for another chunk.
  */
 size_t packer_room(const struct packer *packer);
 
@@ -52,7 +52,7 @@ size_t packer_room(const struct packer *packer);
  * @packer: where to
  * @kind: the chunk's kind
  * @checksum_partial: the frame's transport checksum is still to be finished
- * @bytes: length of the body
+ * @bytes: length of the body, at least 1
  *
  * Return: where the body goes, uninitialised; NULL when it does not fit, and nothing has changed.
  */
@@ -64,8 +64,8 @@ uint8_t *packer_reserve(struct packer *packer, enum chunk_kind kind, bool checks
  * @packer: where to
  * @kind: the chunk's kind
  * @checksum_partial: the frame's transport checksum is still to be finished
- * @body: copied; may be NULL when @bytes is 0
- * @bytes: length of @body
+ * @body: copied
+ * @bytes: length of @body, at least 1
  *
  * Return: false when it does not fit, and nothing has changed.
  */
@@ -93,7 +93,7 @@ unsigned fragment_plan(size_t frame_bytes, size_t payload_capacity);
  * @offset: where in the frame the piece begins, in bytes
  * @total: length of the whole frame, in bytes
  * @data: the piece, copied
- * @bytes: its length
+ * @bytes: its length, at least 1
  *
  * Return: false when it does not fit, and nothing has changed.
  */
@@ -129,7 +129,8 @@ void chunk_reader_init(struct chunk_reader *reader, uint8_t *payload, size_t byt
  * @out: the chunk, when CHUNK_READ_ONE is returned
  *
  * Return: CHUNK_READ_ONE; CHUNK_READ_END when the payload is used up; CHUNK_READ_MALFORMED, then
- * and ever after, when a header or body passes its end. Chunks read before that one stand.
+ * and ever after, when a header or body passes its end or
+ * a chunk other than padding is empty. Chunks read before that one stand.
  */
 enum chunk_read chunk_next(struct chunk_reader *reader, struct chunk *out);
 

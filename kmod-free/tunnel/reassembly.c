@@ -9,8 +9,11 @@
 void reassembly_reset(struct reassembly *r)
 {
     r->completed = r->expired = r->discarded = 0;
-    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
+    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++) {
         r->slot[i].state = REASSEMBLY_FREE;
+        r->slot[i].id = 0;
+        r->slot[i].began_us = 0;
+    }
 }
 
 static void give_up(struct reassembly *r, struct reassembly_slot *slot)

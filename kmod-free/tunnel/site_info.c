@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * site_info.c - see site_info.h.
+ * site_info.c - code, decode and compare what a home says about itself.
+ *
+ * Encoding and decoding share one notion of validity, so whatever one end may say the other takes.
  */
 #include "tunnel/site_info.h"
 
@@ -9,10 +11,9 @@
 
 #include <string.h>
 
-enum info_type { INFO_NAME = 1, INFO_FLAGS = 2, INFO_PREFIX = 3, INFO_GATEWAY = 4 };
-enum { FLAG_HUB = 1, ITEM_HEADER_BYTES = 3 };
+enum { FLAG_HUB = 1 };
 
-static bool name_char_valid(uint8_t c)
+static bool name_char_valid(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
 }
@@ -20,9 +21,9 @@ static bool name_char_valid(uint8_t c)
 bool site_name_valid(const char *name)
 {
     size_t n = 0;
-    while (n <= SITE_NAME_MAX && name[n] != '\0' && name_char_valid((uint8_t)name[n]))
+    while (n < SITE_NAME_MAX && name_char_valid(name[n]))
         n++;
-    return n >= 1 && n <= SITE_NAME_MAX && name[n] == '\0';
+    return n > 0 && name[n] == '\0';
 }
 
 static size_t family_bytes(uint8_t family)
@@ -30,153 +31,186 @@ static size_t family_bytes(uint8_t family)
     return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
 }
 
+static bool host_bits_zero(const struct ip_prefix *p)
+{
+    for (unsigned bit = p->length_bits; bit < 8 * family_bytes(p->address.family); bit++)
+        if (p->address.octet[bit / 8] & (0x80u >> bit % 8))
+            return false;
+    return true;
+}
+
+/* A length of 0 is no LAN: it would claim every address there is. */
+static bool prefix_valid(const struct ip_prefix *p)
+{
+    return p->length_bits > 0 && p->length_bits <= 8 * family_bytes(p->address.family) &&
+           host_bits_zero(p);
+}
+
+static bool ip_is_multicast(const struct ip_address *a)
+{
+    return a->family == IP_V4 ? (a->octet[0] & 0xf0) == 0xe0 : a->octet[0] == 0xff;
+}
+
+static bool gateway_valid(const struct gateway *g)
+{
+    return family_bytes(g->address.family) != 0 && !ip_is_unspecified(&g->address) &&
+           !ip_is_multicast(&g->address) && !mac_is_group(&g->mac);
+}
+
+static bool info_valid(const struct site_info *info)
+{
+    if (!site_name_valid(info->name) || info->prefix_count > SITE_PREFIXES_MAX ||
+        info->gateways.count > GATEWAYS_MAX)
+        return false;
+    for (size_t i = 0; i < info->prefix_count; i++)
+        if (!prefix_valid(&info->prefix[i]))
+            return false;
+    for (size_t i = 0; i < info->gateways.count; i++)
+        if (!gateway_valid(&info->gateways.gateway[i]))
+            return false;
+    return true;
+}
+
 /* ---- encoding ---- */
 
-struct writer {
-    uint8_t *bytes;
-    size_t capacity, used;
-    bool overflow;
-};
-
-static void put_item(struct writer *w, enum info_type type, const uint8_t *value, size_t bytes)
+/* Writes one item at @out, which has room for it, and returns where the next one goes. */
+static uint8_t *put_item(uint8_t *out, enum site_info_type type, const void *value, size_t bytes)
 {
-    if (w->overflow || w->capacity - w->used < ITEM_HEADER_BYTES + bytes) {
-        w->overflow = true;
-        return;
-    }
-    w->bytes[w->used] = (uint8_t)type;
-    store_be16(w->bytes + w->used + 1, (uint16_t)bytes);
-    memcpy(w->bytes + w->used + ITEM_HEADER_BYTES, value, bytes);
-    w->used += ITEM_HEADER_BYTES + bytes;
+    out[0] = (uint8_t)type;
+    store_be16(out + 1, (uint16_t)bytes);
+    memcpy(out + SITE_INFO_HEADER_BYTES, value, bytes);
+    return out + SITE_INFO_HEADER_BYTES + bytes;
 }
 
-static void put_prefix(struct writer *w, const struct ip_prefix *prefix)
+static uint8_t *put_prefix(uint8_t *out, const struct ip_prefix *prefix)
 {
-    uint8_t value[18] = {prefix->address.family, prefix->length_bits};
-    size_t n = family_bytes(prefix->address.family);
-    memcpy(value + 2, prefix->address.octet, n);
-    put_item(w, INFO_PREFIX, value, 2 + n);
+    uint8_t value[2 + 16] = {prefix->address.family, prefix->length_bits};
+    size_t octets = family_bytes(prefix->address.family);
+    memcpy(value + 2, prefix->address.octet, octets);
+    return put_item(out, SITE_INFO_PREFIX, value, 2 + octets);
 }
 
-static void put_gateway(struct writer *w, const struct gateway *gateway)
+static uint8_t *put_gateway(uint8_t *out, const struct gateway *gateway)
 {
-    uint8_t value[23] = {gateway->address.family};
-    size_t n = family_bytes(gateway->address.family);
-    memcpy(value + 1, gateway->address.octet, n);
-    memcpy(value + 1 + n, gateway->mac.octet, 6);
-    put_item(w, INFO_GATEWAY, value, 1 + n + 6);
+    uint8_t value[1 + 16 + 6] = {gateway->address.family};
+    size_t octets = family_bytes(gateway->address.family);
+    memcpy(value + 1, gateway->address.octet, octets);
+    memcpy(value + 1 + octets, gateway->mac.octet, sizeof gateway->mac.octet);
+    return put_item(out, SITE_INFO_GATEWAY, value, 1 + octets + sizeof gateway->mac.octet);
 }
 
 size_t site_info_encode(const struct site_info *info, uint8_t *out, size_t capacity)
 {
-    struct writer w = {.bytes = out, .capacity = capacity};
+    uint8_t bytes[SITE_INFO_MAX_BYTES], *end = bytes;
     uint8_t flags = info->hub ? FLAG_HUB : 0;
 
-    put_item(&w, INFO_NAME, (const uint8_t *)info->name, strlen(info->name));
-    put_item(&w, INFO_FLAGS, &flags, 1);
+    if (!info_valid(info))
+        return 0;
+    end = put_item(end, SITE_INFO_NAME, info->name, strlen(info->name));
+    end = put_item(end, SITE_INFO_FLAGS, &flags, 1);
     for (size_t i = 0; i < info->prefix_count; i++)
-        put_prefix(&w, &info->prefix[i]);
+        end = put_prefix(end, &info->prefix[i]);
     for (size_t i = 0; i < info->gateways.count; i++)
-        put_gateway(&w, &info->gateways.gateway[i]);
-    return w.overflow ? 0 : w.used;
+        end = put_gateway(end, &info->gateways.gateway[i]);
+
+    size_t count = (size_t)(end - bytes);
+    if (count > capacity)
+        return 0;
+    memcpy(out, bytes, count);
+    return count;
 }
 
 /* ---- decoding ---- */
 
-static bool take_name(struct site_info *info, struct cursor *c)
+static bool take_name(struct site_info *info, struct cursor *value)
 {
-    const uint8_t *bytes;
-    size_t n = cursor_left(c);
-    if (n < 1 || n > SITE_NAME_MAX || !cursor_take(c, n, &bytes))
+    const uint8_t *text;
+    size_t bytes = cursor_left(value);
+    if (info->name[0] != '\0' || bytes > SITE_NAME_MAX || !cursor_take(value, bytes, &text))
         return false;
-    memcpy(info->name, bytes, n);
-    info->name[n] = '\0';
-    return site_name_valid(info->name) && strlen(info->name) == n;
+    memcpy(info->name, text, bytes);
+    return strlen(info->name) == bytes && site_name_valid(info->name);
 }
 
-static bool take_address(struct cursor *c, uint8_t family, struct ip_address *out)
+static bool take_address(struct cursor *value, struct ip_address *out)
 {
     const uint8_t *octets;
-    size_t n = family_bytes(family);
-    if (n == 0 || !cursor_take(c, n, &octets))
+    size_t count = family_bytes(out->family);
+    if (count == 0 || !cursor_take(value, count, &octets))
         return false;
-    *out = family == IP_V4 ? ip_v4(octets) : ip_v6(octets);
+    memcpy(out->octet, octets, count);
     return true;
 }
 
-static bool host_bits_are_zero(const struct ip_prefix *p)
+static bool take_prefix(struct site_info *info, struct cursor *value)
 {
-    struct ip_address ones = p->address;
-    for (unsigned bit = p->length_bits; bit < 8 * family_bytes(p->address.family); bit++)
-        ones.octet[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
-    return ip_equal(&ones, &p->address);
+    struct ip_prefix prefix = {.length_bits = 0};
+    if (info->prefix_count == SITE_PREFIXES_MAX || !cursor_u8(value, &prefix.address.family) ||
+        !cursor_u8(value, &prefix.length_bits) || !take_address(value, &prefix.address))
+        return false;
+    info->prefix[info->prefix_count++] = prefix;
+    return prefix_valid(&prefix);
 }
 
-static bool take_prefix(struct site_info *info, struct cursor *c)
+static bool take_gateway(struct site_info *info, struct cursor *value)
 {
-    struct ip_prefix p = {.length_bits = 0};
-    uint8_t family;
-    if (!cursor_u8(c, &family) || !cursor_u8(c, &p.length_bits) ||
-        !take_address(c, family, &p.address) || cursor_left(c) != 0)
-        return false;
-    if (p.length_bits > 8 * family_bytes(family) || !host_bits_are_zero(&p))
-        return false;
-    if (info->prefix_count < SITE_PREFIXES_MAX)
-        info->prefix[info->prefix_count++] = p;
-    return true;
-}
-
-static bool take_gateway(struct site_info *info, struct cursor *c)
-{
-    struct gateway g;
+    struct gateway gateway = {.address = {.family = IP_NONE}};
     const uint8_t *mac;
-    uint8_t family;
-    if (!cursor_u8(c, &family) || !take_address(c, family, &g.address) ||
-        !cursor_take(c, sizeof g.mac.octet, &mac) || cursor_left(c) != 0)
+    if (info->gateways.count == GATEWAYS_MAX || !cursor_u8(value, &gateway.address.family) ||
+        !take_address(value, &gateway.address) ||
+        !cursor_take(value, sizeof gateway.mac.octet, &mac))
         return false;
-    memcpy(g.mac.octet, mac, sizeof g.mac.octet);
-    if (ip_is_unspecified(&g.address))
-        return false;
-    if (info->gateways.count < GATEWAYS_MAX)
-        info->gateways.gateway[info->gateways.count++] = g;
-    return true;
+    memcpy(gateway.mac.octet, mac, sizeof gateway.mac.octet);
+    info->gateways.gateway[info->gateways.count++] = gateway;
+    return gateway_valid(&gateway);
 }
 
-static bool take_item(struct site_info *info, uint8_t type, struct cursor *value)
+/* Leaves in @value what is too much. */
+static bool take_value(struct site_info *info, uint8_t type, struct cursor *value, bool *flags_seen)
 {
     uint8_t flags;
     switch (type) {
-    case INFO_NAME:
+    case SITE_INFO_NAME:
         return take_name(info, value);
-    case INFO_FLAGS:
-        if (!cursor_u8(value, &flags))
+    case SITE_INFO_FLAGS:
+        if (*flags_seen || !cursor_u8(value, &flags))
             return false;
+        *flags_seen = true;
         info->hub = (flags & FLAG_HUB) != 0;
         return true;
-    case INFO_PREFIX:
+    case SITE_INFO_PREFIX:
         return take_prefix(info, value);
-    case INFO_GATEWAY:
+    case SITE_INFO_GATEWAY:
         return take_gateway(info, value);
     default:
-        return true;
+        return cursor_skip(value, cursor_left(value));
     }
+}
+
+static bool take_all(struct site_info *info, struct cursor *c)
+{
+    bool flags_seen = false;
+    while (cursor_left(c) > 0) {
+        uint8_t type;
+        uint16_t bytes;
+        const uint8_t *start;
+        if (!cursor_u8(c, &type) || !cursor_u16(c, &bytes) || !cursor_take(c, bytes, &start))
+            return false;
+        struct cursor value = cursor_over(start, bytes);
+        if (!take_value(info, type, &value, &flags_seen) || cursor_left(&value) != 0)
+            return false;
+    }
+    return info->name[0] != '\0';
 }
 
 bool site_info_decode(struct site_info *info, const uint8_t *bytes, size_t count)
 {
     struct cursor c = cursor_over(bytes, count);
     memset(info, 0, sizeof *info);
-    while (cursor_left(&c) > 0) {
-        uint8_t type;
-        uint16_t length;
-        const uint8_t *value;
-        if (!cursor_u8(&c, &type) || !cursor_u16(&c, &length) || !cursor_take(&c, length, &value))
-            return false;
-        struct cursor in = cursor_over(value, length);
-        if (!take_item(info, type, &in))
-            return false;
-    }
-    return info->name[0] != '\0';
+    if (take_all(info, &c))
+        return true;
+    memset(info, 0, sizeof *info);
+    return false;
 }
 
 /* ---- comparing ---- */

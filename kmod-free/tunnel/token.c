@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * token.c - see token.h.
+ * token.c - the invite token's text: write, read, explain. token.h draws the bytes.
  */
 #include "tunnel/token.h"
 
@@ -10,109 +10,214 @@
 #include <sodium.h>
 #include <string.h>
 
-static const char PREFIX[] = "lansplice1:";
-enum { TOKEN_VERSION_1 = 1, CHECKSUM_BYTES = 4, PREFIX_LENGTH = sizeof PREFIX - 1 };
+static const char MARK[] = "lansplice1:";
+
+enum {
+    MARK_CHARS = sizeof MARK - 1,
+    MARK_NAME_CHARS = MARK_CHARS - 2, /* without the version and the colon */
+    FORMAT_VERSION = 1,
+    HEADER_BYTES = 3, /* version and length: exactly HEADER_CHARS of base64 */
+    HEADER_CHARS = 4,
+    CHECKSUM_BYTES = 4,
+    BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING,
+};
 
 /* ---- endpoints ---- */
 
-static bool port_valid(const char *text)
+static bool is_digit(char c)
 {
-    unsigned long port = 0;
-    size_t n = 0;
-    for (; text[n] >= '0' && text[n] <= '9' && n < 6; n++)
-        port = port * 10 + (unsigned)(text[n] - '0');
-    return n >= 1 && n <= 5 && text[n] == '\0' && port >= 1 && port <= 65535;
+    return c >= '0' && c <= '9';
 }
 
-static bool host_char_valid(char c, bool bracketed)
+static bool is_hex(char c)
 {
-    bool digit = c >= '0' && c <= '9';
-    if (bracketed) /* an IPv6 address, perhaps with %interface */
-        return digit || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ':' || c == '.' ||
-               c == '%' || c == '-' || c == '_';
-    return digit || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' ||
-           c == '_';
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+static bool is_name_char(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+}
+
+/* All of @text is a decimal of at most @max, without a leading zero. */
+static bool decimal_valid(const char *text, size_t chars, unsigned max, unsigned *out)
+{
+    if (chars == 0 || chars > 5 || (chars > 1 && text[0] == '0'))
+        return false;
+    *out = 0;
+    for (size_t i = 0; i < chars; i++) {
+        if (!is_digit(text[i]))
+            return false;
+        *out = *out * 10 + (unsigned)(text[i] - '0');
+    }
+    return *out <= max;
+}
+
+/* How many characters come before the next @stop, or the end. */
+static size_t part_chars(const char *text, size_t chars, char stop)
+{
+    const char *end = memchr(text, stop, chars);
+    return end ? (size_t)(end - text) : chars;
+}
+
+static bool ipv4_valid(const char *text, size_t chars)
+{
+    unsigned octet;
+    for (int left = 3; left >= 0; left--) {
+        size_t part = part_chars(text, chars, '.');
+        if (!decimal_valid(text, part, 255, &octet) || (part < chars) != (left > 0))
+            return false;
+        if (left > 0) {
+            text += part + 1;
+            chars -= part + 1;
+        }
+    }
+    return true;
+}
+
+static bool ipv6_group_valid(const char *text, size_t chars)
+{
+    for (size_t i = 0; i < chars; i++)
+        if (!is_hex(text[i]))
+            return false;
+    return chars >= 1 && chars <= 4;
+}
+
+/* Counts the groups of a part without "::"; the last may be IPv4 and is worth two. -1: not one. */
+static int ipv6_groups(const char *text, size_t chars, bool ipv4_may_end)
+{
+    int groups = 0;
+    if (chars == 0)
+        return 0;
+    for (;;) {
+        size_t part = part_chars(text, chars, ':');
+        bool last = part == chars;
+        if (last && ipv4_may_end && ipv4_valid(text, part))
+            return groups + 2;
+        if (!ipv6_group_valid(text, part))
+            return -1;
+        groups++;
+        if (last)
+            return groups;
+        text += part + 1;
+        chars -= part + 1;
+    }
+}
+
+/* RFC 4291 s.2.2: eight groups, or fewer around one "::", which stands for at least one. */
+static bool ipv6_valid(const char *text, size_t chars)
+{
+    size_t gap = 0;
+    while (gap + 1 < chars && (text[gap] != ':' || text[gap + 1] != ':'))
+        gap++;
+    if (gap + 1 >= chars)
+        return ipv6_groups(text, chars, true) == 8;
+    int before = ipv6_groups(text, gap, false);
+    int after = ipv6_groups(text + gap + 2, chars - gap - 2, true);
+    return before >= 0 && after >= 0 && before + after <= 7;
+}
+
+static bool label_valid(const char *text, size_t chars)
+{
+    for (size_t i = 0; i < chars; i++)
+        if (!is_name_char(text[i]))
+            return false;
+    return chars >= 1 && chars <= 63 && text[0] != '-' && text[chars - 1] != '-';
+}
+
+/* RFC 1123 s.2.1. One whose last label is all digits would be taken for an IPv4 address. */
+static bool host_name_valid(const char *text, size_t chars)
+{
+    size_t part;
+    if (chars > 253)
+        return false;
+    while (part = part_chars(text, chars, '.'), part < chars) {
+        if (!label_valid(text, part))
+            return false;
+        text += part + 1;
+        chars -= part + 1;
+    }
+    bool digits = true;
+    for (size_t i = 0; i < part; i++)
+        digits = digits && is_digit(text[i]);
+    return label_valid(text, part) && !digits;
 }
 
 bool endpoint_text_valid(const char *text)
 {
-    bool bracketed = text[0] == '[';
-    const char *host = text + (bracketed ? 1 : 0);
-    size_t length = strlen(text), n = 0;
-
-    if (length > ENDPOINT_TEXT_MAX)
+    const char *colon = strrchr(text, ':');
+    unsigned port;
+    if (!colon || !decimal_valid(colon + 1, strlen(colon + 1), 65535, &port) || port == 0)
         return false;
-    while (host_char_valid(host[n], bracketed))
-        n++;
-    if (n == 0 || n > 253 || host[0] == '-')
-        return false;
-    if (bracketed && (host[n++] != ']' || !memchr(host, ':', n)))
-        return false;
-    return host[n] == ':' && port_valid(host + n + 1);
+    size_t host = (size_t)(colon - text);
+    if (host > 2 && text[0] == '[' && text[host - 1] == ']')
+        return ipv6_valid(text + 1, host - 2);
+    return ipv4_valid(text, host) || host_name_valid(text, host);
 }
 
-/* ---- encoding ---- */
+/* ---- the bytes ---- */
+
+static bool token_valid(const struct token *token)
+{
+    if (sodium_is_zero(token->public_key, sizeof token->public_key) ||
+        sodium_is_zero(token->psk, sizeof token->psk) || !site_name_valid(token->name) ||
+        token->endpoint_count > TOKEN_ENDPOINTS_MAX)
+        return false;
+    for (size_t i = 0; i < token->endpoint_count; i++)
+        if (!endpoint_text_valid(token->endpoint[i]))
+            return false;
+    return true;
+}
 
 static void checksum(const uint8_t *bytes, size_t count, uint8_t out[CHECKSUM_BYTES])
 {
     uint8_t hash[crypto_generichash_BYTES];
     crypto_generichash(hash, sizeof hash, bytes, count, NULL, 0);
     memcpy(out, hash, CHECKSUM_BYTES);
-    sodium_memzero(hash, sizeof hash);
 }
 
-static uint8_t *put(uint8_t *to, const void *bytes, size_t count)
+static uint8_t *put(uint8_t *out, const void *bytes, size_t count)
 {
-    memcpy(to, bytes, count);
-    return to + count;
+    memcpy(out, bytes, count);
+    return out + count;
 }
 
-static size_t encode_body(const struct token *token, uint8_t body[TOKEN_BODY_MAX])
+static size_t write_bytes(const struct token *token, uint8_t out[TOKEN_BYTES_MAX])
 {
-    uint8_t *p = body;
+    uint8_t *end = out + HEADER_BYTES;
     size_t name_bytes = strlen(token->name);
 
-    *p++ = TOKEN_VERSION_1;
-    p = put(p, token->public_key, sizeof token->public_key);
-    p = put(p, token->id, sizeof token->id);
-    p = put(p, token->psk, sizeof token->psk);
-    *p++ = (uint8_t)name_bytes;
-    p = put(p, token->name, name_bytes);
-    *p++ = token->endpoint_count;
+    end = put(end, token->public_key, sizeof token->public_key);
+    end = put(end, token->id, sizeof token->id);
+    end = put(end, token->psk, sizeof token->psk);
+    *end++ = (uint8_t)name_bytes;
+    end = put(end, token->name, name_bytes);
+    *end++ = token->endpoint_count;
     for (size_t i = 0; i < token->endpoint_count; i++) {
-        size_t length = strlen(token->endpoint[i]);
-        store_be16(p, (uint16_t)length);
-        p = put(p + 2, token->endpoint[i], length);
+        size_t bytes = strlen(token->endpoint[i]);
+        store_be16(end, (uint16_t)bytes);
+        end = put(end + 2, token->endpoint[i], bytes);
     }
-    checksum(body, (size_t)(p - body), p);
-    return (size_t)(p - body) + CHECKSUM_BYTES;
+    size_t count = (size_t)(end - out);
+    out[0] = FORMAT_VERSION;
+    store_be16(out + 1, (uint16_t)(count + CHECKSUM_BYTES));
+    checksum(out, count, end);
+    return count + CHECKSUM_BYTES;
 }
 
-size_t token_encode(const struct token *token, char *out, size_t capacity)
+static bool take_copy(struct cursor *c, void *out, size_t count)
 {
-    uint8_t body[TOKEN_BODY_MAX];
-    size_t bytes = encode_body(token, body);
-    const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
-    size_t need = PREFIX_LENGTH + sodium_base64_encoded_len(bytes, variant);
-
-    if (need <= capacity) {
-        memcpy(out, PREFIX, PREFIX_LENGTH);
-        sodium_bin2base64(out + PREFIX_LENGTH, capacity - PREFIX_LENGTH, body, bytes, variant);
-    }
-    sodium_memzero(body, sizeof body);
-    return need <= capacity ? need - 1 : 0;
-}
-
-/* ---- decoding ---- */
-
-static bool take_text(struct cursor *c, size_t bytes, char *out, size_t max)
-{
-    const uint8_t *text;
-    if (bytes > max || !cursor_take(c, bytes, &text) || memchr(text, 0, bytes) != NULL)
+    const uint8_t *bytes;
+    if (!cursor_take(c, count, &bytes))
         return false;
-    memcpy(out, text, bytes);
-    out[bytes] = '\0';
+    memcpy(out, bytes, count);
     return true;
+}
+
+/* A text of @count bytes into a zeroed string of @size; a NUL inside it is none of ours. */
+static bool take_text(struct cursor *c, size_t count, char *out, size_t size)
+{
+    return count < size && take_copy(c, out, count) && strlen(out) == count;
 }
 
 static bool take_endpoints(struct token *token, struct cursor *c)
@@ -120,88 +225,132 @@ static bool take_endpoints(struct token *token, struct cursor *c)
     if (!cursor_u8(c, &token->endpoint_count) || token->endpoint_count > TOKEN_ENDPOINTS_MAX)
         return false;
     for (size_t i = 0; i < token->endpoint_count; i++) {
-        uint16_t length;
-        if (!cursor_u16(c, &length) ||
-            !take_text(c, length, token->endpoint[i], ENDPOINT_TEXT_MAX) ||
-            !endpoint_text_valid(token->endpoint[i]))
+        uint16_t bytes;
+        if (!cursor_u16(c, &bytes) ||
+            !take_text(c, bytes, token->endpoint[i], sizeof token->endpoint[i]))
             return false;
     }
     return true;
 }
 
-static bool take_fixed(struct cursor *c, uint8_t *out, size_t count)
+static bool take_body(struct token *token, struct cursor *c)
 {
-    const uint8_t *p;
-    if (!cursor_take(c, count, &p))
-        return false;
-    memcpy(out, p, count);
-    return true;
+    uint8_t name_bytes;
+    return take_copy(c, token->public_key, sizeof token->public_key) &&
+           take_copy(c, token->id, sizeof token->id) &&
+           take_copy(c, token->psk, sizeof token->psk) && cursor_u8(c, &name_bytes) &&
+           take_text(c, name_bytes, token->name, sizeof token->name) && take_endpoints(token, c) &&
+           cursor_left(c) == 0 && token_valid(token);
 }
 
-static enum token_error decode_body(struct token *token, const uint8_t *body, size_t bytes)
+/* @count is what the header says, and at least HEADER_BYTES. */
+static enum token_error read_bytes(struct token *token, const uint8_t *bytes, size_t count)
 {
-    uint8_t sum[CHECKSUM_BYTES], version, name_bytes;
-
-    if (bytes < 1 + PUBLIC_KEY_BYTES + TOKEN_ID_BYTES + PSK_BYTES + 2 + CHECKSUM_BYTES)
-        return TOKEN_CUT_SHORT;
-    checksum(body, bytes - CHECKSUM_BYTES, sum);
-    if (sodium_memcmp(sum, body + bytes - CHECKSUM_BYTES, CHECKSUM_BYTES) != 0)
+    uint8_t sum[CHECKSUM_BYTES];
+    if (count < HEADER_BYTES + CHECKSUM_BYTES)
         return TOKEN_CHECKSUM;
-    struct cursor c = cursor_over(body, bytes - CHECKSUM_BYTES);
-    if (!cursor_u8(&c, &version) || version != TOKEN_VERSION_1)
+    count -= CHECKSUM_BYTES;
+    checksum(bytes, count, sum);
+    if (memcmp(sum, bytes + count, CHECKSUM_BYTES) != 0)
+        return TOKEN_CHECKSUM;
+    if (bytes[0] != FORMAT_VERSION)
         return TOKEN_VERSION;
-    if (!take_fixed(&c, token->public_key, sizeof token->public_key) ||
-        !take_fixed(&c, token->id, sizeof token->id) ||
-        !take_fixed(&c, token->psk, sizeof token->psk) || !cursor_u8(&c, &name_bytes) ||
-        !take_text(&c, name_bytes, token->name, SITE_NAME_MAX) || !site_name_valid(token->name) ||
-        !take_endpoints(token, &c) || cursor_left(&c) != 0)
-        return TOKEN_INVALID;
-    return TOKEN_OK;
+    struct cursor body = cursor_over(bytes + HEADER_BYTES, count - HEADER_BYTES);
+    return take_body(token, &body) ? TOKEN_OK : TOKEN_INVALID;
 }
 
-/* Copy without white space; returns the length, or capacity + 1 when it is longer. */
-static size_t strip(char *out, size_t capacity, const char *text, size_t bytes)
+/* ---- the text ---- */
+
+size_t token_encode(const struct token *token, char *out, size_t capacity)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' || text[i] == '\n')
-            continue;
-        if (n == capacity)
-            return capacity + 1;
-        out[n++] = text[i];
+    uint8_t bytes[TOKEN_BYTES_MAX];
+    if (!token_valid(token))
+        return 0;
+    size_t count = write_bytes(token, bytes);
+    size_t size = MARK_CHARS + sodium_base64_encoded_len(count, BASE64); /* its NUL included */
+    bool fits = size <= capacity;
+    if (fits) {
+        memcpy(out, MARK, MARK_CHARS);
+        sodium_bin2base64(out + MARK_CHARS, capacity - MARK_CHARS, bytes, count, BASE64);
     }
-    return n;
+    sodium_memzero(bytes, sizeof bytes);
+    return fits ? size - 1 : 0;
 }
 
-static enum token_error decode_text(struct token *token, const char *text, size_t length)
+/* Copies all but blanks; returns how many characters that were, perhaps more than @capacity. */
+static size_t squeeze(char *out, size_t capacity, const char *text, size_t chars)
 {
-    uint8_t body[TOKEN_BODY_MAX];
-    const char *end;
-    size_t bytes;
+    size_t count = 0;
+    for (size_t i = 0; i < chars; i++) {
+        if (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))
+            continue;
+        if (count < capacity)
+            out[count] = text[i];
+        count++;
+    }
+    return count;
+}
 
-    if (length < PREFIX_LENGTH || memcmp(text, PREFIX, PREFIX_LENGTH) != 0)
-        return length >= 9 && memcmp(text, PREFIX, 9) == 0 ? TOKEN_VERSION : TOKEN_NOT_A_TOKEN;
-    text += PREFIX_LENGTH;
-    length -= PREFIX_LENGTH;
-    int failed = sodium_base642bin(body, sizeof body, text, length, NULL, &bytes, &end,
-                                   sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    /* A length of 4n + 1 letters, or stray bits at the end, mean that letters are missing. */
-    bool alien = end != text + length && (size_t)(end - text) + 1 < length;
-    enum token_error error = failed != 0 || end != text + length
-                                 ? (alien ? TOKEN_NOT_A_TOKEN : TOKEN_CUT_SHORT)
-                                 : decode_body(token, body, bytes);
-    sodium_memzero(body, sizeof body);
+static bool base64_read(uint8_t *out, size_t count, const char *text, size_t chars)
+{
+    size_t bytes;
+    const char *end;
+    return sodium_base642bin(out, count, text, chars, NULL, &bytes, &end, BASE64) == 0 &&
+           end == text + chars && bytes == count;
+}
+
+/* The base64 after the mark: its first group says how long all of it is. */
+static enum token_error read_base64(struct token *token, const char *text, size_t chars)
+{
+    uint8_t bytes[TOKEN_BYTES_MAX];
+    if (chars < HEADER_CHARS)
+        return TOKEN_CUT_SHORT;
+    if (!base64_read(bytes, HEADER_BYTES, text, HEADER_CHARS))
+        return TOKEN_CHECKSUM;
+    size_t count = load_be16(bytes + 1);
+    size_t expected = sodium_base64_encoded_len(count, BASE64) - 1;
+    if (count > sizeof bytes)
+        return TOKEN_CHECKSUM;
+    if (chars < expected)
+        return TOKEN_CUT_SHORT;
+    enum token_error error = TOKEN_CHECKSUM;
+    if (base64_read(bytes, count, text, chars))
+        error = read_bytes(token, bytes, count);
+    sodium_memzero(bytes, sizeof bytes);
     return error;
+}
+
+/* Of text that lacks the whole mark: the mark's beginning, another version's mark, or nothing. */
+static enum token_error judge_mark(const char *text, size_t chars)
+{
+    if (chars > 0 && chars < MARK_CHARS && memcmp(text, MARK, chars) == 0)
+        return TOKEN_CUT_SHORT;
+    if (chars <= MARK_NAME_CHARS || memcmp(text, MARK, MARK_NAME_CHARS) != 0)
+        return TOKEN_NOT_A_TOKEN;
+    size_t digits = 0;
+    while (MARK_NAME_CHARS + digits < chars && is_digit(text[MARK_NAME_CHARS + digits]))
+        digits++;
+    bool colon = MARK_NAME_CHARS + digits < chars && text[MARK_NAME_CHARS + digits] == ':';
+    return digits > 0 && colon ? TOKEN_VERSION : TOKEN_NOT_A_TOKEN;
+}
+
+static enum token_error read_text(struct token *token, const char *text, size_t chars)
+{
+    if (chars < MARK_CHARS || memcmp(text, MARK, MARK_CHARS) != 0)
+        return judge_mark(text, chars);
+    return read_base64(token, text + MARK_CHARS, chars - MARK_CHARS);
 }
 
 enum token_error token_decode(struct token *token, const char *text, size_t bytes)
 {
-    char line[TOKEN_TEXT_MAX];
-    size_t length = strip(line, sizeof line, text, bytes);
+    char line[TOKEN_TEXT_SIZE];
+    size_t chars = squeeze(line, sizeof line, text, bytes);
+    bool whole = chars <= sizeof line;
 
     memset(token, 0, sizeof *token);
-    enum token_error error =
-        length > sizeof line ? TOKEN_NOT_A_TOKEN : decode_text(token, line, length);
+    enum token_error error = read_text(token, line, whole ? chars : sizeof line);
+    if (error == TOKEN_OK && !whole)
+        error = TOKEN_CHECKSUM;
     sodium_memzero(line, sizeof line);
     if (error != TOKEN_OK)
         sodium_memzero(token, sizeof *token);
@@ -213,37 +362,34 @@ const char *token_error_text(enum token_error error)
     switch (error) {
     case TOKEN_OK:
         return "the token is fine";
-    case TOKEN_CUT_SHORT:
-        return "the token is incomplete: copy the whole line that 'lansplice invite' printed";
-    case TOKEN_CHECKSUM:
-        return "the token was damaged on its way: copy it again, or make a new one with "
-               "'lansplice invite'";
-    case TOKEN_VERSION:
-        return "the token is of another version of lansplice: use the same version at both homes";
-    case TOKEN_INVALID:
-        return "the token holds values that make no sense: make a new one with 'lansplice invite'";
     case TOKEN_NOT_A_TOKEN:
         break;
+    case TOKEN_CUT_SHORT:
+        return "the token is cut short: copy it again, up to its last character";
+    case TOKEN_CHECKSUM:
+        return "the token was damaged on its way: copy it again, with nothing before or after it";
+    case TOKEN_VERSION:
+        return "the token is from another version of lansplice: run the same version in both homes";
+    case TOKEN_INVALID:
+        return "the token says what cannot be: make a new one with 'lansplice invite'";
     }
-    return "this is not a token: it begins with 'lansplice1:' and is printed by 'lansplice invite'";
+    return "this is not a token: paste the line that 'lansplice invite' printed, which begins with "
+           "lansplice1:";
 }
 
+/* 5 digits from each 32 bits: the bias of the remainder is below 1 in 40000. */
 void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES])
 {
-    static const char label[] = "lansplice fingerprint";
-    uint8_t hash[crypto_generichash_BYTES];
-    crypto_generichash_state state;
+    enum { GROUPS = 4, DIGITS = 5 };
+    uint8_t hash[crypto_generichash_BYTES], about[sizeof token->public_key + sizeof token->id];
 
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    crypto_generichash_update(&state, (const uint8_t *)label, sizeof label - 1);
-    crypto_generichash_update(&state, token->public_key, sizeof token->public_key);
-    crypto_generichash_update(&state, token->id, sizeof token->id);
-    crypto_generichash_final(&state, hash, sizeof hash);
-    for (size_t group = 0; group < 5; group++) {
-        unsigned value = load_be32(hash + 4 * group) % 10000;
-        char *digits = out + 5 * group;
-        for (size_t i = 4; i-- > 0; value /= 10)
-            digits[i] = (char)('0' + value % 10);
-        digits[4] = group < 4 ? ' ' : '\0';
+    put(put(about, token->public_key, sizeof token->public_key), token->id, sizeof token->id);
+    crypto_generichash(hash, sizeof hash, about, sizeof about, NULL, 0);
+    for (size_t group = 0; group < GROUPS; group++) {
+        uint32_t value = load_be32(hash + 4 * group) % 100000;
+        char *text = out + group * (DIGITS + 1);
+        for (size_t i = DIGITS; i > 0; i--, value /= 10)
+            text[i - 1] = (char)('0' + value % 10);
+        text[DIGITS] = group + 1 < GROUPS ? ' ' : '\0';
     }
 }

@@ -16,8 +16,7 @@
 #ifndef TUNNEL_TOKEN_H
 #define TUNNEL_TOKEN_H
 
-#include "tunnel/site_info.h"
-#include "tunnel/wire.h"
+#include "site.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,15 +24,15 @@
 
 enum {
     TOKEN_ENDPOINTS_MAX = 4,
-    TOKEN_ENDPOINT_SIZE = 264,   /* host name 253, ":", port 5, NUL, rounded up */
-    TOKEN_FINGERPRINT_SIZE = 24, /* four groups of five digits, blanks between, NUL */
+    TOKEN_ENDPOINT_SIZE = 264,    /* host name 253, ":", port 5, NUL, rounded up */
+    TOKEN_FINGERPRINT_BYTES = 24, /* four groups of five digits, blanks between, NUL */
     TOKEN_BYTES_MAX = 3 + 32 + 16 + 32 + 1 + SITE_NAME_MAX + 1 +
                       TOKEN_ENDPOINTS_MAX * (2 + TOKEN_ENDPOINT_SIZE - 1) + 4,
     TOKEN_TEXT_SIZE = 11 + (TOKEN_BYTES_MAX * 4 + 2) / 3 + 1, /* any token's text and its NUL */
 };
 
 struct token {
-    uint8_t public_key[32], id[16], psk[32];
+    uint8_t public_key[PUBLIC_KEY_BYTES], id[TOKEN_ID_BYTES], psk[PSK_BYTES];
     char name[SITE_NAME_MAX + 1]; /* of the inviting site */
     uint8_t endpoint_count;
     char endpoint[TOKEN_ENDPOINTS_MAX][TOKEN_ENDPOINT_SIZE];
@@ -85,6 +84,6 @@ const char *token_error_text(enum token_error error);
  * @token: of which the public key and the id are used, nothing secret
  * @out: four groups of five digits, 23 characters, and a NUL
  */
-void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_SIZE]);
+void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES]);
 
 #endif
