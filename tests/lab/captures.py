@@ -8,12 +8,12 @@ from machine import wait_for
 import scapy.config
 
 scapy.config.conf.ipv6_enabled = False  # no look at the host's own routes at start
-from scapy.layers.l2 import Ether  # noqa: E402
-from scapy.utils import PcapReader, RawPcapReader  # noqa: E402
 import scapy.layers.dhcp  # noqa: E402,F401
-import scapy.layers.dns  # noqa: E402,F401
-import scapy.layers.inet  # noqa: E402,F401
-import scapy.layers.inet6  # noqa: E402,F401
+from scapy.layers.dns import DNS  # noqa: E402,F401
+from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402,F401
+from scapy.layers.inet6 import IPv6  # noqa: E402,F401
+from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402,F401
+from scapy.utils import PcapReader, RawPcapReader  # noqa: E402
 
 
 class Capture:

@@ -16,8 +16,8 @@ the homes' LANs but what lansplice makes. Homes have numbers 1, 2, 3; for home n
     provider's    198.51.100.(16 n + 2)/28 and 2001:db8:ff0<n>::2/64, wan at 1; NAT'ed from here
 """
 from captures import Capture
-from lansplice import Lansplice
-from machine import Machine, link
+from lansplice import TOOLS, Lansplice
+from machine import Machine, link, wait_for
 
 # Empties the connection table: what a NAT does that restarts. nfnetlink's CT_DELETE without a tuple.
 FORGET = """
@@ -30,10 +30,13 @@ assert error == 0, error
 
 
 class Home:
-    """A router with a bridge, a provider, and hosts plugged into the bridge."""
+    """A router with a bridge, a provider, and hosts plugged into the bridge.
 
-    def __init__(self, lab, name, number, router_ip=None):
-        self.lab, self.name, self.number = lab, name, number
+    line is a relay between the router and the provider: ["delaybox", "delay-ms=10"].
+    """
+
+    def __init__(self, lab, name, number, router_ip=None, line=None):
+        self.lab, self.name, self.number, self.line = lab, name, number, line
         self.router_ip = router_ip or f"192.168.1.{number}"
         self.prefix6 = f"2001:db8:a{number}::"
         self.wan_ip = f"192.0.2.{16 * number + 2}"
@@ -47,7 +50,7 @@ class Home:
 
     def _wire(self):
         n = self.number
-        link(self.router, "wan", self.isp, "home")
+        self._plug(self.router, "wan", self.isp, "home", self.line)
         link(self.isp, "core", self.lab.wan, f"to-{self.name}")
         self.router.run(f"""
             ip link add br-lan type bridge mcast_snooping 0 forward_delay 0
@@ -80,15 +83,26 @@ class Home:
             ip route add 192.0.2.{16 * n}/28 via {self.nat_ip}
             ip -6 route add 2001:db8:{n}::/64 via 2001:db8:ff0{n}::2""")
 
-    def host(self, name, address=True, router=None):
+    def _plug(self, one, one_name, other, other_name, relay=None):
+        """A cable, or two with a box between them that runs a relay: [tool, option...]."""
+        if not relay:
+            return link(one, one_name, other, other_name)
+        box = self.lab.machine(f"{one.name}-{relay[0]}")
+        link(one, one_name, box, "near")
+        link(box, "far", other, other_name)
+        process = box.start([TOOLS / relay[0], "near", "far", *relay[1:]], name=relay[0])
+        return wait_for(lambda: "ready" in process.log(), 5, f"{relay[0]} to be ready")
+
+    def host(self, name, address=True, router=None, through=None):
         """The host of that name, plugged in on first use; h1 is .(10 n + 1) and so on.
 
         Without an address it has none but its link-local one: DHCP and RA may give it some.
+        through is a relay between it and the bridge: ["ttlhop", 1].
         """
         if name in self.hosts:
             return self.hosts[name]
         host = self.hosts[name] = self.lab.machine(f"{self.name}-{name}")
-        link(host, "eth0", self.router, name)
+        self._plug(host, "eth0", self.router, name, through)
         self.router.run(f"ip link set {name} master br-lan")
         if address:
             tail = 10 * self.number + int(name.lstrip("h"))

@@ -11,6 +11,7 @@ from machine import wait_for
 TOP = Path(__file__).resolve().parent.parent.parent
 TESTING_BINARY = TOP / "build/gcc-testing/lansplice"
 BINARY = Path(os.environ.get("LANSPLICE", TESTING_BINARY)).absolute()
+TOOLS = Path(os.environ.get("LANSPLICE_TOOLS", TESTING_BINARY.parent / "tests/lab/tools"))
 
 
 def is_built():

@@ -2,6 +2,7 @@
 """The lab itself, proven without lansplice: two homes that a cable joins, or nothing does."""
 import pytest
 
+from captures import IP, UDP, Dot1Q, Ether, IPv6, checksums_good
 from machine import wait_for
 from programs import (Avahi, MiniDlna, addresses_of, advertise, fetch, find_dlna, lease, serve_dhcp,
                       serve_web)
@@ -75,3 +76,29 @@ def test_leases_and_advertisements(a):
     assert (router, server) == (a.router_ip, a.router_ip)
     assert 100 <= int(address.rsplit(".")[-1]) <= 149
     wait_for(lambda: any(ip.startswith("2001:db8:a1:") for ip in addresses_of(host)), 10)
+
+
+def test_ttlhop_lowers_ttl_and_mends_the_checksum(lab, a):
+    near, far = a.host("h1"), a.host("h2", through=["ttlhop", 3])
+    seen = lab.capture(near, "eth0", "udp or icmp or vlan")
+    assert near.ping(far.ip, count=2)
+    far.run(["bash", "-c", f"echo x >/dev/udp/{near.ip}/9"])
+    far.send("eth0", Ether(src=far.mac(), dst=near.mac()) / Dot1Q(vlan=7) / IP(dst=near.ip, ttl=2)
+             / UDP(sport=9, dport=9) / b"tagged")
+    far.send("eth0", Ether(src=far.mac(), dst=near.mac()) / IPv6(dst=near.ip6, hlim=255)
+             / UDP(sport=9, dport=9) / b"six")
+    frames = wait_for(lambda: seen.count() >= 7 and seen.stop().frames(
+        lambda f: f.src == far.mac()), 5)
+    ttls = [f.getlayer("IP").ttl if f.haslayer("IP") else f["IPv6"].hlim for f in frames]
+    assert ttls == [61, 61, 61, 1, 252]
+    assert frames[3]["Dot1Q"].vlan == 7
+    assert all(checksums_good(frame) for frame in frames)
+
+
+
+def test_delaybox_delays_and_loses(lab, a):
+    near, far = a.host("h1"), a.host("h2", through=["delaybox", "delay-ms=20", "loss-ppm=200000"])
+    text = near.output(f"ping -n -i 0.01 -W 1 -c 200 {far.ip} || true")
+    received = int(text.split(" received")[0].split()[-1])
+    assert 80 < received < 180, text   # 0.8 squared of 200 is 128
+    assert float(text.split("mdev = ")[1].split("/")[0]) >= 40, text
