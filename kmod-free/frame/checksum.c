@@ -55,12 +55,26 @@ static size_t field_offset(const struct packet *p)
     }
 }
 
+/* UDP has a length of its own, which may leave out a trailer (RFC 768); TCP and ICMPv6 go to the
+ * end of the packet. */
+static size_t transport_bytes(const struct packet *p)
+{
+    size_t bytes = (size_t)p->network_end - p->transport_offset;
+    if (p->protocol != IP_PROTOCOL_UDP)
+        return bytes;
+    size_t udp_bytes = load_be16(p->frame + p->transport_offset + 4);
+    return udp_bytes < bytes ? udp_bytes : bytes;
+}
+
 uint16_t checksum_transport(const struct packet *p)
 {
-    size_t field = field_offset(p), bytes = (size_t)p->network_end - p->transport_offset;
-    if (field == 0 || p->transport_offset == 0 || bytes < field + 2)
+    size_t field = field_offset(p);
+    if (field == 0 || p->transport_offset == 0)
         return 0;
     const uint8_t *transport = p->frame + p->transport_offset;
+    size_t bytes = transport_bytes(p);
+    if (bytes < field + 2)
+        return 0;
     size_t address_bytes = p->network == PACKET_IPV4 ? 4 : 16;
     uint32_t sum = checksum_add(0, p->ip_source.octet, address_bytes);
     sum = checksum_add(sum, p->ip_destination.octet, address_bytes);

@@ -4,10 +4,11 @@
  */
 #include "frame/mss.h"
 
-#include "bytes.h"
 #include "frame/checksum.h"
+#include "frame/cursor.h"
 
 enum {
+    IPV4_HEADER_BYTES = 20,
     TCP_HEADER_BYTES = 20,
     TCP_FLAGS_OFFSET = 13,
     TCP_CHECKSUM_OFFSET = 16,
@@ -16,23 +17,22 @@ enum {
     TCP_OPTION_NOP = 1,
     TCP_OPTION_MSS = 2,
     TCP_OPTION_MSS_BYTES = 4,
-    IPV4_BUDGET_BYTES = 20 + TCP_HEADER_BYTES,
 };
 
 /* Offset of the MSS value in the TCP header; 0 when there is none or the options are malformed. */
 static size_t find_mss(const uint8_t *tcp, size_t header_bytes)
 {
-    size_t at = TCP_HEADER_BYTES;
-    while (at < header_bytes && tcp[at] != TCP_OPTION_END) {
-        if (tcp[at] == TCP_OPTION_NOP) {
-            at++;
+    struct cursor c = cursor_over(tcp, header_bytes);
+    uint8_t kind, length;
+    cursor_skip(&c, TCP_HEADER_BYTES);
+    while (cursor_u8(&c, &kind) && kind != TCP_OPTION_END) {
+        if (kind == TCP_OPTION_NOP)
             continue;
-        }
-        if (at + 1 >= header_bytes || tcp[at + 1] < 2 || tcp[at + 1] > header_bytes - at)
-            return 0;
-        if (tcp[at] == TCP_OPTION_MSS)
-            return tcp[at + 1] == TCP_OPTION_MSS_BYTES ? at + 2 : 0;
-        at += tcp[at + 1];
+        size_t value = header_bytes - cursor_left(&c) + 1;
+        if (!cursor_u8(&c, &length) || length < 2 || !cursor_skip(&c, length - 2u))
+            break;
+        if (kind == TCP_OPTION_MSS)
+            return length == TCP_OPTION_MSS_BYTES ? value : 0;
     }
     return 0;
 }
@@ -53,6 +53,15 @@ static void set_mss(uint8_t *tcp, size_t at, uint16_t mss)
     store_be16(tcp + TCP_CHECKSUM_OFFSET, checksum);
 }
 
+/* What a full segment spends on headers, as mss.h says. */
+static size_t header_budget_bytes(const struct packet *p)
+{
+    size_t network_bytes = p->network == PACKET_IPV4
+                               ? (size_t)IPV4_HEADER_BYTES
+                               : (size_t)p->transport_offset - p->network_offset;
+    return network_bytes + TCP_HEADER_BYTES;
+}
+
 bool mss_clamp(struct packet *p, uint16_t ip_packet_max_bytes)
 {
     if (p->protocol != IP_PROTOCOL_TCP || p->transport_offset == 0 || p->fragment)
@@ -60,13 +69,12 @@ bool mss_clamp(struct packet *p, uint16_t ip_packet_max_bytes)
     uint8_t *tcp = p->frame + p->transport_offset;
     if (!(tcp[TCP_FLAGS_OFFSET] & TCP_SYN))
         return false;
-    size_t at = find_mss(tcp, 4u * (tcp[12] >> 4));
-    size_t budget = p->network == PACKET_IPV4
-                        ? IPV4_BUDGET_BYTES
-                        : (size_t)p->transport_offset - p->network_offset + TCP_HEADER_BYTES;
-    if (at == 0 || ip_packet_max_bytes <= budget ||
-        load_be16(tcp + at) <= ip_packet_max_bytes - budget)
+    size_t at = find_mss(tcp, 4u * (tcp[12] >> 4)), budget = header_budget_bytes(p);
+    if (at == 0 || ip_packet_max_bytes <= budget)
         return false;
-    set_mss(tcp, at, (uint16_t)(ip_packet_max_bytes - budget));
+    size_t mss = ip_packet_max_bytes - budget;
+    if (load_be16(tcp + at) <= mss)
+        return false;
+    set_mss(tcp, at, (uint16_t)mss);
     return true;
 }

@@ -13,6 +13,9 @@ enum {
     IPV4_MIN_HEADER_BYTES = 20,
     IPV6_FIXED_HEADER_BYTES = 40,
     ARP_BYTES = 28,
+    UDP_HEADER_BYTES = 8,
+    TCP_MIN_HEADER_BYTES = 20,
+    ICMP_COMMON_BYTES = 4, /* type, code, checksum: ICMP, ICMPv6 and IGMP alike */
     IPV4_OPTION_END = 0,
     IPV4_OPTION_NOP = 1,
     IPV4_OPTION_ROUTER_ALERT = 148, /* RFC 2113 */
@@ -39,28 +42,36 @@ static uint16_t offset_of(const struct packet *p, const struct cursor *c)
 
 /* ---- transport ---- */
 
-static void parse_transport(struct packet *p, struct cursor c)
+/* Bytes that must be there for a transport header to be used; 0 when the protocol is not looked
+ * into, SIZE_MAX when the header is wrong however much there is. */
+static size_t transport_header_bytes(uint8_t protocol, struct cursor c)
 {
-    size_t need;
-    switch (p->protocol) {
+    size_t tcp_bytes;
+    switch (protocol) {
     case IP_PROTOCOL_UDP:
-        need = 8;
-        break;
+        return UDP_HEADER_BYTES;
     case IP_PROTOCOL_TCP:
-        need = cursor_left(&c) >= 13 ? 4u * (c.at[12] >> 4) : 20;
-        need = need < 20 ? SIZE_MAX : need;
-        break;
+        if (cursor_left(&c) < TCP_MIN_HEADER_BYTES)
+            return TCP_MIN_HEADER_BYTES;
+        tcp_bytes = 4u * (c.at[12] >> 4);
+        return tcp_bytes < TCP_MIN_HEADER_BYTES ? SIZE_MAX : tcp_bytes;
     case IP_PROTOCOL_ICMP:
     case IP_PROTOCOL_ICMPV6:
     case IP_PROTOCOL_IGMP:
-        need = 4;
-        break;
+        return ICMP_COMMON_BYTES;
     default:
-        return;
+        return 0;
     }
+}
+
+static void parse_transport(struct packet *p, struct cursor c)
+{
+    size_t need = transport_header_bytes(p->protocol, c);
+    if (need == 0)
+        return;
     if (cursor_left(&c) < need) {
         /* A first fragment may be shorter than its transport header; a whole packet may not. */
-        p->malformed = !p->fragment;
+        p->malformed = !p->fragment || need == SIZE_MAX;
         return;
     }
     p->transport_offset = offset_of(p, &c);
@@ -147,7 +158,7 @@ static bool pass_extension(struct packet *p, struct cursor *c, uint8_t *next)
     size_t bytes = type == EXTENSION_AUTHENTICATION ? 4u * (length + 2u) : 8u * (length + 1u);
     if (cursor_left(c) < bytes)
         return false;
-    if (type == EXTENSION_HOP_BY_HOP)
+    if (type == EXTENSION_HOP_BY_HOP && !p->router_alert)
         p->router_alert = ipv6_has_router_alert(cursor_over(header + 2, bytes - 2));
     return cursor_skip(c, bytes);
 }

@@ -48,14 +48,16 @@ struct packet {
     uint8_t network;     /* enum packet_network */
     bool malformed;      /* an IP or ARP ether type whose headers do not parse */
 
-    uint16_t network_offset; /* ARP: 28 bytes; IPv4: the header and options; IPv6: 40 bytes */
+    uint16_t network_offset; /* behind Ethernet and tags. ARP: 28 bytes; IPv4: the header and
+                                options; IPv6: 40 bytes; OTHER: whatever frame_bytes leaves */
     uint16_t network_end;    /* end of the IP packet by its own length; <= frame_bytes */
     bool router_alert;       /* IPv4 option 148 or IPv6 hop-by-hop option 5 */
-    bool fragment;           /* any fragment, first included */
+    bool fragment;           /* any fragment: the first, and an atomic IPv6 one (RFC 6946), too */
     bool later_fragment;     /* fragment offset > 0: there is no transport header here */
     struct ip_address ip_source, ip_destination; /* IP only */
 
-    uint8_t protocol;          /* upper-layer protocol after all extension headers; IP only */
+    uint8_t protocol;          /* upper-layer protocol after all extension headers; IP only. In a
+                                  later IPv6 fragment what its fragment header names */
     uint16_t transport_offset; /* 0: none here; UDP: 8 bytes, TCP: whole header with its options,
                                   ICMP, ICMPv6, IGMP: at least 4; up to network_end */
     uint16_t source_port, destination_port; /* UDP and TCP with transport_offset != 0 */
