@@ -19,7 +19,7 @@ from captures import Capture
 from lansplice import TOOLS, Lansplice
 from machine import Machine, link, wait_for
 
-# Empties the connection table: what a NAT does that restarts. nfnetlink's CT_DELETE without a tuple.
+# Empties the connection table, as a NAT that restarts does: nfnetlink's CT_DELETE, no tuple.
 FORGET = """
 import socket, struct
 s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
@@ -93,17 +93,20 @@ class Home:
         process = box.start([TOOLS / relay[0], "near", "far", *relay[1:]], name=relay[0])
         return wait_for(lambda: "ready" in process.log(), 5, f"{relay[0]} to be ready")
 
-    def host(self, name, address=True, router=None, through=None):
+    def host(self, name, address=True, router=None, through=None, offload=True):
         """The host of that name, plugged in on first use; h1 is .(10 n + 1) and so on.
 
         Without an address it has none but its link-local one: DHCP and RA may give it some.
-        through is a relay between it and the bridge: ["ttlhop", 1].
+        through is a relay between it and the bridge: ["ttlhop", 1]. With offload=False its UDP and
+        TCP checksums are finished before a capture sees them.
         """
         if name in self.hosts:
             return self.hosts[name]
         host = self.hosts[name] = self.lab.machine(f"{self.name}-{name}")
         self._plug(host, "eth0", self.router, name, through)
         self.router.run(f"ip link set {name} master br-lan")
+        if not offload:
+            host.run("ethtool -K eth0 tx off >/dev/null")
         if address:
             tail = 10 * self.number + int(name.lstrip("h"))
             host.ip, host.ip6 = f"192.168.1.{tail}", f"{self.prefix6}{tail}"

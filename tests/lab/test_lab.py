@@ -79,7 +79,7 @@ def test_leases_and_advertisements(a):
 
 
 def test_ttlhop_lowers_ttl_and_mends_the_checksum(lab, a):
-    near, far = a.host("h1"), a.host("h2", through=["ttlhop", 3])
+    near, far = a.host("h1"), a.host("h2", through=["ttlhop", 3], offload=False)
     seen = lab.capture(near, "eth0", "udp or icmp or vlan")
     assert near.ping(far.ip, count=2)
     far.run(["bash", "-c", f"echo x >/dev/udp/{near.ip}/9"])
