@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * resolver.c - see resolver.h. One timer for all peers; each request carries the name and the
+ * generation of what it was made for, so that nothing points into a table that may change.
+ */
+#include "resolver.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_US UINT64_C(1000000)
+
+enum { RETRY_FAILED_S = 5, AGAIN_DOWN_S = 60, AGAIN_UP_S = 600 };
+
+struct request {
+    uv_getaddrinfo_t uv;
+    struct resolver *resolver;
+    char peer[SITE_NAME_MAX + 1];
+    uint64_t generation;
+    unsigned host;
+};
+
+static struct resolver_peer *find(struct resolver *resolver, const char *name)
+{
+    for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    return NULL;
+}
+
+/* ---- 'host:port' ---- */
+
+struct host_port {
+    char host[CONFIG_ENDPOINT_SIZE];
+    char port[8];
+};
+
+/* The text has passed endpoint_text_valid(). */
+static bool split(const char *text, struct host_port *out)
+{
+    const char *colon = strrchr(text, ':');
+    size_t bytes = colon == NULL ? 0 : (size_t)(colon - text);
+
+    if (bytes == 0 || strlen(colon + 1) >= sizeof out->port || bytes >= sizeof out->host)
+        return false;
+    if (text[0] == '[' && bytes > 2) {
+        text++;
+        bytes -= 2;
+    }
+    memcpy(out->host, text, bytes);
+    out->host[bytes] = '\0';
+    memcpy(out->port, colon + 1, strlen(colon + 1) + 1);
+    return true;
+}
+
+static void add_endpoint(struct resolver_name *host, const struct sockaddr *s)
+{
+    struct endpoint e = {0};
+
+    if (s->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        memcpy(&v4, s, sizeof v4);
+        e.address = ip_v4((const uint8_t *)&v4.sin_addr);
+        e.port = ntohs(v4.sin_port);
+    } else if (s->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, s, sizeof v6);
+        if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+            return;
+        e.address = ip_v6(v6.sin6_addr.s6_addr);
+        e.port = ntohs(v6.sin6_port);
+        e.scope_id = ip_is_link_local(&e.address) ? v6.sin6_scope_id : 0;
+    }
+    if (e.address.family != IP_NONE && host->count < PEER_ENDPOINTS_MAX)
+        host->endpoint[host->count++] = e;
+}
+
+/* Return: whether the addresses differ from those before */
+static bool take_answer(struct resolver_name *host, const struct addrinfo *answer)
+{
+    struct resolver_name before = *host;
+
+    host->count = 0;
+    for (; answer != NULL; answer = answer->ai_next)
+        add_endpoint(host, answer->ai_addr);
+    return host->count != before.count ||
+           memcmp(host->endpoint, before.endpoint, host->count * sizeof *host->endpoint) != 0;
+}
+
+static void take_numeric(struct resolver_name *host)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *answer = NULL;
+    struct host_port at;
+
+    if (!split(host->text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
+        return;
+    host->numeric = true;
+    take_answer(host, answer);
+    freeaddrinfo(answer);
+}
+
+/* ---- asking ---- */
+
+static void tell(struct resolver *resolver, struct resolver_peer *peer)
+{
+    struct endpoint all[PEER_ENDPOINTS_MAX];
+    size_t count = 0;
+
+    for (unsigned h = 0; h < peer->name_count; h++)
+        for (unsigned i = 0; i < peer->host[h].count && count < PEER_ENDPOINTS_MAX; i++)
+            all[count++] = peer->host[h].endpoint[i];
+    peer->told = true;
+    resolver->listener.resolved(resolver->listener.context, peer->name, all, count);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm(struct resolver *resolver)
+{
+    uint64_t due_us = UINT64_MAX, now_us = clock_now_us();
+
+    for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
+        if (p->name[0] != '\0' && p->due_us < due_us)
+            due_us = p->due_us;
+    if (due_us == UINT64_MAX)
+        uv_timer_stop(&resolver->timer);
+    else
+        uv_timer_start(&resolver->timer, on_timer,
+                       due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0, 0);
+}
+
+/* A peer that is down, with a name that DNS did not answer for, is worth asking sooner for. */
+static void plan(struct resolver *resolver, struct resolver_peer *peer)
+{
+    bool up = resolver->listener.is_up(resolver->listener.context, peer->name);
+    uint64_t wait_s = up ? AGAIN_UP_S : AGAIN_DOWN_S;
+    bool names = false;
+
+    for (unsigned h = 0; h < peer->name_count; h++) {
+        names = names || !peer->host[h].numeric;
+        if (!up && peer->host[h].failed && !peer->host[h].numeric)
+            wait_s = RETRY_FAILED_S;
+    }
+    peer->due_us = names ? clock_now_us() + wait_s * SECOND_US : UINT64_MAX;
+    arm(resolver);
+}
+
+static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
+{
+    struct request *request = uv->data;
+    struct resolver *resolver = request->resolver;
+    struct resolver_peer *peer = find(resolver, request->peer);
+
+    resolver->under_way--;
+    if (peer != NULL && peer->generation == request->generation && status != UV_ECANCELED) {
+        struct resolver_name *host = &peer->host[request->host];
+        host->asked = false;
+        host->failed = status != 0;
+        if (status != 0)
+            log_info("peer %s: cannot resolve %s: %s: trying again", peer->name, host->text,
+                     uv_strerror(status));
+        else if (take_answer(host, answer) || !peer->told)
+            tell(resolver, peer);
+        plan(resolver, peer);
+    }
+    uv_freeaddrinfo(answer);
+    free(request);
+}
+
+static void ask(struct resolver *resolver, struct resolver_peer *peer, unsigned h)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
+    struct resolver_name *host = &peer->host[h];
+    struct host_port at;
+    struct request *request;
+
+    if (host->numeric || host->asked || !split(host->text, &at) ||
+        (request = calloc(1, sizeof *request)) == NULL)
+        return;
+    *request = (struct request){
+        .resolver = resolver, .generation = peer->generation, .host = h, .uv = {.data = request}};
+    memcpy(request->peer, peer->name, sizeof request->peer);
+    if (uv_getaddrinfo(resolver->loop, &request->uv, on_answer, at.host, at.port, &hints) != 0) {
+        free(request);
+        return;
+    }
+    host->asked = true;
+    resolver->under_way++;
+}
+
+static void ask_all(struct resolver *resolver, struct resolver_peer *peer)
+{
+    for (unsigned h = 0; h < peer->name_count; h++)
+        ask(resolver, peer, h);
+    plan(resolver, peer);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct resolver *resolver = timer->data;
+    uint64_t now_us = clock_now_us();
+
+    for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
+        if (p->name[0] != '\0' && p->due_us <= now_us)
+            ask_all(resolver, p);
+    arm(resolver);
+}
+
+/* ---- peers ---- */
+
+void resolver_start(struct resolver *resolver, uv_loop_t *loop,
+                    const struct resolver_listener *listener)
+{
+    memset(resolver, 0, sizeof *resolver);
+    resolver->loop = loop;
+    resolver->listener = *listener;
+    uv_timer_init(loop, &resolver->timer);
+    resolver->timer.data = resolver;
+}
+
+static bool same_names(const struct resolver_peer *a, const struct config_peer *b)
+{
+    if (a->name_count != b->endpoint_count)
+        return false;
+    for (unsigned h = 0; h < a->name_count; h++)
+        if (strcmp(a->host[h].text, b->endpoint[h]) != 0)
+            return false;
+    return true;
+}
+
+void resolver_set_peer(struct resolver *resolver, const struct config_peer *config)
+{
+    struct resolver_peer *peer = find(resolver, config->name);
+
+    if (peer != NULL && same_names(peer, config))
+        return;
+    if (peer == NULL && (peer = find(resolver, "")) == NULL)
+        return;
+    memset(peer, 0, sizeof *peer);
+    memcpy(peer->name, config->name, sizeof peer->name);
+    peer->generation = ++resolver->generation;
+    peer->name_count = config->endpoint_count;
+    bool numeric = config->endpoint_count == 0;
+    for (unsigned h = 0; h < peer->name_count; h++) {
+        memcpy(peer->host[h].text, config->endpoint[h], sizeof peer->host[h].text);
+        take_numeric(&peer->host[h]);
+        numeric = numeric || peer->host[h].numeric;
+    }
+    if (numeric)
+        tell(resolver, peer);
+    ask_all(resolver, peer);
+}
+
+void resolver_remove_peer(struct resolver *resolver, const char *name)
+{
+    struct resolver_peer *peer = find(resolver, name);
+
+    if (peer != NULL && name[0] != '\0')
+        memset(peer, 0, sizeof *peer);
+}
+
+void resolver_hurry(struct resolver *resolver)
+{
+    for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
+        if (p->name[0] != '\0' && p->name_count > 0 &&
+            !resolver->listener.is_up(resolver->listener.context, p->name))
+            ask_all(resolver, p);
+}
+
+bool resolver_stop(struct resolver *resolver)
+{
+    memset(resolver->peer, 0, sizeof resolver->peer);
+    uv_close((uv_handle_t *)&resolver->timer, NULL);
+    return resolver->under_way == 0;
+}

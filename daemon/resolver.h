@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * resolver.h - peers' endpoint names to addresses, off the event loop and again and again.
+ *
+ * Homes have changing addresses and dynamic DNS. A name is asked for at once, every minute while
+ * the peer is not up (after 5 s when the answer was an error: at boot DNS comes late), and every
+ * ten minutes while it is. An answer that fails leaves the last good one in use. Addresses
+ * written as numbers need no asking.
+ */
+#ifndef RESOLVER_H
+#define RESOLVER_H
+
+#include "config.h"
+#include "site.h"
+
+#include <uv.h>
+
+struct resolver_listener {
+    void *context;
+    /* The peer's addresses, when they are first known or differ; maybe none. */
+    void (*resolved)(void *context, const char *peer, const struct endpoint *endpoints,
+                     size_t count);
+    bool (*is_up)(void *context, const char *peer);
+};
+
+/* One 'host:port' of a peer. */
+struct resolver_name {
+    char text[CONFIG_ENDPOINT_SIZE];
+    bool numeric, asked, failed; /* asked: an answer is under way */
+    uint8_t count;
+    struct endpoint endpoint[PEER_ENDPOINTS_MAX];
+};
+
+struct resolver_peer {
+    char name[SITE_NAME_MAX + 1]; /* "": free */
+    uint64_t generation;          /* an answer for an older one is of no use */
+    uint64_t due_us;              /* next asking; UINT64_MAX: never */
+    bool told;
+    uint8_t name_count;
+    struct resolver_name host[CONFIG_ENDPOINTS_MAX];
+};
+
+struct resolver {
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    struct resolver_listener listener;
+    uint64_t generation;
+    unsigned under_way; /* requests the thread pool holds */
+    struct resolver_peer peer[SITE_PEERS_MAX];
+};
+
+/** resolver_start() - Begin; the struct must live until its last request has come back */
+void resolver_start(struct resolver *resolver, uv_loop_t *loop,
+                    const struct resolver_listener *listener);
+
+/** resolver_set_peer() - A new peer, or new endpoints of one; asks at once when they differ */
+void resolver_set_peer(struct resolver *resolver, const struct config_peer *peer);
+
+void resolver_remove_peer(struct resolver *resolver, const char *name);
+
+/** resolver_hurry() - The network changed: ask again now for the peers that are not up */
+void resolver_hurry(struct resolver *resolver);
+
+/**
+ * resolver_stop() - Stop asking
+ *
+ * Return: true when no request is left; else the thread pool is still waiting for DNS
+ */
+bool resolver_stop(struct resolver *resolver);
+
+#endif
