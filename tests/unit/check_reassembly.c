@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check_reassembly.c - frames from pieces: every order, every refusal, every bound.
+ */
+#include "tunnel/reassembly.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 200 };
+
+static struct reassembly r;
+static uint8_t data[REASSEMBLY_FRAME_MAX_BYTES + 1];
+static uint8_t *frame;
+static size_t frame_bytes;
+static uint64_t now_us;
+
+static void setup(void)
+{
+    memset(&r, 0xa5, sizeof r); /* any content will do */
+    reassembly_reset(&r);
+    now_us = 5;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 31 + i / 256);
+}
+
+/* The bytes of the frame are data[]'s, so a piece is known by its place. */
+static enum reassembly_result add(unsigned id, unsigned offset, unsigned total, size_t bytes)
+{
+    return reassembly_add(&r, (uint16_t)id, (uint16_t)offset, (uint16_t)total, data + offset, bytes,
+                          now_us, &frame, &frame_bytes);
+}
+
+static unsigned slots_in_use(void)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
+        count += r.slot[i].state != REASSEMBLY_FREE;
+    return count;
+}
+
+static void assert_frame(size_t bytes)
+{
+    ck_assert_uint_eq(frame_bytes, bytes);
+    ck_assert_mem_eq(frame, data, bytes);
+    memset(frame - REASSEMBLY_HEADROOM_BYTES, 0xee, REASSEMBLY_HEADROOM_BYTES + bytes);
+}
+
+START_TEST(it_completes_in_every_order)
+{
+    static const unsigned order[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {1, 3, 0, 2}, {2, 0, 3, 1},
+                                        {3, 0, 1, 2}, {0, 3, 2, 1}, {1, 0, 3, 2}, {2, 3, 0, 1}};
+    for (unsigned i = 0; i < sizeof order / sizeof order[0]; i++) {
+        for (unsigned k = 0; k < 4; k++) {
+            unsigned at = order[i][k];
+            size_t bytes = at == 3 ? 10 : PIECE; /* the last may be short */
+            ck_assert_int_eq(add(i, at * PIECE, 3 * PIECE + 10, bytes),
+                             k == 3 ? REASSEMBLY_COMPLETE : REASSEMBLY_PENDING);
+        }
+        assert_frame(3 * PIECE + 10);
+    }
+    ck_assert_uint_eq(r.completed, sizeof order / sizeof order[0]);
+    ck_assert_uint_eq(r.discarded + r.expired, 0);
+    ck_assert_uint_eq(slots_in_use(), 0);
+}
+END_TEST
+
+START_TEST(one_piece_may_be_all)
+{
+    ck_assert_int_eq(add(1, 0, 60, 60), REASSEMBLY_COMPLETE);
+    assert_frame(60);
+    ck_assert_int_eq(add(2, 0, REASSEMBLY_FRAME_MAX_BYTES, REASSEMBLY_FRAME_MAX_BYTES),
+                     REASSEMBLY_COMPLETE);
+    assert_frame(REASSEMBLY_FRAME_MAX_BYTES);
+}
+END_TEST
+
+START_TEST(frames_do_not_mix)
+{
+    ck_assert_int_eq(add(1, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_int_eq(add(2, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_int_eq(add(3, 0, 3 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_int_eq(add(2, 0, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
+    assert_frame(2 * PIECE);
+    ck_assert_int_eq(add(1, PIECE, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
+    assert_frame(2 * PIECE);
+    ck_assert_uint_eq(slots_in_use(), 1);
+}
+END_TEST
+
+/* First [200, 400) of 600, then this piece. */
+START_TEST(it_refuses_what_does_not_fit)
+{
+    static const struct {
+        const char *name;
+        unsigned offset, total;
+        size_t bytes;
+        enum reassembly_result result;
+    } row[] = {
+        {"the first third", 0, 600, 200, REASSEMBLY_PENDING},
+        {"the last third", 400, 600, 200, REASSEMBLY_PENDING},
+        {"a part before", 10, 600, 190, REASSEMBLY_PENDING},
+        {"the same again", 200, 600, 200, REASSEMBLY_DISCARDED},
+        {"inside it", 210, 600, 150, REASSEMBLY_DISCARDED},
+        {"around it", 0, 600, 600, REASSEMBLY_DISCARDED},
+        {"one byte into its head", 0, 600, 201, REASSEMBLY_DISCARDED},
+        {"one byte into its tail", 399, 600, 201, REASSEMBLY_DISCARDED},
+        {"same start, longer", 200, 600, 300, REASSEMBLY_DISCARDED},
+        {"same end", 220, 600, 180, REASSEMBLY_DISCARDED},
+        {"another total", 400, 601, 200, REASSEMBLY_DISCARDED},
+        {"no bytes", 0, 600, 0, REASSEMBLY_DISCARDED},
+        {"no bytes, at the end", 600, 600, 0, REASSEMBLY_DISCARDED},
+        {"past the end", 401, 600, 200, REASSEMBLY_DISCARDED},
+        {"far past the end", 65535, 600, 200, REASSEMBLY_DISCARDED},
+        {"longer than any", 0, 600, 70000, REASSEMBLY_DISCARDED},
+        {"size_t's end", 400, 600, (size_t)-1, REASSEMBLY_DISCARDED},
+        {"too small, in the middle", 400, 600, REASSEMBLY_PIECE_MIN_BYTES - 1,
+         REASSEMBLY_DISCARDED},
+        {"just large enough", 400, 600, REASSEMBLY_PIECE_MIN_BYTES, REASSEMBLY_PENDING},
+        {"small, but the last", 599, 600, 1, REASSEMBLY_PENDING},
+    };
+
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++) {
+        reassembly_reset(&r);
+        ck_assert_int_eq(add(7, 200, 600, 200), REASSEMBLY_PENDING);
+        enum reassembly_result result =
+            reassembly_add(&r, 7, (uint16_t)row[i].offset, (uint16_t)row[i].total, data,
+                           row[i].bytes, now_us, &frame, &frame_bytes);
+        ck_assert_msg(result == row[i].result, "%s: %d", row[i].name, result);
+        ck_assert_uint_eq(r.discarded, result == REASSEMBLY_DISCARDED);
+    }
+}
+END_TEST
+
+START_TEST(it_refuses_a_first_piece_too)
+{
+    static const struct {
+        const char *name;
+        unsigned offset, total;
+        size_t bytes;
+    } row[] = {
+        {"larger than any frame", 0, REASSEMBLY_FRAME_MAX_BYTES + 1, 200},
+        {"the largest number", 0, 65535, 200},
+        {"an empty frame", 0, 0, 0},
+        {"data of an empty frame", 0, 0, 200},
+        {"too small", 0, 600, REASSEMBLY_PIECE_MIN_BYTES - 1},
+        {"past the end", 500, 600, 101},
+    };
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++)
+        ck_assert_msg(add(i, row[i].offset, row[i].total, row[i].bytes) == REASSEMBLY_DISCARDED,
+                      "%s", row[i].name);
+    ck_assert_uint_eq(r.discarded, sizeof row / sizeof row[0]);
+}
+END_TEST
+
+/* The rest of a refused frame neither begins a new one nor completes, and is counted once. */
+START_TEST(a_refused_frame_stays_refused)
+{
+    ck_assert_int_eq(add(1, 0, 3 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_int_eq(add(1, 0, 3 * PIECE, PIECE), REASSEMBLY_DISCARDED);
+    for (unsigned k = 0; k < 3; k++)
+        ck_assert_int_eq(add(1, k * PIECE, 3 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_int_eq(add(1, 0, PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_uint_eq(slots_in_use(), 1);
+    ck_assert_uint_eq(r.discarded, 1);
+    ck_assert_uint_eq(r.completed, 0);
+
+    now_us += REASSEMBLY_AGE_US;
+    ck_assert_int_eq(add(1, 0, PIECE, PIECE), REASSEMBLY_COMPLETE);
+    ck_assert_uint_eq(r.expired, 0);
+}
+END_TEST
+
+START_TEST(an_old_frame_is_given_up)
+{
+    ck_assert_int_eq(add(1, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    now_us += REASSEMBLY_AGE_US - 1;
+    reassembly_expire(&r, now_us);
+    ck_assert_uint_eq(r.expired, 0);
+    now_us += 1;
+    ck_assert_int_eq(add(1, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING); /* a new frame */
+    ck_assert_uint_eq(r.expired, 1);
+    now_us += REASSEMBLY_AGE_US;
+    reassembly_expire(&r, now_us);
+    reassembly_expire(&r, now_us);
+    ck_assert_uint_eq(r.expired, 2);
+    ck_assert_uint_eq(slots_in_use(), 0);
+}
+END_TEST
+
+START_TEST(the_age_is_that_of_the_first_piece)
+{
+    ck_assert_int_eq(add(1, 0, 3 * PIECE, PIECE), REASSEMBLY_PENDING);
+    now_us += REASSEMBLY_AGE_US / 2;
+    ck_assert_int_eq(add(1, PIECE, 3 * PIECE, PIECE), REASSEMBLY_PENDING);
+    now_us += REASSEMBLY_AGE_US / 2;
+    ck_assert_int_eq(add(1, 2 * PIECE, 3 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_uint_eq(r.expired, 1);
+}
+END_TEST
+
+START_TEST(the_oldest_gives_way)
+{
+    for (unsigned id = 0; id < REASSEMBLY_SLOTS; id++, now_us++)
+        ck_assert_int_eq(add(id, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_uint_eq(slots_in_use(), REASSEMBLY_SLOTS);
+    ck_assert_uint_eq(r.expired, 0);
+
+    ck_assert_int_eq(add(100, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING); /* takes frame 0's */
+    ck_assert_uint_eq(r.expired, 1);
+    for (unsigned id = 1; id < REASSEMBLY_SLOTS; id++) {
+        ck_assert_int_eq(add(id, PIECE, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
+        assert_frame(2 * PIECE);
+    }
+    ck_assert_int_eq(add(100, PIECE, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
+    ck_assert_int_eq(add(0, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+}
+END_TEST
+
+START_TEST(ids_that_come_round_do_not_mix)
+{
+    static const struct {
+        unsigned first, second;
+        bool kept;
+    } row[] = {
+        {0, REASSEMBLY_ID_DISTANCE - 1, true},
+        {0, REASSEMBLY_ID_DISTANCE, false},
+        {0, 0x8000, false},
+        {0, 0x10000 - REASSEMBLY_ID_DISTANCE, false},
+        {0, 0x10001 - REASSEMBLY_ID_DISTANCE, true}, /* late, not lost */
+        {0xfffe, 3, true},                           /* ids wrap */
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        reassembly_reset(&r);
+        ck_assert_int_eq(add(row[i].first, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+        ck_assert_int_eq(add(row[i].second, 0, 60, 60), REASSEMBLY_COMPLETE);
+        ck_assert_int_eq(add(row[i].first, PIECE, 2 * PIECE, PIECE),
+                         row[i].kept ? REASSEMBLY_COMPLETE : REASSEMBLY_PENDING);
+        ck_assert_uint_eq(r.expired, !row[i].kept);
+    }
+}
+END_TEST
+
+/* The largest frame in the smallest pieces, last first: as long as the list ever gets. */
+START_TEST(the_list_holds_the_most_pieces)
+{
+    unsigned whole = REASSEMBLY_FRAME_MAX_BYTES / REASSEMBLY_PIECE_MIN_BYTES;
+    unsigned rest = REASSEMBLY_FRAME_MAX_BYTES % REASSEMBLY_PIECE_MIN_BYTES;
+    ck_assert_uint_le(whole + 1, REASSEMBLY_PIECES_MAX);
+    ck_assert_uint_gt(rest, 0);
+    ck_assert_int_eq(add(1, whole * REASSEMBLY_PIECE_MIN_BYTES, REASSEMBLY_FRAME_MAX_BYTES, rest),
+                     REASSEMBLY_PENDING);
+    for (unsigned k = whole; k-- > 0;)
+        ck_assert_int_eq(add(1, k * REASSEMBLY_PIECE_MIN_BYTES, REASSEMBLY_FRAME_MAX_BYTES,
+                             REASSEMBLY_PIECE_MIN_BYTES),
+                         k == 0 ? REASSEMBLY_COMPLETE : REASSEMBLY_PENDING);
+    assert_frame(REASSEMBLY_FRAME_MAX_BYTES);
+}
+END_TEST
+
+START_TEST(a_reset_forgets)
+{
+    ck_assert_int_eq(add(1, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    reassembly_reset(&r);
+    ck_assert_int_eq(add(1, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_uint_eq(r.completed + r.expired + r.discarded, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("reassembly");
+    TCase *tc = tcase_create("reassembly");
+    suite_add_tcase(suite, tc);
+    tcase_add_checked_fixture(tc, setup, NULL);
+    tcase_add_test(tc, it_completes_in_every_order);
+    tcase_add_test(tc, one_piece_may_be_all);
+    tcase_add_test(tc, frames_do_not_mix);
+    tcase_add_test(tc, it_refuses_what_does_not_fit);
+    tcase_add_test(tc, it_refuses_a_first_piece_too);
+    tcase_add_test(tc, a_refused_frame_stays_refused);
+    tcase_add_test(tc, an_old_frame_is_given_up);
+    tcase_add_test(tc, the_age_is_that_of_the_first_piece);
+    tcase_add_test(tc, the_oldest_gives_way);
+    tcase_add_test(tc, ids_that_come_round_do_not_mix);
+    tcase_add_test(tc, the_list_holds_the_most_pieces);
+    tcase_add_test(tc, a_reset_forgets);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
