@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * status.c - see status.h. What is not known is null, not zero.
+ */
+#include "status.h"
+
+#include "text.h"
+
+#include <json-c/json.h>
+#include <sodium.h>
+#include <string.h>
+
+static void add(struct json_object *to, const char *name, struct json_object *value)
+{
+    json_object_object_add(to, name, value);
+}
+
+static void add_text(struct json_object *to, const char *name, const char *text)
+{
+    add(to, name, text == NULL || text[0] == '\0' ? NULL : json_object_new_string(text));
+}
+
+static void add_flag(struct json_object *to, const char *name, bool flag)
+{
+    add(to, name, json_object_new_boolean(flag));
+}
+
+static void add_count(struct json_object *to, const char *name, uint64_t count)
+{
+    add(to, name, json_object_new_int64(count > INT64_MAX ? INT64_MAX : (int64_t)count));
+}
+
+static const char *state_name(enum peer_state state)
+{
+    switch (state) {
+    case PEER_UP:
+        return "up";
+    case PEER_CONNECTING:
+        return "connecting";
+    case PEER_DOWN:
+        break;
+    }
+    return "down";
+}
+
+static const char *path_name(const struct peer_status *peer)
+{
+    if (peer->state != PEER_UP || peer->endpoint.address.family == IP_NONE)
+        return NULL;
+    return peer->endpoint.address.family == IP_V4 ? "direct4" : "direct6";
+}
+
+const char *status_suite_name(enum suite suite)
+{
+    switch (suite) {
+    case SUITE_CHACHA20POLY1305:
+        return "chacha20poly1305";
+    case SUITE_AES256GCM:
+        return "aes256gcm";
+    case SUITE_AEGIS128L:
+        return "aegis128l";
+    case SUITE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+static struct json_object *prefixes_json(const struct site_info *info)
+{
+    struct json_object *list = json_object_new_array();
+    char text[TEXT_PREFIX_SIZE];
+
+    for (unsigned i = 0; i < info->prefix_count; i++)
+        json_object_array_add(list, json_object_new_string(text_prefix(&info->prefix[i], text)));
+    return list;
+}
+
+static struct json_object *gateways_json(const struct gateway_set *set)
+{
+    struct json_object *list = json_object_new_array();
+    char text[TEXT_ADDRESS_SIZE], mac[TEXT_MAC_SIZE];
+
+    for (unsigned i = 0; i < set->count; i++) {
+        const struct gateway *g = &set->gateway[i];
+        struct json_object *one = json_object_new_object();
+        add_text(one, "address", text_address(&g->address, text));
+        add_text(one, "mac", mac_is_zero(&g->mac) ? NULL : text_mac(&g->mac, mac));
+        json_object_array_add(list, one);
+    }
+    return list;
+}
+
+/* One decimal more than people read; a double printed in full is noise. */
+static struct json_object *rtt_json(double rtt_ms)
+{
+    if (rtt_ms < 0)
+        return NULL;
+    return json_object_new_double((double)(int64_t)(rtt_ms * 1000 + 0.5) / 1000);
+}
+
+static void add_traffic(struct json_object *to, const struct peer_status *peer)
+{
+    add_count(to, "tx_frames", peer->tx_frames);
+    add_count(to, "rx_frames", peer->rx_frames);
+    add_count(to, "tx_bytes", peer->tx_bytes);
+    add_count(to, "rx_bytes", peer->rx_bytes);
+    add_count(to, "lost", peer->lost);
+    add_count(to, "macs", peer->macs);
+}
+
+static struct json_object *peer_json(const struct peer_status *peer)
+{
+    struct json_object *to = json_object_new_object();
+    char endpoint[TEXT_ENDPOINT_SIZE];
+    bool known = peer->endpoint.address.family != IP_NONE;
+
+    add_text(to, "name", peer->name);
+    add_text(to, "state", state_name(peer->state));
+    add_text(to, "endpoint", known ? text_endpoint(&peer->endpoint, endpoint) : NULL);
+    add_text(to, "path", path_name(peer));
+    add(to, "rtt_ms", rtt_json(peer->rtt_ms));
+    add(to, "path_mtu",
+        peer->path_mtu_bytes == 0 ? NULL : json_object_new_int(peer->path_mtu_bytes));
+    add_text(to, "cipher", status_suite_name(peer->suite));
+    add(to, "last_handshake_s",
+        peer->handshake_age_us == UINT64_MAX
+            ? NULL
+            : json_object_new_int64((int64_t)(peer->handshake_age_us / 1000000)));
+    add_traffic(to, peer);
+    add_text(to, "site", peer->remote.name);
+    add(to, "prefixes", prefixes_json(&peer->remote));
+    add(to, "gateways", gateways_json(&peer->remote.gateways));
+    add_flag(to, "shut", peer->shut);
+    add_flag(to, "invited", peer->invited);
+    add_flag(to, "joining", peer->joining);
+    return to;
+}
+
+static struct json_object *peers_json(const struct status_source *source)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < site_peer_count(source->site); i++) {
+        struct peer_status peer;
+        site_peer_status(source->site, i, source->now_us, &peer);
+        json_object_array_add(list, peer_json(&peer));
+    }
+    return list;
+}
+
+static struct json_object *clash_json(const struct site_clash *clash)
+{
+    static const char *const kinds[] = {
+        [CLASH_GATEWAY] = "gateway", [CLASH_HOST] = "host", [CLASH_SUBNET] = "subnet"};
+    struct json_object *to = json_object_new_object();
+    char address[TEXT_ADDRESS_SIZE], local[TEXT_MAC_SIZE], remote[TEXT_MAC_SIZE];
+    bool has_address = clash->address.family != IP_NONE;
+
+    add_text(to, "kind", kinds[clash->kind]);
+    add_text(to, "peer", clash->peer);
+    add_text(to, "address", has_address ? text_address(&clash->address, address) : NULL);
+    add_text(to, "local_mac", mac_is_zero(&clash->local) ? NULL : text_mac(&clash->local, local));
+    add_text(to, "remote_mac",
+             mac_is_zero(&clash->remote) ? NULL : text_mac(&clash->remote, remote));
+    return to;
+}
+
+static struct json_object *clashes_json(const struct status_source *source)
+{
+    struct json_object *list = json_object_new_array();
+    struct site_clash clash[SITE_CLASHES_MAX];
+    size_t count = site_clashes(source->site, source->now_us, clash, SITE_CLASHES_MAX);
+
+    for (size_t i = 0; i < count; i++)
+        json_object_array_add(list, clash_json(&clash[i]));
+    return list;
+}
+
+static struct json_object *counters_json(const struct status_source *source)
+{
+    const struct site_counters *c = site_counters(source->site);
+    struct json_object *to = json_object_new_object();
+    const struct {
+        const char *name;
+        uint64_t count;
+    } counters[] = {
+        {"ttl_repaired_mdns", c->ttl_repaired_mdns},
+        {"ttl_repaired_ssdp", c->ttl_repaired_ssdp},
+        {"mss_clamped", c->mss_clamped},
+        {"fragmented", c->fragmented},
+        {"reassembled", c->reassembled},
+        {"guard_dhcp", c->guard_dhcp},
+        {"guard_ra", c->guard_ra},
+        {"guard_gateway", c->guard_gateway},
+        {"guard_hosts", c->guard_hosts},
+        {"guard_querier", c->guard_querier},
+        {"guard_stp", c->guard_stp},
+        {"guard_source", c->guard_source},
+        {"multicast_filtered", c->multicast_filtered},
+        {"loop_stopped", c->loop_stopped},
+        {"storm_dropped", c->storm_dropped},
+        {"macs_capped", c->macs_capped},
+        {"replay_dropped", c->replay_dropped},
+        {"auth_failed", c->auth_failed},
+        {"malformed", c->malformed},
+        {"unknown_index", c->unknown_index},
+        {"handshakes", c->handshakes},
+        {"handshakes_refused", c->handshakes_refused},
+        {"cookies_sent", c->cookies_sent},
+        {"cookies_received", c->cookies_received},
+        {"reassembly_discarded", c->reassembly_discarded},
+        {"too_large", c->too_large},
+        {"send_dropped", source->send_dropped},
+        {"send_too_large", source->send_too_large},
+        {"tap_dropped", source->tap_dropped},
+    };
+
+    for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)
+        add_count(to, counters[i].name, counters[i].count);
+    return to;
+}
+
+struct json_object *status_json(const struct status_source *source)
+{
+    struct json_object *to = json_object_new_object();
+    char key[sodium_base64_ENCODED_LEN(PUBLIC_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL)];
+    uint8_t public_key[PUBLIC_KEY_BYTES];
+    const char *bridge = source->bridge != NULL ? source->bridge : source->config->bridge;
+
+    site_public_key(source->site, public_key);
+    sodium_bin2base64(key, sizeof key, public_key, sizeof public_key,
+                      sodium_base64_VARIANT_ORIGINAL);
+    add_text(to, "name", source->config->name);
+    add_text(to, "version", LANSPLICE_VERSION);
+    add_text(to, "public_key", key);
+    add_text(to, "tap", source->tap);
+    add_text(to, "bridge", bridge);
+    add_flag(to, "bridge_attached", source->bridge != NULL);
+    add_flag(to, "port_shut", site_port_shut(source->site));
+    add_count(to, "uptime_s", (source->now_us - source->started_us) / 1000000);
+    add(to, "peers", peers_json(source));
+    add(to, "clashes", clashes_json(source));
+    add(to, "counters", counters_json(source));
+    return to;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * status.h - the daemon's state as JSON. Its field names are a contract: added to, never renamed.
+ */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include "config.h"
+#include "site.h"
+
+struct json_object;
+
+struct status_source {
+    const struct config *config;
+    const struct site *site;
+    const char *bridge; /* the bridge the TAP is in; NULL: none */
+    const char *tap;
+    uint64_t started_us, now_us;
+    uint64_t send_dropped, send_too_large, tap_dropped;
+};
+
+/** status_json() - The object of `lansplice status --json`; the caller releases it */
+struct json_object *status_json(const struct status_source *source);
+
+/** status_suite_name() - "aes256gcm" ...; NULL for none */
+const char *status_suite_name(enum suite suite);
+
+#endif
