@@ -103,12 +103,12 @@ static void next_nonce(struct noise *n, uint8_t nonce[crypto_aead_chacha20poly13
 
 static bool encrypt_and_hash(struct noise *n, struct cursor *c, const uint8_t *text, size_t bytes)
 {
-    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
     size_t sealed_bytes = bytes + (n->has_key ? NOISE_TAG_BYTES : 0u);
 
     if (c->left_bytes < sealed_bytes)
         return false;
     if (n->has_key) {
+        uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
         next_nonce(n, nonce);
         crypto_aead_chacha20poly1305_ietf_encrypt(c->out, NULL, text, bytes, n->hash,
                                                   sizeof(n->hash), NULL, nonce, n->key);
@@ -124,12 +124,12 @@ static bool encrypt_and_hash(struct noise *n, struct cursor *c, const uint8_t *t
 /* Takes text_bytes of plain text off the message, and the tag that follows when there is a key. */
 static bool decrypt_and_hash(struct noise *n, struct cursor *c, uint8_t *text, size_t text_bytes)
 {
-    uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
     size_t sealed_bytes = text_bytes + (n->has_key ? NOISE_TAG_BYTES : 0u);
 
     if (c->left_bytes < sealed_bytes)
         return false;
     if (n->has_key) {
+        uint8_t nonce[crypto_aead_chacha20poly1305_ietf_NPUBBYTES];
         next_nonce(n, nonce);
         if (crypto_aead_chacha20poly1305_ietf_decrypt(text, NULL, NULL, c->in, sealed_bytes,
                                                       n->hash, sizeof(n->hash), nonce, n->key) != 0)

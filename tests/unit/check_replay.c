@@ -119,6 +119,22 @@ START_TEST(asking_marks_nothing)
 }
 END_TEST
 
+/* However far the window jumps, no bit of an earlier time is left in it. */
+START_TEST(jump_leaves_nothing_behind)
+{
+    static const uint64_t jump_words[] = {127, 128, 129, 130, 388};
+    uint64_t greatest = 3 * W + 39 + 64 * jump_words[_i];
+    struct replay r;
+
+    replay_reset(&r);
+    for (uint64_t counter = 0; counter < 3 * W; counter++)
+        ck_assert(replay_accept(&r, counter));
+    ck_assert(replay_accept(&r, greatest));
+    for (uint64_t counter = greatest - W + 1; counter < greatest; counter++)
+        ck_assert(replay_accept(&r, counter) == (counter >= 3 * W));
+}
+END_TEST
+
 /* The rule in one line, over plain memory: not seen, and less than a window behind. */
 START_TEST(random_walk_agrees_with_plain_memory)
 {
@@ -158,6 +174,7 @@ int main(void)
 
     tcase_add_loop_test(tc, row_holds, 0, sizeof(rows) / sizeof(rows[0]));
     tcase_add_test(tc, asking_marks_nothing);
+    tcase_add_loop_test(tc, jump_leaves_nothing_behind, 0, 5);
     tcase_add_loop_test(tc, random_walk_agrees_with_plain_memory, 0, 4);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_NORMAL);
