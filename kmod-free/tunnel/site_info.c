@@ -46,15 +46,16 @@ static bool prefix_valid(const struct ip_prefix *p)
            host_bits_zero(p);
 }
 
-static bool ip_is_multicast(const struct ip_address *a)
+/* Multicast, or IPv4's reserved class E with its broadcast address. */
+static bool is_nobodys(const struct ip_address *a)
 {
-    return a->family == IP_V4 ? (a->octet[0] & 0xf0) == 0xe0 : a->octet[0] == 0xff;
+    return a->family == IP_V4 ? a->octet[0] >= 224 : a->octet[0] == 0xff;
 }
 
 static bool gateway_valid(const struct gateway *g)
 {
     return family_bytes(g->address.family) != 0 && !ip_is_unspecified(&g->address) &&
-           !ip_is_multicast(&g->address) && !mac_is_group(&g->mac);
+           !is_nobodys(&g->address) && !mac_is_group(&g->mac);
 }
 
 static bool info_valid(const struct site_info *info)
