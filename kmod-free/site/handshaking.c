@@ -218,8 +218,7 @@ static struct peer *judge_caller(struct site *site, const uint8_t *key, const st
     struct peer *invited = find_peer_by_token(site, hello->token_id);
     if (!invited || (peer && peer != invited) || (!peer && invited->config.has_key) ||
         site->now_us >= invited->config.token_until_us) {
-        if (invited)
-            site_report(site, EVENT_TOKEN_REFUSED, invited);
+        site_report(site, EVENT_TOKEN_REFUSED, invited);
         return NULL;
     }
     *psk = invited->config.token_psk;
@@ -230,8 +229,10 @@ static struct peer *judge_caller(struct site *site, const uint8_t *key, const st
 static bool admit_claimant(struct site *site, struct peer *peer, const uint8_t *key)
 {
     bool same = peer->has_claimant && memcmp(peer->claimant, key, PUBLIC_KEY_BYTES) == 0;
-    if (peer->has_claimant && !same && site->now_us - peer->claimed_us < CLAIM_US)
+    if (peer->has_claimant && !same && site->now_us - peer->claimed_us < CLAIM_US) {
+        site_report(site, EVENT_TOKEN_REFUSED, peer);
         return false;
+    }
     if (!same)
         peer->order_greatest = 0;
     peer->has_claimant = true;
@@ -289,7 +290,6 @@ static void respond(struct site *site, struct peer *peer, struct noise *noise,
     peer->next_remote = theirs->site;
     cookie_add_macs(&no_cookie, &their_key, datagram, bytes, site->now_us);
     site_transmit_now(site, to, datagram, bytes);
-    site->counters.handshakes++;
 }
 
 static void answer_initiation(struct site *site, const struct endpoint *from,

@@ -58,6 +58,7 @@ void peer_set_session(struct site *site, struct peer *peer, struct session *sess
     peer->current = session;
     peer->handshaked = true;
     peer->handshake_us = site->now_us;
+    site->counters.handshakes++;
     liveness_session(&peer->liveness, session->initiator, site->now_us);
     reassembly_reset(&peer->reassembly);
 }

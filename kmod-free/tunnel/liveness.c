@@ -8,17 +8,18 @@
 
 enum { UNANSWERED_PROBES = 3, SILENCE_PROBES = 4 };
 
-#define MS              UINT64_C(1000)
-#define SECOND          (1000 * MS)
-#define NEVER           UINT64_MAX
-#define REKEY_AFTER     (120 * SECOND)
-#define REJECT_AFTER    (180 * SECOND)
-#define RESPONDER_GRACE (30 * SECOND)
-#define UNANSWERED_CALL (1500 * MS) /* after the third probe had 500 ms to be answered */
-#define UNANSWERED_DOWN (5 * SECOND)
-#define RETRY_STEP      SECOND
-#define RETRY_MAX       (5 * SECOND)
-#define JITTER_MAX      (333 * MS)
+#define MS                UINT64_C(1000)
+#define SECOND            (1000 * MS)
+#define NEVER             UINT64_MAX
+#define REKEY_AFTER       (120 * SECOND)
+#define REJECT_AFTER      (180 * SECOND)
+#define RESPONDER_GRACE   (30 * SECOND)
+#define UNANSWERED_REPEAT SECOND
+#define UNANSWERED_CALL   (1500 * MS) /* after the third probe had 500 ms to be answered */
+#define UNANSWERED_DOWN   (5 * SECOND)
+#define RETRY_STEP        SECOND
+#define RETRY_MAX         (5 * SECOND)
+#define JITTER_MAX        (333 * MS)
 
 static const uint64_t unanswered_probe_us[UNANSWERED_PROBES] = {250 * MS, 500 * MS, 1000 * MS};
 static const uint64_t silence_probe_us[SILENCE_PROBES] = {1 * SECOND, 2 * SECOND, 4 * SECOND,
@@ -107,8 +108,11 @@ void liveness_handshake_sent(struct liveness *l, uint32_t jitter, uint64_t now_u
 
 static uint64_t unanswered_probe_at(const struct liveness *l)
 {
-    if (!l->have_session || !l->unanswered || l->unanswered_probes == UNANSWERED_PROBES)
+    if (!l->have_session || !l->unanswered)
         return NEVER;
+    if (l->unanswered_probes >= UNANSWERED_PROBES)
+        return l->unanswered_since_us +
+               (l->unanswered_probes - UNANSWERED_PROBES + 2) * UNANSWERED_REPEAT;
     return l->unanswered_since_us + unanswered_probe_us[l->unanswered_probes];
 }
 

@@ -6,7 +6,9 @@
  * quicker notice of a dead path, because a home must be back within two seconds:
  *
  *  - Unanswered: from the first datagram sent after the last one received, authenticated probes
- *    at 250, 500 and 1000 ms; at 1500 ms a handshake; at 5 s the peer counts as down.
+ *    at 250, 500 and 1000 ms and then each second, as long as the session lives; at 1500 ms a
+ *    handshake; at 5 s the peer counts as down. The path may come back at any time, and the next
+ *    probe finds it sooner than the handshakes' growing intervals would.
  *  - Silence: when frames were coming and stop, probes at 1, 2, 4 and 8 s. So the side that only
  *    listens notices that its NAT forgot it, and by probing tells the other its new address.
  *  - Keepalive: a probe when nothing was sent for keepalive_us. It measures the RTT as well, and
