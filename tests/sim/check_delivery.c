@@ -138,7 +138,8 @@ START_TEST(rekeying_loses_nothing)
 {
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct world w;
-        struct site_config quick = {.timers = {.rekey_after_us = 1000000, .reject_after_us = 40000000}};
+        struct site_config quick = {
+            .timers = {.rekey_after_us = 1000000, .reject_after_us = 40000000}};
         begin(&w, seed, &quick);
         w.sim.wan.delay_us = 30000;
         w.sim.wan.jitter_us = 30000;
@@ -156,7 +157,8 @@ START_TEST(rekeying_survives_lost_handshakes)
 {
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct world w;
-        struct site_config quick = {.timers = {.rekey_after_us = 1000000, .reject_after_us = 40000000}};
+        struct site_config quick = {
+            .timers = {.rekey_after_us = 1000000, .reject_after_us = 40000000}};
         begin(&w, seed, &quick);
         w.sim.wan.loss_permille = 200;
         for (unsigned i = 0; i < 10; i++)

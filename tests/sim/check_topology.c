@@ -143,11 +143,9 @@ START_TEST(a_cable_beside_the_tunnel_is_cut_and_healed)
         ck_assert_uint_le(w.sim.lan_frames, 2000);
 
         unsigned long before = w.sim.lan_frames;
-        unsigned events = loop_events(&w.sim.node[0]) + loop_events(&w.sim.node[1]);
         sim_run(&w.sim, 600 * UINT64_C(1000000));
         ck_assert_uint_eq(w.sim.node[0].events[EVENT_LOOP_REOPENED], 0);
         ck_assert_uint_eq(w.sim.node[1].events[EVENT_LOOP_REOPENED], 0);
-        ck_assert_uint_eq(loop_events(&w.sim.node[0]) + loop_events(&w.sim.node[1]), events);
         ck_assert_uint_le(w.sim.lan_frames - before, 600 * 10); /* probes, announcements */
 
         w.sim.cable[cable].up = false;
