@@ -4,8 +4,6 @@
  */
 #include "frame/guard.h"
 
-#include "bytes.h"
-
 enum {
     DHCPV4_SERVER = 67,
     DHCPV4_CLIENT = 68,
