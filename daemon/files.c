@@ -171,9 +171,25 @@ bool files_remove(const char *directory, const char *name, struct error *error)
     return removed;
 }
 
+/* A new folder is on the disk only when the folder above it is. */
+static bool sync_parent(const char *path)
+{
+    char parent[1024];
+    int folder, bytes = snprintf(parent, sizeof parent, "%s/..", path);
+    bool synced;
+
+    if (bytes < 0 || (size_t)bytes >= sizeof parent)
+        return false;
+    folder = open_directory(parent);
+    synced = folder >= 0 && fsync(folder) == 0;
+    if (folder >= 0)
+        close(folder);
+    return synced;
+}
+
 bool files_make_directory(const char *path, struct error *error)
 {
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+    if (mkdir(path, 0700) == 0 ? chmod(path, 0700) == 0 && sync_parent(path) : errno == EEXIST)
         return true;
     error_set(error, EXIT_FAILED, "cannot make the folder: %s: %s", path, strerror(errno));
     return false;
