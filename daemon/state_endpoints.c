@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * state_endpoints.c - where each peer last proved to be, as lines "PEER ADDRESS:PORT".
+ *
+ * Addresses are numeric, as text_endpoint() writes them. A line that makes no sense is skipped: it
+ * is only a hint where to call first.
+ */
+#include "state.h"
+
+#include "files.h"
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LINE_SIZE = SITE_NAME_MAX + 1 + TEXT_ENDPOINT_SIZE + 1,
+    FILE_SIZE = SITE_PEERS_MAX * LINE_SIZE + 1,
+};
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    *port = (uint16_t)value;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value >= 1 && value <= UINT16_MAX;
+}
+
+/* [address] or [address%interface], brackets taken away. */
+static bool parse_ipv6(char *host, struct endpoint *endpoint)
+{
+    char *scope = strchr(host, '%');
+
+    endpoint->address.family = IP_V6;
+    if (scope) {
+        *scope++ = '\0';
+        endpoint->scope_id = if_nametoindex(scope);
+        if (endpoint->scope_id == 0)
+            return false;
+    }
+    return inet_pton(AF_INET6, host, endpoint->address.octet) == 1;
+}
+
+static bool parse_endpoint(char *text, struct endpoint *endpoint)
+{
+    char *colon = strrchr(text, ':');
+
+    memset(endpoint, 0, sizeof *endpoint);
+    if (!colon || colon == text || !parse_port(colon + 1, &endpoint->port))
+        return false;
+    *colon = '\0';
+    if (text[0] == '[' && colon[-1] == ']') {
+        colon[-1] = '\0';
+        return parse_ipv6(text + 1, endpoint);
+    }
+    endpoint->address.family = IP_V4;
+    return inet_pton(AF_INET, text, endpoint->address.octet) == 1;
+}
+
+static bool parse_line(char *line, struct state_endpoint *out)
+{
+    char *blank = strchr(line, ' ');
+
+    if (!blank)
+        return false;
+    *blank = '\0';
+    if (!site_name_valid(line))
+        return false;
+    strcpy(out->peer, line);
+    return parse_endpoint(blank + 1, &out->endpoint);
+}
+
+size_t state_load_endpoints(const char *directory, struct state_endpoint *out, size_t capacity)
+{
+    char text[FILE_SIZE], *rest = NULL;
+    size_t count = 0;
+    bool found;
+
+    if (!files_read(directory, "endpoints", text, sizeof text, &found, NULL))
+        return 0;
+    for (char *line = strtok_r(text, "\n", &rest); line && count < capacity;
+         line = strtok_r(NULL, "\n", &rest))
+        if (parse_line(line, &out[count]))
+            count++;
+    return count;
+}
+
+bool state_store_endpoints(const char *directory, const struct state_endpoint *endpoints,
+                           size_t count, struct error *error)
+{
+    char text[FILE_SIZE], endpoint[TEXT_ENDPOINT_SIZE];
+    size_t used = 0;
+
+    for (size_t i = 0; i < count && i < SITE_PEERS_MAX; i++)
+        if (endpoints[i].endpoint.address.family != IP_NONE)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s %s\n", endpoints[i].peer,
+                                     text_endpoint(&endpoints[i].endpoint, endpoint));
+    return files_write(directory, "endpoints", text, used, 0600, error);
+}
