@@ -98,9 +98,13 @@ void network_detach(struct network *network)
         if (tap->found && master != 0)
             bridge_restore_port(network->netlink, tap->index, &network->former_port);
     }
-    if (network->before.index != 0 && network->before.index != tap->former.master)
-        bridge_restore(network->netlink, &network->before, &tap->mac);
     network->bridge = (struct link){0};
+}
+
+void network_restore_bridge(struct network *network)
+{
+    if (network->before.index != 0)
+        bridge_restore(network->netlink, &network->before, &network->tap->mac);
 }
 
 bool network_is_attached(const struct network *network)

@@ -66,8 +66,11 @@ void network_watch(struct network *network, uv_loop_t *loop,
 /** network_unwatch() - Stop watching; the handles close with the loop's next turn */
 void network_unwatch(struct network *network);
 
-/** network_detach() - Take the TAP out of the bridge and leave both as they were */
+/** network_detach() - Take the TAP out of the bridge; one that was found goes where it was */
 void network_detach(struct network *network);
+
+/** network_restore_bridge() - After tap_close(): the bridge as it was before */
+void network_restore_bridge(struct network *network);
 
 /** network_is_attached() - Whether the TAP is in a bridge */
 bool network_is_attached(const struct network *network);

@@ -116,7 +116,6 @@ static void tell(struct resolver *resolver, struct resolver_peer *peer)
     for (unsigned h = 0; h < peer->name_count; h++)
         for (unsigned i = 0; i < peer->host[h].count && count < PEER_ENDPOINTS_MAX; i++)
             all[count++] = peer->host[h].endpoint[i];
-    peer->told = true;
     resolver->listener.resolved(resolver->listener.context, peer->name, all, count);
 }
 
@@ -166,7 +165,7 @@ static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
         if (status != 0)
             log_info("peer %s: cannot resolve %s: %s: trying again", peer->name, host->text,
                      uv_strerror(status));
-        else if (take_answer(host, answer) || !peer->told)
+        else if (take_answer(host, answer))
             tell(resolver, peer);
         plan(resolver, peer);
     }
@@ -235,27 +234,31 @@ static bool same_names(const struct resolver_peer *a, const struct config_peer *
     return true;
 }
 
-void resolver_set_peer(struct resolver *resolver, const struct config_peer *config)
+static void begin_peer(struct resolver *resolver, struct resolver_peer *peer,
+                       const struct config_peer *config)
 {
-    struct resolver_peer *peer = find(resolver, config->name);
-
-    if (peer != NULL && same_names(peer, config))
-        return;
-    if (peer == NULL && (peer = find(resolver, "")) == NULL)
-        return;
     memset(peer, 0, sizeof *peer);
     memcpy(peer->name, config->name, sizeof peer->name);
     peer->generation = ++resolver->generation;
     peer->name_count = config->endpoint_count;
-    bool numeric = config->endpoint_count == 0;
     for (unsigned h = 0; h < peer->name_count; h++) {
         memcpy(peer->host[h].text, config->endpoint[h], sizeof peer->host[h].text);
         take_numeric(&peer->host[h]);
-        numeric = numeric || peer->host[h].numeric;
     }
-    if (numeric)
-        tell(resolver, peer);
-    ask_all(resolver, peer);
+}
+
+void resolver_set_peer(struct resolver *resolver, const struct config_peer *config)
+{
+    struct resolver_peer *peer = find(resolver, config->name);
+    bool same = peer != NULL && same_names(peer, config);
+
+    if (peer == NULL && (peer = find(resolver, "")) == NULL)
+        return;
+    if (!same)
+        begin_peer(resolver, peer, config);
+    tell(resolver, peer);
+    if (!same)
+        ask_all(resolver, peer);
 }
 
 void resolver_remove_peer(struct resolver *resolver, const char *name)

@@ -17,7 +17,8 @@
 
 struct resolver_listener {
     void *context;
-    /* The peer's addresses, when they are first known or differ; maybe none. */
+    /* The peer's addresses as far as they are known: at resolver_set_peer(), maybe none yet,
+     * and whenever they differ. */
     void (*resolved)(void *context, const char *peer, const struct endpoint *endpoints,
                      size_t count);
     bool (*is_up)(void *context, const char *peer);
@@ -35,7 +36,6 @@ struct resolver_peer {
     char name[SITE_NAME_MAX + 1]; /* "": free */
     uint64_t generation;          /* an answer for an older one is of no use */
     uint64_t due_us;              /* next asking; UINT64_MAX: never */
-    bool told;
     uint8_t name_count;
     struct resolver_name host[CONFIG_ENDPOINTS_MAX];
 };

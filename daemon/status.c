@@ -8,7 +8,7 @@
 
 #include <json-c/json.h>
 #include <sodium.h>
-#include <string.h>
+#include <stdio.h>
 
 static void add(struct json_object *to, const char *name, struct json_object *value)
 {
@@ -90,12 +90,15 @@ static struct json_object *gateways_json(const struct gateway_set *set)
     return list;
 }
 
-/* One decimal more than people read; a double printed in full is noise. */
+/* Microseconds are enough; a double printed in full is noise. */
 static struct json_object *rtt_json(double rtt_ms)
 {
+    char text[32];
+
     if (rtt_ms < 0)
         return NULL;
-    return json_object_new_double((double)(int64_t)(rtt_ms * 1000 + 0.5) / 1000);
+    snprintf(text, sizeof text, "%.3f", rtt_ms);
+    return json_object_new_double_s(rtt_ms, text);
 }
 
 static void add_traffic(struct json_object *to, const struct peer_status *peer)

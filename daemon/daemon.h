@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * daemon.h - the running daemon: one struct, and what its parts offer one another.
+ *
+ *   run.c     starts everything in order, and takes it down in reverse
+ *   drive.c   sockets, TAP and time into the core; datagrams and frames out of it
+ *   events.c  what the core reports: into the log, and onto the disk
+ *   peers.c   the configuration's peers, endpoints and options into the core; reload
+ *
+ * All of it runs on one loop and one thread. The core must not be called from inside its own
+ * callbacks (site_reserve_order() excepted), so what an event asks of the core is noted in 'asked'
+ * and done by drive_settle(), which ends each turn.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include "control.h"
+#include "network.h"
+#include "resolver.h"
+#include "state.h"
+#include "udp.h"
+
+struct daemon {
+    const char *config_path;
+    struct config *config;
+    char state_directory[CONFIG_PATH_SIZE];
+    struct site *site;
+    uint64_t started_us;
+
+    struct netlink netlink;
+    struct tap tap;
+    struct udp udp;
+    struct network network;
+    struct control control;
+    struct resolver resolver;
+
+    uv_loop_t loop;
+    uv_timer_t tick_timer, store_timer, expiry_timer;
+    uv_signal_t terminate, interrupt, hangup;
+    uv_poll_t udp_poll[UDP_FAMILIES], tap_poll;
+    bool tap_polled;        /* tap_poll is initialised and not closed */
+    uint64_t tick_armed_us; /* what tick_timer is set to; UINT64_MAX: it is not */
+    bool ask_names_again;   /* an event wants resolver_hurry() */
+
+    /* Where each peer last proved to be; on disk, so that either end can come back alone. */
+    struct state_endpoint kept[SITE_PEERS_MAX];
+    size_t kept_count;
+    bool kept_dirty;
+    uint64_t kept_stored_us; /* 0: not yet */
+};
+
+/* drive.c */
+void drive_transmit(void *context, const struct datagram *datagrams, size_t count);
+void drive_deliver(void *context, const uint8_t *frame, size_t bytes);
+void drive_random(void *context, void *out, size_t bytes);
+/** drive_start() - Read sockets and TAP; needs the loop */
+void drive_start(struct daemon *daemon);
+/** drive_tap() - The TAP came (true) or went: read it or leave it */
+void drive_tap(struct daemon *daemon, bool present);
+/** drive_settle() - After any call into the core: do what is due, set the timer */
+void drive_settle(struct daemon *daemon);
+
+/* events.c */
+void events_report(void *context, const struct site_event *event);
+bool events_enrol(void *context, const struct site_enrolment *enrolment);
+/** events_store() - Write the kept endpoints if they changed */
+void events_store(struct daemon *daemon);
+
+/* peers.c */
+/** peers_apply() - Give the core all peers of the configuration and the state folder */
+bool peers_apply(struct daemon *daemon, struct error *error);
+/** peers_reload() - Read the configuration again; refused whole when it is bad */
+bool peers_reload(struct daemon *daemon, struct error *error);
+/** peers_listener() - What the resolver is to tell */
+struct resolver_listener peers_listener(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * drive.c - bytes and time between the kernel and the core.
+ *
+ * A turn reads a bounded batch from one side, hands it to the core, and flushes: neither direction
+ * starves the other, and nothing waits to be packed.
+ */
+#include "daemon.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum { UDP_BATCHES_PER_TURN = 4 };
+
+/* ---- out of the core ---- */
+
+void drive_transmit(void *context, const struct datagram *datagrams, size_t count)
+{
+    struct daemon *daemon = context;
+
+    udp_transmit(&daemon->udp, datagrams, count);
+}
+
+void drive_deliver(void *context, const uint8_t *frame, size_t bytes)
+{
+    struct daemon *daemon = context;
+
+    tap_deliver(&daemon->tap, frame, bytes);
+}
+
+void drive_random(void *context, void *out, size_t bytes)
+{
+    (void)context;
+    randombytes_buf(out, bytes);
+}
+
+/* ---- time ---- */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+
+    daemon->tick_armed_us = UINT64_MAX;
+    drive_settle(daemon);
+}
+
+/* Rounded up to the loop's milliseconds: a tick that comes early is a tick for nothing. */
+static void arm_tick(struct daemon *daemon, uint64_t deadline_us, uint64_t now_us)
+{
+    if (deadline_us == daemon->tick_armed_us)
+        return;
+    daemon->tick_armed_us = deadline_us;
+    if (deadline_us == UINT64_MAX) {
+        uv_timer_stop(&daemon->tick_timer);
+        return;
+    }
+    uint64_t wait_us = deadline_us > now_us ? deadline_us - now_us : 0;
+    uv_update_time(&daemon->loop);
+    uv_timer_start(&daemon->tick_timer, on_tick, (wait_us + 999) / 1000, 0);
+}
+
+void drive_settle(struct daemon *daemon)
+{
+    uint64_t now_us = clock_now_us();
+
+    if (site_deadline_us(daemon->site) <= now_us)
+        site_tick(daemon->site, now_us);
+    if (daemon->ask_names_again) {
+        daemon->ask_names_again = false;
+        resolver_hurry(&daemon->resolver);
+    }
+    arm_tick(daemon, site_deadline_us(daemon->site), now_us);
+}
+
+/* ---- into the core ---- */
+
+static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes)
+{
+    struct daemon *daemon = context;
+
+    site_receive_datagram(daemon->site, from, datagram, bytes, clock_now_us());
+}
+
+static void on_udp(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+    enum udp_family family = poll == &daemon->udp_poll[UDP_V4] ? UDP_V4 : UDP_V6;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
+        if (!udp_receive(&daemon->udp, family, on_datagram, daemon))
+            break;
+    site_flush(daemon->site, clock_now_us());
+    drive_settle(daemon);
+}
+
+static void on_frame(void *context, uint8_t *frame, size_t bytes)
+{
+    struct daemon *daemon = context;
+
+    site_receive_frame(daemon->site, frame, bytes, clock_now_us());
+}
+
+/* A deleted device stays readable for ever: stop, network.c finds out and makes it again. */
+static void on_tap(uv_poll_t *poll, int status, int events)
+{
+    struct daemon *daemon = poll->data;
+
+    (void)events;
+    if (status < 0 || tap_receive(&daemon->tap, on_frame, daemon) < 0)
+        uv_poll_stop(poll);
+    site_flush(daemon->site, clock_now_us());
+    drive_settle(daemon);
+}
+
+/* The handle of a TAP that went has closed: a new one may have come meanwhile. */
+static void on_tap_poll_closed(uv_handle_t *handle)
+{
+    struct daemon *daemon = handle->data;
+
+    daemon->tap_polled = false;
+    if (daemon->tap.fd >= 0 && !uv_is_closing((uv_handle_t *)&daemon->tick_timer))
+        drive_tap(daemon, true);
+}
+
+void drive_tap(struct daemon *daemon, bool present)
+{
+    uv_handle_t *handle = (uv_handle_t *)&daemon->tap_poll;
+
+    if (!present) {
+        if (daemon->tap_polled && !uv_is_closing(handle))
+            uv_close(handle, on_tap_poll_closed);
+        return;
+    }
+    if (daemon->tap_polled)
+        return; /* still closing: on_tap_poll_closed() comes back here */
+    if (uv_poll_init(&daemon->loop, &daemon->tap_poll, daemon->tap.fd) != 0) {
+        log_error("cannot watch the TAP %s", daemon->tap.name);
+        return;
+    }
+    daemon->tap_polled = true;
+    daemon->tap_poll.data = daemon;
+    uv_poll_start(&daemon->tap_poll, UV_READABLE, on_tap);
+}
+
+void drive_start(struct daemon *daemon)
+{
+    uv_timer_init(&daemon->loop, &daemon->tick_timer);
+    daemon->tick_timer.data = daemon;
+    daemon->tick_armed_us = UINT64_MAX;
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
+        if (daemon->udp.fd[family] < 0)
+            continue;
+        uv_poll_init(&daemon->loop, &daemon->udp_poll[family], daemon->udp.fd[family]);
+        daemon->udp_poll[family].data = daemon;
+        uv_poll_start(&daemon->udp_poll[family], UV_READABLE, on_udp);
+    }
+    drive_tap(daemon, true);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * peers.c - the configuration into the core, at start and again at each reload.
+ *
+ * A reload reads everything first and touches nothing until all of it was good. Sessions of peers
+ * that did not change go on: the core takes over what is the same.
+ */
+#include "daemon.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <sodium.h>
+#include <string.h>
+
+/* ---- endpoints ---- */
+
+static bool contains(const struct endpoint *list, size_t count, const struct endpoint *e)
+{
+    for (size_t i = 0; i < count; i++)
+        if (endpoint_equal(&list[i], e))
+            return true;
+    return false;
+}
+
+/* The kept endpoint first: it worked last, the configured name may be long out of date. */
+static void set_endpoints(struct daemon *daemon, const char *peer, const struct endpoint *resolved,
+                          size_t resolved_count)
+{
+    struct endpoint list[PEER_ENDPOINTS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < daemon->kept_count; i++)
+        if (strcmp(daemon->kept[i].peer, peer) == 0)
+            list[count++] = daemon->kept[i].endpoint;
+    for (size_t i = 0; i < resolved_count && count < PEER_ENDPOINTS_MAX; i++)
+        if (!contains(list, count, &resolved[i]))
+            list[count++] = resolved[i];
+    site_set_endpoints(daemon->site, peer, list, count, clock_now_us());
+}
+
+static void on_resolved(void *context, const char *peer, const struct endpoint *endpoints,
+                        size_t count)
+{
+    struct daemon *daemon = context;
+
+    set_endpoints(daemon, peer, endpoints, count);
+    drive_settle(daemon);
+}
+
+static bool is_up(void *context, const char *name)
+{
+    const struct daemon *daemon = context;
+    struct peer_status peer;
+
+    for (size_t i = 0; i < site_peer_count(daemon->site); i++) {
+        site_peer_status(daemon->site, i, clock_now_us(), &peer);
+        if (strcmp(peer.name, name) == 0)
+            return peer.state == PEER_UP;
+    }
+    return false;
+}
+
+struct resolver_listener peers_listener(struct daemon *daemon)
+{
+    return (struct resolver_listener){daemon, on_resolved, is_up};
+}
+
+/* ---- peers ---- */
+
+static bool is_listed(const struct peer_config *peers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(peers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void forget(struct daemon *daemon, const char *name)
+{
+    log_info("peer %s is no longer configured", name);
+    site_remove_peer(daemon->site, name, clock_now_us());
+    resolver_remove_peer(&daemon->resolver, name);
+    for (size_t i = 0; i < daemon->kept_count; i++)
+        if (strcmp(daemon->kept[i].peer, name) == 0) {
+            daemon->kept[i] = daemon->kept[--daemon->kept_count];
+            daemon->kept_dirty = true;
+            break;
+        }
+}
+
+/* Names first: removing a peer changes the order in which the core counts them. */
+static void remove_unlisted(struct daemon *daemon, const struct peer_config *peers, size_t count)
+{
+    char gone[SITE_PEERS_MAX][SITE_NAME_MAX + 1];
+    size_t gone_count = 0;
+    struct peer_status peer;
+
+    for (size_t i = 0; i < site_peer_count(daemon->site) && gone_count < SITE_PEERS_MAX; i++) {
+        site_peer_status(daemon->site, i, clock_now_us(), &peer);
+        if (!is_listed(peers, count, peer.name))
+            memcpy(gone[gone_count++], peer.name, sizeof peer.name);
+    }
+    for (size_t i = 0; i < gone_count; i++)
+        forget(daemon, gone[i]);
+    events_store(daemon);
+}
+
+static void set_peer(struct daemon *daemon, const struct peer_config *peer)
+{
+    const struct config_peer *configured = config_find_peer(daemon->config, peer->name);
+
+    if (!site_set_peer(daemon->site, peer, clock_now_us())) {
+        log_error("too many peers: %s is left out: at most %d are possible", peer->name,
+                  SITE_PEERS_MAX);
+        return;
+    }
+    if (configured != NULL)
+        resolver_set_peer(&daemon->resolver, configured);
+    else
+        resolver_remove_peer(&daemon->resolver, peer->name);
+}
+
+static void on_expiry(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    struct error error;
+
+    if (!peers_apply(daemon, &error))
+        log_warn("%s", error.text);
+    drive_settle(daemon);
+}
+
+/* An invitation that nobody used in time goes, from the core and from the disk. */
+static void plan_expiry(struct daemon *daemon, const struct peer_config *peers, size_t count)
+{
+    uint64_t now_us = clock_now_us(), first_us = UINT64_MAX;
+
+    for (size_t i = 0; i < count; i++)
+        if (peers[i].has_token && !peers[i].joining && !peers[i].has_key &&
+            peers[i].token_until_us > now_us && peers[i].token_until_us < first_us)
+            first_us = peers[i].token_until_us;
+    uv_timer_stop(&daemon->expiry_timer);
+    if (first_us != UINT64_MAX)
+        uv_timer_start(&daemon->expiry_timer, on_expiry, (first_us - now_us) / 1000 + 1000, 0);
+}
+
+static void apply_loaded(struct daemon *daemon, const struct peer_config *peers, size_t count)
+{
+    remove_unlisted(daemon, peers, count);
+    for (size_t i = 0; i < count; i++)
+        set_peer(daemon, &peers[i]);
+    plan_expiry(daemon, peers, count);
+}
+
+bool peers_apply(struct daemon *daemon, struct error *error)
+{
+    struct peer_config peers[SITE_PEERS_MAX];
+    size_t count = 0;
+    bool loaded = state_load_peers(daemon->config, peers, &count, clock_now_us(), error);
+
+    if (loaded)
+        apply_loaded(daemon, peers, count);
+    sodium_memzero(peers, sizeof peers);
+    return loaded;
+}
+
+/* ---- reload ---- */
+
+static void keep_text(char *fresh, const char *running, size_t size, const char *option)
+{
+    if (strcmp(fresh, running) != 0)
+        log_warn("%s has changed in the configuration: restart lansplice to use it", option);
+    memcpy(fresh, running, size);
+}
+
+/* What cannot change as it runs stays, and is said so. */
+static void keep_fixed(struct config *fresh, const struct config *running)
+{
+    keep_text(fresh->name, running->name, sizeof fresh->name, "'name'");
+    keep_text(fresh->bridge, running->bridge, sizeof fresh->bridge, "'bridge'");
+    keep_text(fresh->tap, running->tap, sizeof fresh->tap, "'tap'");
+    keep_text(fresh->control, running->control, sizeof fresh->control, "'control'");
+    if (fresh->port != running->port)
+        log_warn("'port' has changed in the configuration: restart lansplice to use it");
+    fresh->port = running->port;
+    if (memcmp(fresh->public_key, running->public_key, sizeof fresh->public_key) != 0)
+        log_warn("the private key has changed: restart lansplice to use it");
+    memcpy(fresh->private_key, running->private_key, sizeof fresh->private_key);
+    memcpy(fresh->public_key, running->public_key, sizeof fresh->public_key);
+    if (fresh->suite_count != running->suite_count ||
+        memcmp(fresh->suite, running->suite, sizeof fresh->suite) != 0)
+        log_warn("'ciphers' has changed in the configuration: restart lansplice to use it");
+}
+
+static void set_options(struct daemon *daemon)
+{
+    struct site_config options;
+
+    config_to_site(daemon->config, &options);
+    site_set_options(daemon->site, &options);
+    sodium_memzero(&options, sizeof options);
+}
+
+bool peers_reload(struct daemon *daemon, struct error *error)
+{
+    struct config *running = daemon->config, *fresh = config_new();
+    struct peer_config peers[SITE_PEERS_MAX];
+    size_t count = 0;
+    bool good = false;
+
+    if (fresh == NULL)
+        error_set(error, EXIT_FAILED, "no memory for the configuration");
+    else
+        good = config_load(fresh, daemon->config_path, error) &&
+               state_load_peers(fresh, peers, &count, clock_now_us(), error);
+    if (good) {
+        keep_fixed(fresh, running);
+        daemon->config = fresh;
+        set_options(daemon);
+        apply_loaded(daemon, peers, count);
+        drive_settle(daemon);
+    }
+    sodium_memzero(peers, sizeof peers);
+    config_free(good ? running : fresh);
+    return good;
+}

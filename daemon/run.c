@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * run.c - starts the daemon in order and takes it down in reverse.
+ *
+ * Order: the whole configuration, order numbers, the core, sockets, TAP, bridge, control socket,
+ * privileges, loop. Nothing on the system is touched before the configuration is known to be
+ * good, and each failure undoes what was done before it.
+ */
+#include "run.h"
+
+#include "clock.h"
+#include "daemon.h"
+#include "log.h"
+#include "privileges.h"
+#include "status.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- the core ---- */
+
+static bool read_files(struct daemon *daemon, uint64_t *next, uint64_t *limit, struct error *error)
+{
+    daemon->config = config_new();
+    if (daemon->config == NULL) {
+        error_set(error, EXIT_FAILED, "no memory for the configuration");
+        return false;
+    }
+    if (!config_load(daemon->config, daemon->config_path, error) ||
+        !state_directory(daemon->config, daemon->state_directory, error) ||
+        !state_reserve_order(daemon->state_directory, next, limit, error))
+        return false;
+    daemon->kept_count =
+        state_load_endpoints(daemon->state_directory, daemon->kept, SITE_PEERS_MAX);
+    return true;
+}
+
+/* Pages of its own: large but sparse, and locked as they are touched. */
+static bool make_site(struct daemon *daemon, uint64_t next, uint64_t limit, struct error *error)
+{
+    struct site_ops ops = {daemon,        drive_transmit, drive_deliver,
+                           events_report, events_enrol,   drive_random};
+    struct site_config config;
+    void *memory =
+        mmap(NULL, site_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        error_set(error, EXIT_FAILED, "no memory: %s", strerror(errno));
+        return false;
+    }
+    privileges_lock_memory(memory, site_bytes());
+    daemon->site = memory;
+    config_to_site(daemon->config, &config);
+    bool good = site_init(daemon->site, &config, &ops, next, limit, daemon->started_us);
+    sodium_memzero(&config, sizeof config);
+    if (!good)
+        error_set(error, EXIT_USAGE,
+                  "the private key or the ciphers cannot be used: %s: check "
+                  "'private-key' and 'ciphers' in [site]",
+                  daemon->config_path);
+    return good;
+}
+
+static void free_site(struct daemon *daemon)
+{
+    if (daemon->site == NULL)
+        return;
+    site_wipe(daemon->site);
+    munmap(daemon->site, site_bytes());
+    daemon->site = NULL;
+}
+
+/* ---- control socket ---- */
+
+static struct json_object *answer_reload(struct daemon *daemon)
+{
+    struct json_object *answer = json_object_new_object();
+    struct error error = {.text = ""};
+    bool good = peers_reload(daemon, &error);
+
+    json_object_object_add(answer, "ok", json_object_new_boolean(good));
+    if (!good)
+        json_object_object_add(answer, "error", json_object_new_string(error.text));
+    log_info("%s%s", good ? "configuration reloaded" : "configuration not reloaded: ",
+             good ? "" : error.text);
+    return answer;
+}
+
+static struct json_object *answer_status(struct daemon *daemon)
+{
+    bool attached = network_is_attached(&daemon->network);
+    struct status_source source = {
+        .config = daemon->config,
+        .site = daemon->site,
+        .bridge = attached ? daemon->network.bridge.name : NULL,
+        .tap = daemon->tap.name,
+        .started_us = daemon->started_us,
+        .now_us = clock_now_us(),
+        .send_dropped = daemon->udp.send_dropped,
+        .send_too_large = daemon->udp.send_too_large,
+        .tap_dropped = daemon->tap.write_dropped,
+    };
+    return status_json(&source);
+}
+
+static struct json_object *on_command(void *context, const char *command)
+{
+    struct daemon *daemon = context;
+
+    if (strcmp(command, "status") == 0)
+        return answer_status(daemon);
+    if (strcmp(command, "reload") == 0)
+        return answer_reload(daemon);
+    return NULL;
+}
+
+/* ---- the network's news ---- */
+
+static void on_lan(void *context, const struct site_lan *lan)
+{
+    struct daemon *daemon = context;
+
+    site_set_lan(daemon->site, lan, clock_now_us());
+    drive_settle(daemon);
+}
+
+static void on_links(void *context)
+{
+    struct daemon *daemon = context;
+
+    site_link_changed(daemon->site, clock_now_us());
+    drive_settle(daemon);
+}
+
+static void on_outside(void *context)
+{
+    struct daemon *daemon = context;
+
+    site_network_changed(daemon->site, clock_now_us());
+    daemon->ask_names_again = true;
+    drive_settle(daemon);
+}
+
+static void on_tap(void *context, bool present)
+{
+    struct daemon *daemon = context;
+
+    drive_tap(daemon, present);
+    if (present)
+        site_link_changed(daemon->site, clock_now_us());
+}
+
+/* ---- signals ---- */
+
+static void on_end(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+
+    log_info("ending: %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    uv_stop(&daemon->loop);
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    json_object_put(answer_reload(handle->data));
+}
+
+static void catch_signal(struct daemon *daemon, uv_signal_t *handle, uv_signal_cb on, int number)
+{
+    uv_signal_init(&daemon->loop, handle);
+    handle->data = daemon;
+    uv_signal_start(handle, on, number);
+}
+
+/* ---- up and down ---- */
+
+/* Whatever part failed to start, stop() undoes what there is. */
+static bool open_system(struct daemon *daemon, struct error *error)
+{
+    const struct config *config = daemon->config;
+    struct mac mac = tap_mac(config->public_key);
+
+    return udp_open(&daemon->udp, config->port, error) && netlink_open(&daemon->netlink, error) &&
+           tap_open(&daemon->tap, &daemon->netlink, config->tap, &mac, error) &&
+           network_attach(&daemon->network, &daemon->netlink, &daemon->tap, config->bridge,
+                          error) &&
+           control_open(&daemon->control, config->control, error);
+}
+
+static bool start_loop(struct daemon *daemon, struct error *error)
+{
+    struct network_listener network = {daemon, on_lan, on_links, on_outside, on_tap};
+    struct resolver_listener resolver = peers_listener(daemon);
+
+    if (!control_serve(&daemon->control, &daemon->loop, on_command, daemon, error))
+        return false;
+    uv_timer_init(&daemon->loop, &daemon->store_timer);
+    uv_timer_init(&daemon->loop, &daemon->expiry_timer);
+    daemon->store_timer.data = daemon->expiry_timer.data = daemon;
+    catch_signal(daemon, &daemon->terminate, on_end, SIGTERM);
+    catch_signal(daemon, &daemon->interrupt, on_end, SIGINT);
+    catch_signal(daemon, &daemon->hangup, on_hangup, SIGHUP);
+    resolver_start(&daemon->resolver, &daemon->loop, &resolver);
+    drive_start(daemon);
+    network_watch(&daemon->network, &daemon->loop, &network);
+    if (!peers_apply(daemon, error))
+        return false;
+    drive_settle(daemon);
+    return true;
+}
+
+static bool start(struct daemon *daemon, struct error *error)
+{
+    uint64_t next, limit;
+
+    return read_files(daemon, &next, &limit, error) && make_site(daemon, next, limit, error) &&
+           open_system(daemon, error) && privileges_reduce(error) && start_loop(daemon, error);
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* Return: whether the loop is empty; a name still being asked for keeps it busy */
+static bool close_loop(struct daemon *daemon)
+{
+    uv_walk(&daemon->loop, close_handle, NULL);
+    for (int turn = 0; turn < 4; turn++)
+        uv_run(&daemon->loop, UV_RUN_NOWAIT);
+    return uv_loop_close(&daemon->loop) == 0;
+}
+
+static bool stop(struct daemon *daemon)
+{
+    network_unwatch(&daemon->network);
+    control_close(&daemon->control);
+    bool clean = close_loop(daemon);
+    if (daemon->network.netlink != NULL)
+        network_detach(&daemon->network);
+    tap_close(&daemon->tap, &daemon->netlink);
+    if (daemon->network.netlink != NULL)
+        network_restore_bridge(&daemon->network);
+    netlink_close(&daemon->netlink);
+    udp_close(&daemon->udp);
+    free_site(daemon);
+    config_free(daemon->config);
+    return clean;
+}
+
+static void say_ready(const struct daemon *daemon)
+{
+    log_info("lansplice %s: %s is ready: UDP port %u, TAP %s%s%s, %zu peers", LANSPLICE_VERSION,
+             daemon->config->name, daemon->config->port, daemon->tap.name,
+             daemon->config->bridge[0] != '\0' ? " in bridge " : "", daemon->config->bridge,
+             site_peer_count(daemon->site));
+}
+
+/* The library joins its threads at exit(), and one may wait for DNS for half a minute. */
+static void leave_now(int code)
+{
+    fflush(NULL);
+    _exit(code);
+}
+
+int command_run(const char *config_path)
+{
+    static struct daemon daemon; /* large, and the loop's callbacks point into it */
+    struct error error = {.exit_code = EXIT_FAILED};
+
+    daemon = (struct daemon){.config_path = config_path,
+                             .started_us = clock_now_us(),
+                             .tick_armed_us = UINT64_MAX,
+                             .tap = {.fd = -1},
+                             .udp = {.fd = {-1, -1}},
+                             .control = {.fd = -1}};
+    signal(SIGPIPE, SIG_IGN);
+    if (sodium_init() < 0 || uv_loop_init(&daemon.loop) != 0) {
+        error_set(&error, EXIT_FAILED, "cannot start: no random numbers or no event loop");
+        return error_print(&error);
+    }
+    bool started = start(&daemon, &error);
+    if (started) {
+        say_ready(&daemon);
+        uv_run(&daemon.loop, UV_RUN_DEFAULT);
+        site_close(daemon.site, clock_now_us());
+        events_store(&daemon);
+    }
+    bool clean = stop(&daemon);
+    int code = started ? EXIT_SUCCESS : error_print(&error);
+    if (!clean)
+        leave_now(code);
+    return code;
+}
