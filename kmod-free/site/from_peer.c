@@ -154,7 +154,8 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
     deliver(site, peer, &packet);
 }
 
-static void receive_fragment(struct site *site, struct peer *peer, const struct chunk *chunk)
+static void receive_fragment(struct site *site, struct peer *peer, uint32_t session,
+                             const struct chunk *chunk)
 {
     uint16_t id, offset, total;
     const uint8_t *data;
@@ -165,8 +166,8 @@ static void receive_fragment(struct site *site, struct peer *peer, const struct 
         site->counters.malformed++;
         return;
     }
-    switch (reassembly_add(&peer->reassembly, id, offset, total, data, bytes, site->now_us, &frame,
-                           &frame_bytes)) {
+    switch (reassembly_add(&peer->reassembly, session, id, offset, total, data, bytes, site->now_us,
+                           &frame, &frame_bytes)) {
     case REASSEMBLY_COMPLETE:
         site->counters.reassembled++;
         receive_frame(site, peer, frame, frame_bytes);
@@ -180,7 +181,8 @@ static void receive_fragment(struct site *site, struct peer *peer, const struct 
 }
 
 /* True when a LAN frame, or a piece of one, was inside. */
-static bool receive_chunks(struct site *site, struct peer *peer, uint8_t *payload, size_t bytes)
+static bool receive_chunks(struct site *site, struct peer *peer, uint32_t session, uint8_t *payload,
+                           size_t bytes)
 {
     struct chunk_reader reader;
     struct chunk chunk;
@@ -196,7 +198,7 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint8_t *payloa
         if (chunk.kind == CHUNK_FRAME)
             receive_frame(site, peer, chunk.body, chunk.bytes);
         else if (chunk.kind == CHUNK_FRAGMENT)
-            receive_fragment(site, peer, &chunk);
+            receive_fragment(site, peer, session, &chunk);
         else if (chunk.kind == CHUNK_CONTROL)
             site_receive_control(site, peer, chunk.body, chunk.bytes);
         frames = frames || chunk.kind == CHUNK_FRAME || chunk.kind == CHUNK_FRAGMENT;
@@ -249,6 +251,9 @@ void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *
     peer->rx_bytes += bytes;
     liveness_received(&peer->liveness, false, site->now_us);
     peer_came_up(site, peer);
-    if (receive_chunks(site, peer, datagram + DATA_HEADER_BYTES, payload_bytes) && peer->current)
+    /* A control message may end the session. */
+    uint32_t index = session->local_index;
+    if (receive_chunks(site, peer, index, datagram + DATA_HEADER_BYTES, payload_bytes) &&
+        peer->current)
         liveness_received(&peer->liveness, true, site->now_us);
 }

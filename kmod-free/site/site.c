@@ -60,7 +60,6 @@ void peer_set_session(struct site *site, struct peer *peer, struct session *sess
     peer->handshake_us = site->now_us;
     site->counters.handshakes++;
     liveness_session(&peer->liveness, session->initiator, site->now_us);
-    reassembly_reset(&peer->reassembly);
 }
 
 void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpoint *to)

@@ -9,11 +9,8 @@
 void reassembly_reset(struct reassembly *r)
 {
     r->completed = r->expired = r->discarded = 0;
-    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++) {
+    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
         r->slot[i].state = REASSEMBLY_FREE;
-        r->slot[i].id = 0;
-        r->slot[i].began_us = 0;
-    }
 }
 
 static void give_up(struct reassembly *r, struct reassembly_slot *slot)
@@ -23,46 +20,43 @@ static void give_up(struct reassembly *r, struct reassembly_slot *slot)
     slot->state = REASSEMBLY_FREE;
 }
 
+static bool is_old(const struct reassembly_slot *slot, uint64_t now_us)
+{
+    return now_us - slot->began_us >= REASSEMBLY_AGE_US;
+}
+
 void reassembly_expire(struct reassembly *r, uint64_t now_us)
 {
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
-        if (now_us - r->slot[i].began_us >= REASSEMBLY_AGE_US)
+        if (r->slot[i].state != REASSEMBLY_FREE && is_old(&r->slot[i], now_us))
             give_up(r, &r->slot[i]);
 }
 
-/* Ids run upwards and wrap; one this far off belongs to another time around. */
-static void give_up_far_ids(struct reassembly *r, uint16_t id)
+static void slot_open(struct reassembly_slot *slot, uint32_t session, uint16_t id, uint16_t total,
+                      uint64_t now_us)
 {
-    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++) {
-        uint16_t ahead = (uint16_t)(id - r->slot[i].id);
-        if (ahead >= REASSEMBLY_ID_DISTANCE && ahead <= 0x10000 - REASSEMBLY_ID_DISTANCE)
-            give_up(r, &r->slot[i]);
-    }
-}
-
-static struct reassembly_slot *slot_find(struct reassembly *r, uint16_t id)
-{
-    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
-        if (r->slot[i].state != REASSEMBLY_FREE && r->slot[i].id == id)
-            return &r->slot[i];
-    return NULL;
-}
-
-/* A free slot, or else the oldest one's. */
-static struct reassembly_slot *slot_open(struct reassembly *r, uint16_t id, uint16_t total,
-                                         uint64_t now_us)
-{
-    struct reassembly_slot *slot = &r->slot[0];
-    for (size_t i = 0; i < REASSEMBLY_SLOTS && slot->state != REASSEMBLY_FREE; i++)
-        if (r->slot[i].state == REASSEMBLY_FREE || r->slot[i].began_us < slot->began_us)
-            slot = &r->slot[i];
-    give_up(r, slot);
     slot->state = REASSEMBLY_COLLECTING;
+    slot->session = session;
     slot->id = id;
     slot->total_bytes = total;
     slot->have_bytes = 0;
     slot->piece_count = 0;
     slot->began_us = now_us;
+}
+
+/* The slot for a piece, opened if it is the frame's first; NULL when the piece is too late. */
+static struct reassembly_slot *slot_for(struct reassembly *r, uint32_t session, uint16_t id,
+                                        uint16_t total, uint64_t now_us)
+{
+    struct reassembly_slot *slot = &r->slot[id % REASSEMBLY_SLOTS];
+    if (slot->state != REASSEMBLY_FREE && !is_old(slot, now_us) && slot->session == session) {
+        if (slot->id == id)
+            return slot;
+        if ((uint16_t)(id - slot->id) >= 0x8000) /* RFC 1982: older */
+            return NULL;
+    }
+    give_up(r, slot);
+    slot_open(slot, session, id, total, now_us);
     return slot;
 }
 
@@ -95,17 +89,13 @@ static bool piece_insert(struct reassembly_slot *slot, uint16_t offset, uint16_t
     return true;
 }
 
-enum reassembly_result reassembly_add(struct reassembly *r, uint16_t id, uint16_t offset,
-                                      uint16_t total, const uint8_t *data, size_t bytes,
-                                      uint64_t now_us, uint8_t **frame, size_t *frame_bytes)
+enum reassembly_result reassembly_add(struct reassembly *r, uint32_t session, uint16_t id,
+                                      uint16_t offset, uint16_t total, const uint8_t *data,
+                                      size_t bytes, uint64_t now_us, uint8_t **frame,
+                                      size_t *frame_bytes)
 {
-    reassembly_expire(r, now_us);
-    give_up_far_ids(r, id);
-
-    struct reassembly_slot *slot = slot_find(r, id);
-    if (!slot)
-        slot = slot_open(r, id, total, now_us);
-    if (slot->state == REASSEMBLY_REFUSED)
+    struct reassembly_slot *slot = slot_for(r, session, id, total, now_us);
+    if (!slot || slot->state == REASSEMBLY_REFUSED)
         return REASSEMBLY_PENDING;
     if (!piece_fits(slot, offset, total, bytes) || !piece_insert(slot, offset, (uint16_t)bytes)) {
         slot->state = REASSEMBLY_REFUSED;

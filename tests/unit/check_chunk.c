@@ -234,7 +234,7 @@ START_TEST(what_is_planned_arrives)
                 ck_assert_int_eq(chunk_next(&reader, &c), CHUNK_READ_ONE);
                 ck_assert(fragment_parse(&c, &got_id, &got_offset, &got_total, &got, &got_bytes));
                 ck_assert_int_eq(result, REASSEMBLY_PENDING);
-                result = reassembly_add(&r, got_id, got_offset, got_total, got, got_bytes, 0,
+                result = reassembly_add(&r, 1, got_id, got_offset, got_total, got, got_bytes, 0,
                                         &whole, &whole_bytes);
                 offset += piece;
             }

@@ -15,12 +15,14 @@ static uint8_t data[REASSEMBLY_FRAME_MAX_BYTES + 1];
 static uint8_t *frame;
 static size_t frame_bytes;
 static uint64_t now_us;
+static uint32_t session;
 
 static void setup(void)
 {
     memset(&r, 0xa5, sizeof r); /* any content will do */
     reassembly_reset(&r);
     now_us = 5;
+    session = 1;
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 31 + i / 256);
 }
@@ -28,8 +30,8 @@ static void setup(void)
 /* The bytes of the frame are data[]'s, so a piece is known by its place. */
 static enum reassembly_result add(unsigned id, unsigned offset, unsigned total, size_t bytes)
 {
-    return reassembly_add(&r, (uint16_t)id, (uint16_t)offset, (uint16_t)total, data + offset, bytes,
-                          now_us, &frame, &frame_bytes);
+    return reassembly_add(&r, session, (uint16_t)id, (uint16_t)offset, (uint16_t)total,
+                          data + offset, bytes, now_us, &frame, &frame_bytes);
 }
 
 static unsigned slots_in_use(void)
@@ -125,7 +127,7 @@ START_TEST(it_refuses_what_does_not_fit)
         reassembly_reset(&r);
         ck_assert_int_eq(add(7, 200, 600, 200), REASSEMBLY_PENDING);
         enum reassembly_result result =
-            reassembly_add(&r, 7, (uint16_t)row[i].offset, (uint16_t)row[i].total, data,
+            reassembly_add(&r, session, 7, (uint16_t)row[i].offset, (uint16_t)row[i].total, data,
                            row[i].bytes, now_us, &frame, &frame_bytes);
         ck_assert_msg(result == row[i].result, "%s: %d", row[i].name, result);
         ck_assert_uint_eq(r.discarded, result == REASSEMBLY_DISCARDED);
@@ -200,44 +202,54 @@ START_TEST(the_age_is_that_of_the_first_piece)
 }
 END_TEST
 
-START_TEST(the_oldest_gives_way)
+START_TEST(the_newest_frames_are_kept)
 {
     for (unsigned id = 0; id < REASSEMBLY_SLOTS; id++, now_us++)
         ck_assert_int_eq(add(id, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
     ck_assert_uint_eq(slots_in_use(), REASSEMBLY_SLOTS);
     ck_assert_uint_eq(r.expired, 0);
 
-    ck_assert_int_eq(add(100, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING); /* takes frame 0's */
+    /* One more takes frame 0's slot, whose own late piece then changes nothing. */
+    ck_assert_int_eq(add(REASSEMBLY_SLOTS, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
     ck_assert_uint_eq(r.expired, 1);
-    for (unsigned id = 1; id < REASSEMBLY_SLOTS; id++) {
+    ck_assert_int_eq(add(0, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    for (unsigned id = 1; id <= REASSEMBLY_SLOTS; id++) {
         ck_assert_int_eq(add(id, PIECE, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
         assert_frame(2 * PIECE);
     }
-    ck_assert_int_eq(add(100, PIECE, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
-    ck_assert_int_eq(add(0, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+    ck_assert_uint_eq(r.discarded, 0);
 }
 END_TEST
 
-START_TEST(ids_that_come_round_do_not_mix)
+START_TEST(frames_of_one_slot_do_not_mix)
 {
+    enum { AFTER = REASSEMBLY_SLOTS };
     static const struct {
+        uint32_t first_session, second_session;
         unsigned first, second;
-        bool kept;
+        bool kept; /* the first one's slot, when a piece of the second comes */
     } row[] = {
-        {0, REASSEMBLY_ID_DISTANCE - 1, true},
-        {0, REASSEMBLY_ID_DISTANCE, false},
-        {0, 0x8000, false},
-        {0, 0x10000 - REASSEMBLY_ID_DISTANCE, false},
-        {0, 0x10001 - REASSEMBLY_ID_DISTANCE, true}, /* late, not lost */
-        {0xfffe, 3, true},                           /* ids wrap */
+        {1, 1, 5, 6, true},           /* neighbours have slots of their own */
+        {1, 1, 5, 5 + AFTER, false},  /* newer */
+        {1, 1, 5 + AFTER, 5, true},   /* older */
+        {1, 1, 5, 5 + 0x7fc0, false}, /* newer by just less than half the circle */
+        {1, 1, 5, 5 + 0x8000, true},  /* older by half the circle */
+        {1, 1, 0xffc1, 1, false},     /* ids wrap: newer */
+        {1, 1, 1, 0xffc1, true},      /* ids wrap: older */
+        {1, 2, 5, 5, false},          /* a restarted sender counts anew */
+        {1, 2, 5 + AFTER, 5, false},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         reassembly_reset(&r);
+        session = row[i].first_session;
         ck_assert_int_eq(add(row[i].first, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
-        ck_assert_int_eq(add(row[i].second, 0, 60, 60), REASSEMBLY_COMPLETE);
-        ck_assert_int_eq(add(row[i].first, PIECE, 2 * PIECE, PIECE),
-                         row[i].kept ? REASSEMBLY_COMPLETE : REASSEMBLY_PENDING);
-        ck_assert_uint_eq(r.expired, !row[i].kept);
+        session = row[i].second_session;
+        ck_assert_int_eq(add(row[i].second, PIECE, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
+        ck_assert_msg(r.expired == !row[i].kept, "row %zu", i);
+        if (row[i].kept) {
+            session = row[i].first_session;
+            ck_assert_int_eq(add(row[i].first, PIECE, 2 * PIECE, PIECE), REASSEMBLY_COMPLETE);
+        }
     }
 }
 END_TEST
@@ -282,8 +294,8 @@ int main(void)
     tcase_add_test(tc, a_refused_frame_stays_refused);
     tcase_add_test(tc, an_old_frame_is_given_up);
     tcase_add_test(tc, the_age_is_that_of_the_first_piece);
-    tcase_add_test(tc, the_oldest_gives_way);
-    tcase_add_test(tc, ids_that_come_round_do_not_mix);
+    tcase_add_test(tc, the_newest_frames_are_kept);
+    tcase_add_test(tc, frames_of_one_slot_do_not_mix);
     tcase_add_test(tc, the_list_holds_the_most_pieces);
     tcase_add_test(tc, a_reset_forgets);
     SRunner *runner = srunner_create(suite);
