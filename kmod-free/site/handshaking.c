@@ -188,9 +188,13 @@ static void receive_response(struct site *site, const struct endpoint *from,
         return;
     }
     session->remote_index = load_be32(datagram + 4);
-    session_derive(session, &noise, true, (enum suite)hello.suite[0], site->now_us);
+    bool derived = session_derive(session, &noise, true, (enum suite)hello.suite[0], site->now_us);
     noise_wipe(&noise);
     noise_wipe(&peer->noise);
+    if (!derived) {
+        peer_drop_session(peer, &peer->initiating);
+        return;
+    }
     peer->initiating = NULL;
     peer_set_session(site, peer, session);
     peer_move_endpoint(site, peer, from);
@@ -280,11 +284,10 @@ static void respond(struct site *site, struct peer *peer, struct noise *noise,
     cookie_key_derive(&their_key, noise_remote_static(noise));
     size_t bytes =
         handshake_write_response(noise, &hello, session->local_index, remote_index, datagram);
-    if (bytes == 0) {
+    if (bytes == 0 || !session_derive(session, noise, false, suite, site->now_us)) {
         session_wipe(session);
         return;
     }
-    session_derive(session, noise, false, suite, site->now_us);
     peer->next = session;
     peer->next_has_remote = theirs->has_site && !enrolling;
     peer->next_remote = theirs->site;

@@ -9,7 +9,7 @@
 #include <sodium.h>
 #include <string.h>
 
-void session_derive(struct session *session, const struct noise *noise, bool initiator,
+bool session_derive(struct session *session, const struct noise *noise, bool initiator,
                     enum suite suite, uint64_t now_us)
 {
     uint8_t keys[3][NOISE_HASH_BYTES];
@@ -22,10 +22,11 @@ void session_derive(struct session *session, const struct noise *noise, bool ini
     session->send_counter = 0;
     session->received = 0;
     replay_reset(&session->replay);
-    aead_init(&session->send_key, suite, keys[initiator ? 0 : 1]);
-    aead_init(&session->receive_key, suite, keys[initiator ? 1 : 0]);
+    bool ready = aead_init(&session->send_key, suite, keys[initiator ? 0 : 1]) &&
+                 aead_init(&session->receive_key, suite, keys[initiator ? 1 : 0]);
     memcpy(session->lasting_psk, keys[2], PSK_BYTES);
     sodium_memzero(keys, sizeof keys);
+    return ready;
 }
 
 void session_wipe(struct session *session)

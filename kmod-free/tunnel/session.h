@@ -38,8 +38,10 @@ enum session_open_result { SESSION_OPENED, SESSION_FORGED, SESSION_REPLAYED };
  * @session:  Its indices are set already and kept
  * @noise:    Finished; wiped by the caller
  * @suite:    Agreed inside the handshake, bound into the keys
+ *
+ * Return: false when this machine does not have @suite; the session cannot be used then
  */
-void session_derive(struct session *session, const struct noise *noise, bool initiator,
+bool session_derive(struct session *session, const struct noise *noise, bool initiator,
                     enum suite suite, uint64_t now_us);
 
 /** session_wipe() - Forget all keys; the slot is free then */
