@@ -29,8 +29,7 @@
  *   - IP headers that do not parse: nobody honest sends them, but a host's parser may be laxer
  *     than ours. A malformed IP packet or ARP is dropped under any of dhcp, ra, gateway, hosts,
  *     querier.
- *   - A chain of IPv6 extension headers that hides the upper layer has no transport header:
- *     dropped as malformed when it is ICMPv6 or UDP and no later fragment.
+ *   - IPv6 extension headers cut off, or more of them than anybody sends: malformed, as above.
  */
 #ifndef FRAME_GUARD_H
 #define FRAME_GUARD_H
