@@ -157,7 +157,6 @@ static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
     struct resolver *resolver = request->resolver;
     struct resolver_peer *peer = find(resolver, request->peer);
 
-    resolver->under_way--;
     if (peer != NULL && peer->generation == request->generation && status != UV_ECANCELED) {
         struct resolver_name *host = &peer->host[request->host];
         host->asked = false;
@@ -191,7 +190,6 @@ static void ask(struct resolver *resolver, struct resolver_peer *peer, unsigned 
         return;
     }
     host->asked = true;
-    resolver->under_way++;
 }
 
 static void ask_all(struct resolver *resolver, struct resolver_peer *peer)
@@ -277,9 +275,7 @@ void resolver_hurry(struct resolver *resolver)
             ask_all(resolver, p);
 }
 
-bool resolver_stop(struct resolver *resolver)
+void resolver_stop(struct resolver *resolver)
 {
     memset(resolver->peer, 0, sizeof resolver->peer);
-    uv_close((uv_handle_t *)&resolver->timer, NULL);
-    return resolver->under_way == 0;
 }

@@ -45,7 +45,6 @@ struct resolver {
     uv_timer_t timer;
     struct resolver_listener listener;
     uint64_t generation;
-    unsigned under_way; /* requests the thread pool holds */
     struct resolver_peer peer[SITE_PEERS_MAX];
 };
 
@@ -61,11 +60,7 @@ void resolver_remove_peer(struct resolver *resolver, const char *name);
 /** resolver_hurry() - The network changed: ask again now for the peers that are not up */
 void resolver_hurry(struct resolver *resolver);
 
-/**
- * resolver_stop() - Stop asking
- *
- * Return: true when no request is left; else the thread pool is still waiting for DNS
- */
-bool resolver_stop(struct resolver *resolver);
+/** resolver_stop() - Tell nothing more; a request the thread pool holds comes back to nobody */
+void resolver_stop(struct resolver *resolver);
 
 #endif

@@ -243,6 +243,7 @@ static bool close_loop(struct daemon *daemon)
 
 static bool stop(struct daemon *daemon)
 {
+    resolver_stop(&daemon->resolver);
     network_unwatch(&daemon->network);
     control_close(&daemon->control);
     bool clean = close_loop(daemon);

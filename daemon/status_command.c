@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * status_command.c - see status_command.h. Every word printed comes from the daemon's JSON; a
+ * field that is missing or null is shown as '-'.
+ */
+#include "status_command.h"
+
+#include "config.h"
+#include "error.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { TIMEOUT_S = 5, COLUMNS = 10, CELL_SIZE = 80 };
+
+/* ---- asking ---- */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    memcpy(at.sun_path, path, strnlen(path, sizeof at.sun_path - 1));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (connect(fd, (const struct sockaddr *)&at, sizeof at) == 0)
+        return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* The answer is one line, parsed as it comes in. */
+static struct json_object *read_object(int fd)
+{
+    struct json_tokener *tokener = json_tokener_new();
+    struct json_object *object = NULL;
+    char buffer[4096];
+    ssize_t bytes;
+
+    while (tokener != NULL && object == NULL && (bytes = read(fd, buffer, sizeof buffer)) > 0) {
+        object = json_tokener_parse_ex(tokener, buffer, (int)bytes);
+        if (object == NULL && json_tokener_get_error(tokener) != json_tokener_continue)
+            break;
+    }
+    if (tokener != NULL)
+        json_tokener_free(tokener);
+    return object;
+}
+
+static struct json_object *ask(const char *path, struct error *error)
+{
+    static const char command[] = "{\"command\":\"status\"}\n";
+    struct json_object *answer = NULL;
+    int fd = connect_to(path);
+
+    if (fd < 0 && (errno == EACCES || errno == EPERM)) {
+        error_set(error, EXIT_FAILED, "may not talk to the daemon: %s: needs root", path);
+        return NULL;
+    }
+    if (fd >= 0) {
+        if (send(fd, command, sizeof command - 1, MSG_NOSIGNAL) > 0)
+            answer = read_object(fd);
+        close(fd);
+    }
+    if (answer == NULL)
+        error_set(error, EXIT_FAILED, "no daemon answers at %s: start it with 'lansplice run'",
+                  path);
+    return answer;
+}
+
+/* ---- fields ---- */
+
+static struct json_object *field(struct json_object *from, const char *name)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(from, name, &value);
+    return value;
+}
+
+static const char *text(struct json_object *from, const char *name)
+{
+    struct json_object *value = field(from, name);
+    return value == NULL ? "-" : json_object_get_string(value);
+}
+
+static bool flag(struct json_object *from, const char *name)
+{
+    return json_object_get_boolean(field(from, name));
+}
+
+static int64_t number(struct json_object *from, const char *name)
+{
+    return json_object_get_int64(field(from, name));
+}
+
+static void format_bytes(char out[CELL_SIZE], int64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    unsigned unit = 0;
+
+    if (bytes < 1024) {
+        snprintf(out, CELL_SIZE, "%" PRId64 " B", bytes);
+        return;
+    }
+    for (value /= 1024; value >= 1024 && unit < 3; unit++)
+        value /= 1024;
+    snprintf(out, CELL_SIZE, "%.1f %s", value, units[unit]);
+}
+
+static void format_duration(char out[CELL_SIZE], int64_t seconds)
+{
+    if (seconds < 60)
+        snprintf(out, CELL_SIZE, "%" PRId64 " s", seconds);
+    else if (seconds < 3600)
+        snprintf(out, CELL_SIZE, "%" PRId64 " min", seconds / 60);
+    else if (seconds < 86400)
+        snprintf(out, CELL_SIZE, "%" PRId64 " h %" PRId64 " min", seconds / 3600,
+                 seconds % 3600 / 60);
+    else
+        snprintf(out, CELL_SIZE, "%" PRId64 " d %" PRId64 " h", seconds / 86400,
+                 seconds % 86400 / 3600);
+}
+
+/* ---- the table ---- */
+
+typedef char row[COLUMNS][CELL_SIZE];
+
+static const row heading = {"PEER", "STATE",  "ENDPOINT", "PATH",     "RTT",
+                            "MTU",  "CIPHER", "SENT",     "RECEIVED", "LOST"};
+
+static const char *state_words(struct json_object *peer)
+{
+    if (flag(peer, "shut"))
+        return "shut (loop)";
+    if (strcmp(text(peer, "state"), "up") == 0)
+        return "up";
+    if (flag(peer, "joining"))
+        return "joining";
+    if (flag(peer, "invited"))
+        return "invited";
+    return text(peer, "state");
+}
+
+static void fill_row(row cells, struct json_object *peer)
+{
+    struct json_object *rtt = field(peer, "rtt_ms");
+
+    snprintf(cells[0], CELL_SIZE, "%s", text(peer, "name"));
+    snprintf(cells[1], CELL_SIZE, "%s", state_words(peer));
+    snprintf(cells[2], CELL_SIZE, "%s", text(peer, "endpoint"));
+    snprintf(cells[3], CELL_SIZE, "%s", text(peer, "path"));
+    if (rtt == NULL)
+        snprintf(cells[4], CELL_SIZE, "-");
+    else
+        snprintf(cells[4], CELL_SIZE, "%.1f ms", json_object_get_double(rtt));
+    snprintf(cells[5], CELL_SIZE, "%s", text(peer, "path_mtu"));
+    snprintf(cells[6], CELL_SIZE, "%s", text(peer, "cipher"));
+    format_bytes(cells[7], number(peer, "tx_bytes"));
+    format_bytes(cells[8], number(peer, "rx_bytes"));
+    snprintf(cells[9], CELL_SIZE, "%" PRId64, number(peer, "lost"));
+}
+
+static void print_table(const row *rows, size_t count)
+{
+    int width[COLUMNS] = {0};
+
+    for (size_t r = 0; r < count; r++)
+        for (int c = 0; c < COLUMNS; c++)
+            if ((int)strlen(rows[r][c]) > width[c])
+                width[c] = (int)strlen(rows[r][c]);
+    for (size_t r = 0; r < count; r++)
+        for (int c = 0; c < COLUMNS; c++)
+            printf("%-*s%s", c + 1 < COLUMNS ? width[c] : 0, rows[r][c],
+                   c + 1 < COLUMNS ? "  " : "\n");
+}
+
+static void print_peers(struct json_object *peers)
+{
+    static row rows[SITE_PEERS_MAX + 1];
+    size_t count =
+        json_object_is_type(peers, json_type_array) ? json_object_array_length(peers) : 0;
+
+    if (count == 0) {
+        printf("\nno peers yet: 'lansplice invite NAME' makes an invitation\n");
+        return;
+    }
+    memcpy(rows[0], heading, sizeof heading);
+    if (count > SITE_PEERS_MAX)
+        count = SITE_PEERS_MAX;
+    for (size_t i = 0; i < count; i++)
+        fill_row(rows[i + 1], json_object_array_get_idx(peers, i));
+    putchar('\n');
+    print_table((const row *)rows, count + 1);
+}
+
+static void print_clash(struct json_object *clash)
+{
+    const char *kind = text(clash, "kind"), *peer = text(clash, "peer");
+
+    if (strcmp(kind, "gateway") == 0)
+        printf("! both routers have the address %s (here and at %s): give one of them another\n",
+               text(clash, "address"), peer);
+    else if (strcmp(kind, "host") == 0)
+        printf("! %s is used in both homes, by %s here and by %s at %s: give one of them another\n"
+               "  address, or make the DHCP ranges of the homes disjoint\n",
+               text(clash, "address"), text(clash, "local_mac"), text(clash, "remote_mac"), peer);
+    else
+        printf(
+            "! no IPv4 subnet in common with %s: devices are listed but may not be usable: give\n"
+            "  both homes the same subnet with disjoint DHCP ranges\n",
+            peer);
+}
+
+static void print_troubles(struct json_object *status)
+{
+    struct json_object *clashes = field(status, "clashes");
+    size_t count =
+        json_object_is_type(clashes, json_type_array) ? json_object_array_length(clashes) : 0;
+
+    if (count > 0 || flag(status, "port_shut"))
+        putchar('\n');
+    if (flag(status, "port_shut"))
+        printf("! a loop was found: the tunnel's port is shut until it is gone\n");
+    for (size_t i = 0; i < count; i++)
+        print_clash(json_object_array_get_idx(clashes, i));
+}
+
+static void print_status(struct json_object *status)
+{
+    char uptime[CELL_SIZE];
+
+    format_duration(uptime, number(status, "uptime_s"));
+    printf("%s: lansplice %s, up %s, TAP %s", text(status, "name"), text(status, "version"), uptime,
+           text(status, "tap"));
+    if (flag(status, "bridge_attached"))
+        printf(" in bridge %s\n", text(status, "bridge"));
+    else
+        printf(", NOT in a bridge\n");
+    print_peers(field(status, "peers"));
+    print_troubles(status);
+}
+
+static int show(const char *path, bool json)
+{
+    struct error error = {.exit_code = EXIT_FAILED};
+    struct json_object *status = ask(path, &error);
+
+    if (status == NULL)
+        return error_print(&error);
+    if (json)
+        printf("%s\n", json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY |
+                                                                  JSON_C_TO_STRING_SPACED |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    else
+        print_status(status);
+    json_object_put(status);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+int command_status(const char *config_path, bool json, bool watch)
+{
+    struct error error = {.exit_code = EXIT_FAILED};
+    struct config *config = config_new();
+    char path[CONFIG_CONTROL_SIZE];
+
+    if (config == NULL || !config_load(config, config_path, &error)) {
+        if (config == NULL)
+            error_set(&error, EXIT_FAILED, "no memory for the configuration");
+        config_free(config);
+        return error_print(&error);
+    }
+    memcpy(path, config->control, sizeof path);
+    config_free(config);
+    int code = show(path, json);
+    while (watch) {
+        sleep(1);
+        if (isatty(STDOUT_FILENO))
+            printf("\033[H\033[2J");
+        code = show(path, json);
+    }
+    return code;
+}

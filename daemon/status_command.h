@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * status_command.h - `lansplice status`: what the running daemon says, for people or programs.
+ */
+#ifndef STATUS_COMMAND_H
+#define STATUS_COMMAND_H
+
+#include <stdbool.h>
+
+/**
+ * command_status() - Ask the daemon of this configuration and print
+ * @json:  The daemon's object as it is
+ * @watch: Again each second, until interrupted
+ *
+ * Return: exit code; 1 when no daemon answers
+ */
+int command_status(const char *config_path, bool json, bool watch);
+
+#endif
