@@ -8,10 +8,10 @@ from machine import wait_for
 import scapy.config
 
 scapy.config.conf.ipv6_enabled = False  # no look at the host's own routes at start
-import scapy.layers.dhcp  # noqa: E402,F401
-from scapy.layers.dns import DNS  # noqa: E402,F401
+from scapy.layers.dhcp import BOOTP, DHCP  # noqa: E402,F401
+from scapy.layers.dns import DNS, DNSRR  # noqa: E402,F401
 from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402,F401
-from scapy.layers.inet6 import IPv6  # noqa: E402,F401
+from scapy.layers.inet6 import ICMPv6ND_RA, IPv6  # noqa: E402,F401
 from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402,F401
 from scapy.utils import PcapReader, RawPcapReader  # noqa: E402
 

@@ -170,7 +170,7 @@ def serve_dhcp(home, first, last):
     """dnsmasq on the home's router, for IPv4."""
     process = home.router.start(
         ["dnsmasq", "-k", "-p0", "-C", "/dev/null", "--interface=br-lan", "--bind-interfaces",
-         "--log-dhcp", "--log-facility=-", "--dhcp-authoritative", "--no-ping", "--leasefile-ro",
+         "--log-facility=-", "--dhcp-authoritative", "--no-ping", "--leasefile-ro",
          f"--dhcp-range=192.168.1.{first},192.168.1.{last},255.255.255.0,1h",
          f"--dhcp-option=3,{home.router_ip}", "--pid-file=/run/dnsmasq.pid", "--user=root"],
         name="dnsmasq")
@@ -190,7 +190,7 @@ interface br-lan {{
 }};
 """)
     os.chmod(conf, 0o600)
-    return home.router.start(["radvd", "-n", "-m", "stderr", "-d", "1", "-C", conf, "-p",
+    return home.router.start(["radvd", "-n", "-m", "stderr", "-C", conf, "-p",
                               "/run/radvd.pid", "-u", "root"], name="radvd")
 
 

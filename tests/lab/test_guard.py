@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Two DHCP servers and two routers: each home hears only its own. With the guard off, both."""
+import contextlib
+import select
+import time
+
+from captures import BOOTP, DHCP, IP, UDP, Ether, ICMPv6ND_RA, IPv6
+from machine import wait_for
+from programs import advertise, lease, serve_dhcp
+
+CLIENTS = 20
+
+
+def offers_heard(host, seconds=3):
+    """Ask as CLIENTS new machines; {(server, router, address) ...} of all the offers."""
+    heard = set()
+    with contextlib.closing(host.packet_socket("eth0")) as raw:
+        for number in range(CLIENTS):
+            mac = f"02:00:00:00:{host.ip.split('.')[-1].zfill(2)}:{number:02x}"
+            raw.send(bytes(
+                Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255")
+                / UDP(sport=68, dport=67)
+                / BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")), xid=number + 1, flags=0x8000)
+                / DHCP(options=[("message-type", "discover"), ("param_req_list", [1, 3]), "end"])))
+        end = time.monotonic() + seconds
+        while select.select([raw], [], [], max(0, end - time.monotonic()))[0]:
+            frame = Ether(raw.recv(4096))
+            if frame.haslayer(DHCP) and frame[UDP].dport == 68:
+                options = {o[0]: o[1] for o in frame[DHCP].options if isinstance(o, tuple)}
+                heard.add((options["server_id"], options.get("router"), frame[BOOTP].yiaddr,
+                           frame[BOOTP].xid))
+    return heard
+
+
+def default_routers(host):
+    return {line.split()[2] for line in
+            host.output("ip -6 route show default proto ra").splitlines()}
+
+
+def link_local(machine, interface="br-lan"):
+    text = machine.output(f"ip -6 -o addr show dev {interface} scope link")
+    return text.split()[3].split("/")[0]
+
+
+def test_each_home_hears_only_its_own_servers(lab, a, b):
+    hosts = {home: home.host("h1") for home in (a, b)}
+    fresh = {home: home.host("h2", address=False) for home in (a, b)}
+    for home in (a, b):
+        serve_dhcp(home, 100, 149) if home is a else serve_dhcp(home, 150, 199)
+        advertise(home)
+    lab.splice(a, b)
+    seen = {home: lab.capture(hosts[home], "eth0", "icmp6") for home in (a, b)}
+    for home, other, low in ((a, b, 100), (b, a, 150)):
+        heard = offers_heard(hosts[home])
+        assert {(server, router) for server, router, _, _ in heard} == {(home.router_ip,) * 2}
+        assert {client for _, _, _, client in heard} == set(range(1, CLIENTS + 1))
+        assert all(low <= int(ip.split(".")[-1]) < low + 50 for _, _, ip, _ in heard)
+        assert lease(fresh[home])[1:] == (home.router_ip, home.router_ip)
+        wait_for(lambda: default_routers(fresh[home]), 10, "a router by RA")  # noqa: B023
+        assert default_routers(fresh[home]) == {link_local(home.router)}
+        # Whatever else is said by RA, such as b's prefix on a's link, offers no router.
+        routers = {f[IPv6].src for f in seen[home].stop().frames(
+            lambda f: f.haslayer(ICMPv6ND_RA) and f[ICMPv6ND_RA].routerlifetime)}
+        assert routers == {link_local(home.router)}
+        assert home.lansplice.counter("guard_dhcp") > 0
+    assert a.lansplice.counter("guard_ra") + b.lansplice.counter("guard_ra") > 0
+
+
+def test_without_the_guard_both_answer(lab, a, b):
+    """The check above can fail: it does when guard is off."""
+    near, fresh = a.host("h1"), a.host("h2", address=False)
+    for home, first in ((a, 100), (b, 150)):
+        serve_dhcp(home, first, first + 49)
+        advertise(home)
+    lab.splice(a, b, site={"guard": "off"})
+    assert {server for server, *_ in offers_heard(near)} == {a.router_ip, b.router_ip}
+    both = {link_local(a.router), link_local(b.router)}
+    wait_for(lambda: default_routers(fresh) == both, 10, "both homes' routers by RA")
