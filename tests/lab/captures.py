@@ -11,7 +11,8 @@ scapy.config.conf.ipv6_enabled = False  # no look at the host's own routes at st
 from scapy.layers.dhcp import BOOTP, DHCP  # noqa: E402,F401
 from scapy.layers.dns import DNS, DNSRR  # noqa: E402,F401
 from scapy.layers.inet import ICMP, IP, TCP, UDP  # noqa: E402,F401
-from scapy.layers.inet6 import ICMPv6ND_RA, IPv6  # noqa: E402,F401
+from scapy.layers.inet6 import (ICMPv6ND_NA, ICMPv6ND_RA,  # noqa: E402,F401
+                                  ICMPv6NDOptDstLLAddr, IPv6)
 from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402,F401
 from scapy.utils import PcapReader, RawPcapReader  # noqa: E402
 
