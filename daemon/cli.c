@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli.c - see cli.h. A command not built yet is not in the table, and so neither in --help.
+ */
+#include "cli.h"
+
+#include "commands.h"
+#include "log.h"
+#include "run.h"
+#include "status_command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Which options a command takes besides -c and -v. */
+enum { TAKES_NAME = 1, TAKES_ENDPOINT = 2, TAKES_JSON = 4, TAKES_WATCH = 8 };
+
+struct command {
+    const char *name, *synopsis, *help;
+    int arguments_min, arguments_max;
+    unsigned takes;
+    int (*run)(const struct cli_options *options);
+};
+
+static int run_daemon(const struct cli_options *options)
+{
+    return command_run(options->config_path);
+}
+
+static int show_status(const struct cli_options *options)
+{
+    return command_status(options->config_path, options->json, options->watch);
+}
+
+static const struct command commands[] = {
+    {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0, TAKES_NAME,
+     command_init},
+    {"invite", "invite NAME [--endpoint HOST:PORT]...", "make a token for another home", 1, 1,
+     TAKES_ENDPOINT, command_invite},
+    {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1, TAKES_NAME,
+     command_join},
+    {"run", "run", "the daemon, in the foreground", 0, 0, 0, run_daemon},
+    {"status", "status [--json] [--watch]", "what the daemon does", 0, 0, TAKES_JSON | TAKES_WATCH,
+     show_status},
+    {"check-config", "check-config", "check the configuration", 0, 0, 0, command_check_config},
+    {"genkey", "genkey", "print a new private key", 0, 0, 0, command_genkey},
+    {"pubkey", "pubkey", "print the public key of one read", 0, 0, 0, command_pubkey},
+    {"genpsk", "genpsk", "print a new preshared key", 0, 0, 0, command_genpsk},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static int print_help(void)
+{
+    printf("usage: lansplice [-c FILE] [-v] COMMAND\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-38s %s\n", commands[i].synopsis, commands[i].help);
+    printf("\n  -c, --config FILE   the configuration; " CONFIG_DEFAULT_PATH " if left out\n"
+           "  -v, --verbose       log more\n"
+           "  --version, --help\n\n"
+           "lansplice(8) and lansplice.conf(5) explain everything.\n");
+    return fflush(stdout) == 0 ? 0 : EXIT_FAILED;
+}
+
+static int usage_error(const char *what, const char *value)
+{
+    fprintf(stderr, "lansplice: %s: %s: see 'lansplice --help'\n", what, value);
+    return EXIT_USAGE;
+}
+
+static int take_endpoint(struct cli_options *options, const char *endpoint)
+{
+    if (options->endpoint_count == CONFIG_ENDPOINTS_MAX)
+        return usage_error("too many endpoints, at most 4", endpoint);
+    options->endpoint[options->endpoint_count++] = endpoint;
+    return 0;
+}
+
+enum { OPTION_NAME = 256, OPTION_ENDPOINT, OPTION_JSON, OPTION_WATCH, OPTION_VERSION, OPTION_HELP };
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"name", required_argument, NULL, OPTION_NAME},
+    {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"watch", no_argument, NULL, OPTION_WATCH},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+struct parsed {
+    struct cli_options options;
+    unsigned given; /* TAKES_... */
+    bool version, help;
+};
+
+static int take_option(struct parsed *parsed, int option, char **argv)
+{
+    switch (option) {
+    case 'c':
+        parsed->options.config_path = optarg;
+        return optarg[0] ? 0 : usage_error("no file named", "-c");
+    case 'v':
+        parsed->options.verbose = true;
+        return 0;
+    case OPTION_NAME:
+        parsed->given |= TAKES_NAME;
+        parsed->options.name = optarg;
+        return 0;
+    case OPTION_ENDPOINT:
+        parsed->given |= TAKES_ENDPOINT;
+        return take_endpoint(&parsed->options, optarg);
+    case OPTION_JSON:
+        parsed->given |= TAKES_JSON;
+        parsed->options.json = true;
+        return 0;
+    case OPTION_WATCH:
+        parsed->given |= TAKES_WATCH;
+        parsed->options.watch = true;
+        return 0;
+    case OPTION_VERSION:
+        parsed->version = true;
+        return 0;
+    case OPTION_HELP:
+        parsed->help = true;
+        return 0;
+    case ':':
+        return usage_error("option needs a value", argv[optind - 1]);
+    default:
+        return usage_error("unknown option", argv[optind - 1]);
+    }
+}
+
+static int parse_options(struct parsed *parsed, int argc, char **argv)
+{
+    int option, code;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":c:vh", long_options, NULL)) != -1) {
+        code = take_option(parsed, option == 'h' ? OPTION_HELP : option, argv);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int run_command(const struct parsed *parsed, const struct command *command)
+{
+    const struct cli_options *options = &parsed->options;
+
+    if (parsed->given & ~command->takes)
+        return usage_error("an option that this command does not take", command->name);
+    if (options->argument_count < command->arguments_min)
+        return usage_error("too few arguments", command->synopsis);
+    if (options->argument_count > command->arguments_max)
+        return usage_error("too many arguments", command->synopsis);
+    return command->run(options);
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct parsed parsed = {.options.config_path = CONFIG_DEFAULT_PATH};
+    const struct command *command;
+    int code = parse_options(&parsed, argc, argv);
+
+    if (code)
+        return code;
+    if (parsed.help)
+        return print_help();
+    if (parsed.version)
+        return printf("lansplice %s\n", LANSPLICE_VERSION) < 0 || fflush(stdout) != 0;
+    log_level_from_environment();
+    if (parsed.options.verbose)
+        log_set_level(LOG_LEVEL_DEBUG);
+    if (optind == argc)
+        return usage_error("no command", "say what to do");
+    command = find_command(argv[optind]);
+    if (!command)
+        return usage_error("unknown command", argv[optind]);
+    parsed.options.argument_count = argc - optind - 1;
+    parsed.options.argument = argv + optind + 1;
+    return run_command(&parsed, command);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * invite_command.c - make a token for another home.
+ *
+ * The token line alone goes to standard output, so that it can be piped; all a person reads goes
+ * to standard error. What the daemon must know is in state/invites/NAME before the line is shown.
+ */
+#include "commands.h"
+#include "daemon_client.h"
+#include "state.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* A configuration line must hold it at the other end (inih's limit is 200 characters a line). */
+enum { ENDPOINT_TEXT_MAX = 180 };
+
+static bool check_request(const struct cli_options *options, const char *name, struct error *error)
+{
+    if (!site_name_valid(name)) {
+        error_set(error, EXIT_USAGE, "bad name: invite %s: use 1 to 32 of a-z, 0-9 and -", name);
+        return false;
+    }
+    for (size_t i = 0; i < options->endpoint_count; i++)
+        if (strlen(options->endpoint[i]) > ENDPOINT_TEXT_MAX ||
+            !endpoint_text_valid(options->endpoint[i])) {
+            error_set(error, EXIT_USAGE,
+                      "bad endpoint: --endpoint %s: use HOST:PORT, or [IPv6]:PORT in brackets",
+                      options->endpoint[i]);
+            return false;
+        }
+    return true;
+}
+
+static bool check_peers(const struct config *config, const char *name, struct error *error)
+{
+    const struct config_peer *peer = config_find_peer(config, name);
+
+    if (peer) {
+        error_set(error, EXIT_FAILED,
+                  "%s is a peer already: %s:%d: to invite it anew, remove its lines there first",
+                  name, peer->file, peer->line);
+        return false;
+    }
+    if (config->peer_count < SITE_PEERS_MAX)
+        return true;
+    error_set(error, EXIT_FAILED, "too many peers: at most %d fit: remove some", SITE_PEERS_MAX);
+    return false;
+}
+
+static void make_token(const struct config *config, const struct cli_options *options,
+                       struct token *token)
+{
+    memset(token, 0, sizeof *token);
+    memcpy(token->public_key, config->public_key, PUBLIC_KEY_BYTES);
+    randombytes_buf(token->id, sizeof token->id);
+    randombytes_buf(token->psk, sizeof token->psk);
+    strcpy(token->name, config->name);
+    for (size_t i = 0; i < options->endpoint_count; i++)
+        strcpy(token->endpoint[token->endpoint_count++], options->endpoint[i]);
+}
+
+static bool store_token(const struct config *config, const char *name, const struct token *token,
+                        struct error *error)
+{
+    struct state_token stored = {0};
+    struct timespec now;
+    bool good;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    memcpy(stored.id, token->id, TOKEN_ID_BYTES);
+    memcpy(stored.psk, token->psk, PSK_BYTES);
+    stored.until_unix_ms =
+        (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + config->token_lifetime_ms;
+    good = state_store_token(config, STATE_INVITE, name, &stored, error);
+    sodium_memzero(&stored, sizeof stored);
+    return good;
+}
+
+static bool print_token(const struct token *token, struct error *error)
+{
+    char text[TOKEN_TEXT_SIZE];
+    bool printed =
+        token_encode(token, text, sizeof text) > 0 && puts(text) >= 0 && fflush(stdout) == 0;
+
+    sodium_memzero(text, sizeof text);
+    if (!printed)
+        error_set(error, EXIT_FAILED, "cannot write the token: standard output is closed or full");
+    return printed;
+}
+
+static void explain(const struct config *config, const char *name, const struct token *token,
+                    bool daemon_runs)
+{
+    char fingerprint[TOKEN_FINGERPRINT_BYTES], until[16] = "";
+    time_t end = time(NULL) + config->token_lifetime_ms / 1000;
+    struct tm local;
+
+    if (localtime_r(&end, &local))
+        strftime(until, sizeof until, " (%H:%M)", &local);
+    token_fingerprint(token, fingerprint);
+    fprintf(stderr,
+            "fingerprint: %s\n"
+            "The line above is a secret: it lets one machine join as %s, once, within %u minutes%s."
+            "\nNext: on the other router run 'lansplice join', paste the line, and compare the\n"
+            "fingerprint it prints with the one here.\n",
+            fingerprint, name, config->token_lifetime_ms / 60000, until);
+    if (!token->endpoint_count)
+        fprintf(stderr, "Note: no --endpoint was given: the other home does not learn where to "
+                        "call this one.\n");
+    if (!daemon_runs)
+        fprintf(stderr, "Note: no daemon is running here: start it with 'lansplice run'.\n");
+}
+
+/* The daemon must take the invite before anybody can use it; what it refuses is undone. */
+static bool publish(const struct config *config, const char *name, const struct token *token,
+                    struct error *error)
+{
+    enum daemon_answer answer;
+
+    if (!store_token(config, name, token, error))
+        return false;
+    answer = daemon_reload(config->control, error);
+    if (answer != DAEMON_REFUSED && print_token(token, error)) {
+        explain(config, name, token, answer == DAEMON_RELOADED);
+        return true;
+    }
+    state_remove_token(config, STATE_INVITE, name, NULL);
+    return false;
+}
+
+int command_invite(const struct cli_options *options)
+{
+    const char *name = options->argument[0];
+    struct config *config = config_new();
+    struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
+    struct token token;
+    bool done = false;
+
+    if (config && check_request(options, name, &error) &&
+        config_load(config, options->config_path, &error) && check_peers(config, name, &error)) {
+        make_token(config, options, &token);
+        done = publish(config, name, &token, &error);
+        sodium_memzero(&token, sizeof token);
+    }
+    config_free(config);
+    return done ? 0 : error_print(&error);
+}
