@@ -53,7 +53,7 @@ class Home:
         self._plug(self.router, "wan", self.isp, "home", self.line)
         link(self.isp, "core", self.lab.wan, f"to-{self.name}")
         self.router.run(f"""
-            ethtool -K wan tso off gso off tx-udp-segmentation off >/dev/null  # as packets on a line
+            ethtool -K wan tso off gso off tx-udp-segmentation off >/dev/null  # as on a line
             ip link add br-lan type bridge mcast_snooping 0 forward_delay 0
             ip link set br-lan up
             ip addr add {self.router_ip}/24 dev br-lan
