@@ -58,7 +58,7 @@ static uint8_t class_of_v6(const uint8_t group[16])
     for (size_t i = 0; i < sizeof GROUP_V6 / sizeof GROUP_V6[0]; i++)
         if (memcmp(GROUP_V6[i].address, group, 16) == 0)
             return GROUP_V6[i].class;
-    return (group[1] & 0x0f) == 2 ? CLASS_GROUP_KNOWN : CLASS_GROUP_OTHER;
+    return group[1] == 0x02 ? CLASS_GROUP_KNOWN : CLASS_GROUP_OTHER;
 }
 
 /* Router and neighbour discovery (RFC 4861): types 133-137. */
@@ -69,7 +69,7 @@ static bool is_neighbor_discovery(const struct packet *p)
            p->frame[p->transport_offset] <= 137;
 }
 
-/* A membership report goes to the group it reports (IGMPv1/v2, MLDv1): it is none of its data. */
+/* IGMP and MLD. Old reports go to the group they report, but are not its data. */
 static bool is_membership(const struct packet *p)
 {
     if (p->network == PACKET_IPV4)
@@ -92,13 +92,13 @@ static enum multicast_class classify_ip(const struct packet *p)
         return CLASS_BROADCAST;
     if (is_neighbor_discovery(p))
         return CLASS_NEIGHBOR;
-    uint8_t class =
+    if (is_membership(p))
+        return CLASS_GROUP_KNOWN;
+    uint8_t found =
         to->family == IP_V4 ? class_of_v4(load_be32(to->octet)) : class_of_v6(to->octet);
-    if (class == CLASS_GROUP_OTHER && is_membership(p))
-        class = CLASS_GROUP_KNOWN;
-    if (class == CLASS_GROUP_OTHER && mac_is_broadcast(&p->destination))
-        class = CLASS_BROADCAST;
-    return (enum multicast_class) class;
+    if (found == CLASS_GROUP_OTHER && mac_is_broadcast(&p->destination))
+        return CLASS_BROADCAST;
+    return (enum multicast_class)found;
 }
 
 enum multicast_class multicast_classify(const struct packet *p)
