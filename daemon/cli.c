@@ -168,6 +168,16 @@ static int run_command(const struct parsed *parsed, const struct command *comman
     return command->run(options);
 }
 
+/* Said before anything repeats the argument; the token itself is not printed once more. */
+static int refuse_token(void)
+{
+    fprintf(stderr,
+            "lansplice: a token must not be an argument: it is now in your shell's history, "
+            "where others may find it: have a new one made, then run 'lansplice join' and "
+            "paste it\n");
+    return EXIT_USAGE;
+}
+
 int cli_main(int argc, char **argv)
 {
     struct parsed parsed = {.options.config_path = CONFIG_DEFAULT_PATH};
@@ -176,6 +186,9 @@ int cli_main(int argc, char **argv)
 
     if (code)
         return code;
+    for (int i = optind; i < argc; i++)
+        if (strncmp(argv[i], "lansplice1:", 11) == 0)
+            return refuse_token();
     if (parsed.help)
         return print_help();
     if (parsed.version)

@@ -115,15 +115,8 @@ static bool read_token(const struct cli_options *options, struct token *token, s
     return read;
 }
 
-static bool check_argument(const struct cli_options *options, struct error *error)
+static bool check_name(const struct cli_options *options, struct error *error)
 {
-    if (options->argument_count && strncmp(options->argument[0], "lansplice1:", 11) == 0) {
-        error_set(
-            error, EXIT_USAGE,
-            "a token must not be an argument: it is now in your shell's history, where others "
-            "may find it: have a new one made, then run 'lansplice join' and paste it");
-        return false;
-    }
     if (options->name && !site_name_valid(options->name)) {
         error_set(error, EXIT_USAGE, "bad name: --name %s: use 1 to 32 of a-z, 0-9 and -",
                   options->name);
@@ -220,7 +213,7 @@ int command_join(const struct cli_options *options)
     struct config *config = config_new();
     struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
     struct token token;
-    bool done = config && check_argument(options, &error) &&
+    bool done = config && check_name(options, &error) &&
                 config_load(config, options->config_path, &error) &&
                 read_token(options, &token, &error) && join(config, options, &token, &error);
 
