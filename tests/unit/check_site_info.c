@@ -188,7 +188,7 @@ START_TEST(it_writes_nothing_that_is_not_valid)
     s = sample();
     s.prefix_count = SITE_PREFIXES_MAX + 1;
     ck_assert_uint_eq(site_info_encode(&s, bytes, sizeof bytes), 0);
-    s = sample();
+    s = largest();
     s.gateways.count = GATEWAYS_MAX + 1;
     ck_assert_uint_eq(site_info_encode(&s, bytes, sizeof bytes), 0);
     s = sample();

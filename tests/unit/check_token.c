@@ -263,6 +263,8 @@ START_TEST(it_names_what_is_wrong)
         {"lansplice1:AAAB", TOKEN_CHECKSUM},       /* length 1, shorter than its header */
         {"lansplice1:AAAHAAAAAA", TOKEN_CHECKSUM}, /* length 7: nothing but a checksum */
         {"lansplice1:AP__", TOKEN_CHECKSUM},       /* longer than any */
+        {"lansplice1:AAAD", TOKEN_CHECKSUM},       /* length 3: nothing but a header */
+        {"lansplice1:AAAGAAAA", TOKEN_CHECKSUM},   /* length 6: part of a checksum */
         {"lansplice1:A===AAAA", TOKEN_CHECKSUM},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
@@ -339,6 +341,36 @@ START_TEST(it_believes_no_length)
         memset(bytes + whole - 4, 0, sizeof bytes - whole + 4);
         ck_assert_int_eq(decode(text, seal(bytes, count)),
                          count == whole ? TOKEN_OK : TOKEN_INVALID);
+    }
+}
+END_TEST
+
+/* More than there is room for, and all of it there. */
+START_TEST(it_has_limits)
+{
+    static const struct {
+        uint8_t endpoints;
+        uint16_t last_bytes;
+        enum token_error error;
+    } row[] = {
+        {4, 3, TOKEN_OK},
+        {5, 3, TOKEN_INVALID},
+        {4, TOKEN_ENDPOINT_SIZE, TOKEN_INVALID},
+        {4, 600, TOKEN_INVALID},
+    };
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        uint8_t bytes[TOKEN_BYTES_MAX];
+        open_sample(bytes);
+        uint8_t *end = bytes + 88;
+        *end++ = row[i].endpoints;
+        for (unsigned k = 1; k < row[i].endpoints; k++, end += 5)
+            memcpy(end, "\0\3a:1", 5);
+        store_be16(end, row[i].last_bytes);
+        memset(end + 2, 'a', row[i].last_bytes);
+        memcpy(end + 2 + row[i].last_bytes - 2, ":1", 2);
+        size_t count = (size_t)(end - bytes) + 2 + row[i].last_bytes + 4;
+        enum token_error error = decode(text, seal(bytes, count));
+        ck_assert_msg(error == row[i].error, "row %zu: %d", i, error);
     }
 }
 END_TEST
@@ -447,7 +479,7 @@ START_TEST(long_hosts_have_limits)
     struct token t = largest();
     char *host = t.endpoint[0];
     ck_assert(endpoint_text_valid(host)); /* 253 in labels of at most 63 */
-    memcpy(host + 1, t.endpoint[1], 260); /* 254 */
+    strcpy(host + 253, "a:1");            /* 254 */
     ck_assert(!endpoint_text_valid(host));
     t = largest();
     host[63] = 'a'; /* a label of 127 */
@@ -522,6 +554,7 @@ int main(void)
     tcase_add_test(tc, more_after_it_is_noticed);
     tcase_add_test(tc, it_believes_nothing);
     tcase_add_test(tc, it_believes_no_length);
+    tcase_add_test(tc, it_has_limits);
     tcase_add_test(tc, it_judges_endpoints);
     tcase_add_test(tc, long_hosts_have_limits);
     tcase_add_test(tc, the_fingerprint_is_of_key_and_id);
