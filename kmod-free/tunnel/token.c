@@ -18,6 +18,7 @@ enum {
     FORMAT_VERSION = 1,
     HEADER_BYTES = 3, /* version and length: exactly HEADER_CHARS of base64 */
     HEADER_CHARS = 4,
+    HASH_BYTES = crypto_generichash_BYTES_MAX, /* BLAKE2b-512 */
     CHECKSUM_BYTES = 4,
     BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING,
 };
@@ -171,7 +172,7 @@ static bool token_valid(const struct token *token)
 
 static void checksum(const uint8_t *bytes, size_t count, uint8_t out[CHECKSUM_BYTES])
 {
-    uint8_t hash[crypto_generichash_BYTES];
+    uint8_t hash[HASH_BYTES];
     crypto_generichash(hash, sizeof hash, bytes, count, NULL, 0);
     memcpy(out, hash, CHECKSUM_BYTES);
 }
@@ -377,10 +378,15 @@ const char *token_error_text(enum token_error error)
 void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES])
 {
     enum { GROUPS = 4, DIGITS = 5 };
-    uint8_t hash[crypto_generichash_BYTES], about[sizeof token->public_key + sizeof token->id];
+    static const uint8_t label[] = "lansplice fingerprint";
+    uint8_t hash[HASH_BYTES];
+    crypto_generichash_state state;
 
-    put(put(about, token->public_key, sizeof token->public_key), token->id, sizeof token->id);
-    crypto_generichash(hash, sizeof hash, about, sizeof about, NULL, 0);
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, label, sizeof label - 1);
+    crypto_generichash_update(&state, token->public_key, sizeof token->public_key);
+    crypto_generichash_update(&state, token->id, sizeof token->id);
+    crypto_generichash_final(&state, hash, sizeof hash);
     for (size_t group = 0; group < GROUPS; group++) {
         uint32_t value = load_be32(hash + 4 * group) % 100000;
         char *text = out + group * (DIGITS + 1);

@@ -6,10 +6,11 @@
  *   version 1 | length of all 2 | inviter's public key 32 | token id 16 | one-time PSK 32 |
  *   name length 1, name | endpoint count 1, each: length 2, text | checksum 4
  * Version and length are the first four characters, so that a token cut short is known by its
- * length. The checksum is BLAKE2b of all before it: it finds what a copy lost or changed, not
- * forgery; whoever holds a token is trusted to have it. Blanks and line ends are ignored wherever
- * they stand, as mail and chat programs put them there. The version is judged after the checksum:
- * a token that arrived whole but is of a later version is told from a damaged one.
+ * length. The checksum is BLAKE2b-512's first bytes, of all before it: it finds what a copy lost or
+ * changed, not forgery; whoever holds a token is trusted to have it. Blanks and line ends are
+ * ignored wherever they stand, as mail and chat programs put them there. The version is judged
+ * after the checksum: a token that arrived whole but is of a later version is told from a damaged
+ * one.
  *
  * The text holds a secret: wipe it and struct token when done.
  */

@@ -49,7 +49,7 @@ static void try_text(const char *text, size_t chars)
 /* The input as a body: version, length, checksum and base64 are put around it. */
 static void try_body(const uint8_t *body, size_t body_bytes)
 {
-    uint8_t bytes[TOKEN_BYTES_MAX], hash[crypto_generichash_BYTES];
+    uint8_t bytes[TOKEN_BYTES_MAX], hash[crypto_generichash_BYTES_MAX];
     char text[TOKEN_TEXT_SIZE] = "lansplice1:";
     size_t count = 3 + body_bytes;
     if (count + 4 > sizeof bytes)

@@ -76,7 +76,7 @@ static enum token_error decode_string(const char *line)
 /* The text of @count bytes, whose length and checksum are made right. */
 static size_t seal(uint8_t *bytes, size_t count)
 {
-    uint8_t hash[32];
+    uint8_t hash[64];
     store_be16(bytes + 1, (uint16_t)count);
     crypto_generichash(hash, sizeof hash, bytes, count - 4, NULL, 0);
     memcpy(bytes + count - 4, hash, 4);
@@ -118,7 +118,7 @@ END_TEST
 START_TEST(it_writes_the_bytes_of_the_layout)
 {
     struct token t = sample();
-    uint8_t bytes[TOKEN_BYTES_MAX], hash[32];
+    uint8_t bytes[TOKEN_BYTES_MAX], hash[64];
     size_t count = open_sample(bytes);
     ck_assert_uint_eq(count, 3 + 32 + 16 + 32 + 5 + 1 + 2 + 21 + 2 + 18 + 4);
     ck_assert_uint_eq(bytes[0], 1);
@@ -496,13 +496,16 @@ START_TEST(the_fingerprint_is_of_key_and_id)
 {
     struct token a = sample(), b = sample();
     char of_a[TOKEN_FINGERPRINT_BYTES], of_b[TOKEN_FINGERPRINT_BYTES];
-    uint8_t hash[32];
+    uint8_t hash[64], about[21 + 32 + 16];
 
     token_fingerprint(&a, of_a);
     ck_assert_uint_eq(strlen(of_a), 23);
     for (size_t i = 0; i < 23; i++)
         ck_assert(i % 6 == 5 ? of_a[i] == ' ' : of_a[i] >= '0' && of_a[i] <= '9');
-    crypto_generichash(hash, sizeof hash, a.public_key, sizeof a.public_key + sizeof a.id, NULL, 0);
+    memcpy(about, "lansplice fingerprint", 21);
+    memcpy(about + 21, a.public_key, 32);
+    memcpy(about + 53, a.id, 16);
+    crypto_generichash(hash, sizeof hash, about, sizeof about, NULL, 0);
     snprintf(of_b, sizeof of_b, "%05u %05u %05u %05u", load_be32(hash) % 100000,
              load_be32(hash + 4) % 100000, load_be32(hash + 8) % 100000,
              load_be32(hash + 12) % 100000);
