@@ -86,6 +86,8 @@ def test_each_home_keeps_its_own(lab, twins):
     assert rounds >= 10
     for daemon in (a.lansplice, b.lansplice):
         assert daemon.counter("guard_gateway") > 0
+        named = {(c["kind"], c["address"]) for c in daemon.status()["clashes"]}
+        assert {("gateway", ROUTER), ("host", TWIN)} <= named
         for told in daemon.command("status").stdout, daemon.log():
             assert ROUTER in told and TWIN in told
     # They are otherwise one network.

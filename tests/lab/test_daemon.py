@@ -1,0 +1,511 @@
+# SPDX-License-Identifier: MIT
+"""What the daemon does to a router: its TAP, its bridge, its sockets, its rights; and undoes."""
+import json
+import os
+import signal
+import socket
+import stat
+import time
+
+import pytest
+
+from lansplice import BINARY
+from machine import wait_for
+
+TAP = "lansplice0"
+CONTROL = "/run/lansplice.sock"
+# Timers of the bridge, counters, and what depends on the order in which links were made.
+VOLATILE = {"hold_timer", "message_age_timer", "forward_delay_timer", "hello_timer", "tcn_timer",
+            "topology_change_timer", "gc_timer", "stats", "stats64", "ifindex", "id", "port_id",
+            "no", "designated_port", "topology_change", "topology_change_detected",
+            "topology_change_ack"}
+
+
+def steady(value):
+    if isinstance(value, dict):
+        return {k: steady(v) for k, v in value.items() if k not in VOLATILE}
+    return [steady(v) for v in value] if isinstance(value, list) else value
+
+
+def links(machine):
+    """Everything `ip -d link` and `ip addr` say, by name."""
+    found = json.loads(machine.output("ip -d -j addr show"))
+    return {link["ifname"]: steady(link) for link in found}
+
+
+def link_of(machine, name=TAP):
+    return links(machine).get(name, {})
+
+
+def port(machine, name=TAP):
+    return link_of(machine, name).get("linkinfo", {}).get("info_slave_data", {})
+
+
+def is_in(machine, bridge, name=TAP):
+    return link_of(machine, name).get("master") == bridge
+
+
+def inside(machine, path):
+    """A file of the machine's own mounts."""
+    return f"/proc/{machine.pid}/root{path}"
+
+
+def talk(machine, text, path=CONTROL):
+    """Send text to the control socket; the JSON lines it answers until it hangs up."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(3)
+        client.connect(inside(machine, path))
+        client.sendall(text.encode())
+        received = b""
+        while received.count(b"\n") < text.count("\n"):
+            more = client.recv(65536)
+            if not more:
+                break
+            received += more
+    return [json.loads(line) for line in received.splitlines()]
+
+
+@pytest.fixture
+def alone(lab, a):
+    """Home a's daemon without a peer, not started."""
+    a.host("h1")
+    return lab.daemon(a)
+
+
+# ---- starting and ending ----
+
+def test_port_settings(alone, a):
+    alone.start()
+    settings = port(a.router)
+    on = {"learning", "flood", "mcast_flood", "bcast_flood", "guard"}
+    off = {"hairpin", "isolated", "fastleave", "neigh_suppress", "mcast_to_unicast", "root_block"}
+    assert {name for name in on if not settings[name]} == set()
+    assert {name for name in off if settings[name]} == set()
+    assert settings["multicast_router"] == 2
+    link = link_of(a.router)
+    assert link["address"].startswith("fe:") and link["mtu"] == 1500
+    assert link["inet6_addr_gen_mode"] == "none" and link["addr_info"] == []
+    assert link_of(a.router, "br-lan")["address"] != link["address"]
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_all_is_undone(alone, a, sig):
+    before = links(a.router)
+    alone.start()
+    assert TAP in links(a.router)
+    assert alone.process.kill(sig) == 0
+    assert links(a.router) == before
+    assert not os.path.exists(inside(a.router, CONTROL))
+
+
+def test_bridge_without_other_ports(lab, a):
+    before = links(a.router)
+    daemon = lab.daemon(a).start()
+    assert daemon.process.stop() == 0
+    assert links(a.router) == before
+
+
+def test_mac_is_the_same_after_each_start(alone, a):
+    alone.start()
+    mac = a.router.mac(TAP)
+    alone.stop()
+    alone.restart()
+    assert a.router.mac(TAP) == mac
+
+
+@pytest.mark.parametrize("prepare", [
+    "",
+    f"ip link set {TAP} mtu 1450 txqueuelen 77 address 02:00:5e:00:53:01",
+    f"ip link set {TAP} up",
+    f"ip link set {TAP} up master br-lan; bridge link set dev {TAP} hairpin on mcast_flood off",
+    f"ip link add br-other type bridge; ip link set {TAP} master br-other addrgenmode none",
+], ids=["plain", "changed", "up", "in-the-bridge", "in-another-bridge"])
+def test_persistent_tap_is_given_back(alone, a, prepare):
+    a.router.run(f"ip tuntap add {TAP} mode tap")
+    a.router.run(prepare or "true")
+    before = links(a.router)
+    alone.start()
+    assert is_in(a.router, "br-lan")
+    assert link_of(a.router)["mtu"] == 1500
+    assert alone.stop() == 0
+    # A link that was up has lost its carrier with the program that held it.
+    wait_for(lambda: links(a.router) == before, 3, "the TAP as it was")
+
+
+def fails(daemon, code, *words):
+    """It ends with that code and one line holding all the words."""
+    daemon.write()
+    done = daemon.machine.run([BINARY, "-c", daemon.path, "run"], check=False, seconds=10)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("lansplice: ")]
+    assert done.returncode == code, done.stderr
+    assert len(errors) == 1 and all(word in errors[0] for word in words), done.stderr
+
+
+def test_refused_starts_leave_nothing(alone, a):
+    before = links(a.router)
+    alone.site["bridge"] = "br-none"
+    fails(alone, 1, "br-none", "bridge")
+    alone.site["bridge"] = "wan"
+    fails(alone, 1, "wan", "not a bridge")
+    alone.site["bridge"] = "br-lan"
+    alone.site["tap"] = "wan"
+    fails(alone, 1, "wan", "taken")
+    alone.site["tap"] = TAP
+    alone.site["control"] = "/run/none/sock"
+    fails(alone, 1, "/run/none/sock")
+    alone.site["control"] = CONTROL
+    with a.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("0.0.0.0", 7788))
+        fails(alone, 1, "7788", "in use")
+    with a.router.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind(("::", 7788))
+        fails(alone, 1, "7788", "in use")
+    alone.site["ttl_repair"] = "nonsense"
+    fails(alone, 2, "nonsense")
+    assert links(a.router) == before
+    assert not os.path.exists(inside(a.router, CONTROL))
+
+
+def test_tap_of_another_kind_or_process(alone, a):
+    a.router.run(f"ip tuntap add {TAP} mode tun")
+    fails(alone, 1, TAP, "not a plain TAP")
+    a.router.run(f"ip tuntap del {TAP} mode tun")
+    alone.start()
+    alone.site.update(port=7789, control="/run/other.sock")
+    fails(alone, 1, TAP, "in use")
+
+
+def test_no_ipv6(alone, a):
+    a.router.run("for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$f; done")
+    alone.start()
+    assert is_in(a.router, "br-lan")
+
+
+def test_without_root(alone, a):
+    alone.write()
+    for folder in [alone.folder, *alone.folder.parents]:
+        if folder.stat().st_uid == 0 and folder != folder.parent and "pytest" in str(folder):
+            folder.chmod(0o755)
+    a.router.run(f"chown -R 12345 {alone.folder}")
+    done = a.router.run(["setpriv", "--reuid", "12345", "--clear-groups", BINARY, "-c", alone.path,
+                         "run"], check=False, seconds=10)
+    assert done.returncode == 1 and "root" in done.stderr, done.stderr
+
+
+# ---- staying attached ----
+
+@pytest.fixture
+def spliced(lab, a, b):
+    a.host("h1")
+    b.host("h1")
+    lab.splice(a, b)
+    wait_for(lambda: crosses(a, b), 5, "a ping")
+    return a.lansplice
+
+
+def crosses(a, b):
+    return a.host("h1").ping(b.host("h1").ip)
+
+
+def test_bridge_made_again(spliced, a, b):
+    handshakes = spliced.counter("handshakes")
+    a.router.run("ip link del br-lan")
+    wait_for(lambda: not spliced.status()["bridge_attached"], 3, "the bridge to be missed")
+    assert spliced.process.running
+    a.router.run(f"""
+        ip link add br-lan type bridge mcast_snooping 0 forward_delay 0
+        ip link set h1 master br-lan
+        ip link set br-lan up
+        ip addr add {a.router_ip}/24 dev br-lan""")
+    wait_for(lambda: is_in(a.router, "br-lan"), 3, "the TAP to be back")
+    wait_for(lambda: crosses(a, b), 5, "a ping")
+    assert port(a.router)["multicast_router"] == 2
+    assert spliced.status()["bridge_attached"]
+    assert spliced.counter("handshakes") == handshakes
+
+
+def test_tap_taken_out_and_deleted(spliced, a, b):
+    a.router.run(f"ip link set {TAP} nomaster")
+    wait_for(lambda: is_in(a.router, "br-lan"), 3, "the TAP to be back")
+    a.router.run(f"ip link del {TAP}")
+    wait_for(lambda: is_in(a.router, "br-lan"), 5, "the TAP to be made again")
+    wait_for(lambda: crosses(a, b), 5, "a ping")
+    before_end = link_of(a.router, "br-lan")["address"]
+    assert spliced.stop() == 0
+    assert TAP not in links(a.router)
+    assert link_of(a.router, "br-lan")["address"] == before_end
+
+
+def test_putting_back_is_limited(spliced, a):
+    """Another program that insists is not fought with at full speed."""
+    end = time.monotonic() + 3
+    taken = 0
+    while time.monotonic() < end:
+        if is_in(a.router, "br-lan"):
+            a.router.run(f"ip link set {TAP} nomaster")
+            taken += 1
+        time.sleep(0.02)
+    assert 1 <= taken <= 5
+
+
+def mtus(machine):
+    return link_of(machine)["mtu"], link_of(machine, "br-lan")["mtu"]
+
+
+def test_mtu_follows_the_bridge(alone, a):
+    alone.start()
+    a.router.run("ip link set h1 mtu 1400")  # the bridge follows its smallest port
+    wait_for(lambda: mtus(a.router) == (1400, 1400), 3, "1400")
+    a.router.run("ip link set h1 mtu 1500")  # the TAP must not hold it down
+    wait_for(lambda: mtus(a.router) == (1500, 1500), 3, "1500")
+    a.router.run("ip link set br-lan mtu 1300")  # fixed from now on
+    wait_for(lambda: mtus(a.router) == (1300, 1300), 3, "1300")
+    a.router.run("ip link set h1 mtu 1480; ip link set h1 mtu 1500")
+    time.sleep(0.5)
+    assert mtus(a.router) == (1300, 1300)
+
+
+def test_placed_by_others(alone, a):
+    alone.site["bridge"] = None
+    alone.start()
+    assert "master" not in link_of(a.router)
+    assert not alone.status()["bridge_attached"]
+    a.router.run(f"ip link set {TAP} master br-lan")
+    wait_for(lambda: alone.status()["bridge_attached"], 3, "the bridge to be noticed")
+    assert alone.status()["bridge"] == "br-lan"
+    assert port(a.router)["multicast_router"] == 2
+
+
+def test_lost_netlink_messages(alone, a):
+    """More changes at once than the kernel keeps for us: all is read again."""
+    alone.start()
+    alone.process.signal(signal.SIGSTOP)
+    a.router.run("ip -batch -", input="\n".join(
+        f"addr add 10.{n // 250}.{n % 250}.1/32 dev wan" for n in range(1500)) + "\n")
+    a.router.run(f"ip link set {TAP} nomaster")
+    alone.process.signal(signal.SIGCONT)
+    wait_for(lambda: is_in(a.router, "br-lan"), 5, "the TAP to be back")
+
+
+# ---- what it tells its peer of the LAN ----
+
+def told(lab, a, b):
+    status = b.lansplice.peer("a")
+    return set(status.get("prefixes", [])), {g["address"] for g in status.get("gateways", [])}
+
+
+def test_lan_is_told_as_it_changes(lab, spliced, a, b):
+    wait_for(lambda: "192.168.1.0/24" in told(lab, a, b)[0], 5, "the prefix")
+    wait_for(lambda: a.router_ip in told(lab, a, b)[1], 5, "the router as its own gateway")
+    assert not any(p.startswith("fe80") for p in told(lab, a, b)[0])
+    a.router.run("ip addr add 10.77.1.1/16 dev br-lan")
+    wait_for(lambda: "10.77.0.0/16" in told(lab, a, b)[0], 5, "the new prefix")
+    a.router.run("ip addr del 10.77.1.1/16 dev br-lan")
+    wait_for(lambda: "10.77.0.0/16" not in told(lab, a, b)[0], 5, "the prefix to go")
+
+
+def test_box_beside_the_router(lab, spliced, a, b):
+    """A default route out of the LAN: the next hop is the gateway, with its own MAC."""
+    host = a.host("h1")
+    a.router.run(f"ip route add 192.0.2.16/28 via {b.wan_ip} || true")
+    a.router.run(f"""
+        ip route replace default via {host.ip} metric 5
+        ip route add {b.wan_ip}/32 via 192.0.2.17
+        ping -c 1 -W 1 {host.ip} >/dev/null""")
+
+    def gateway():
+        gateways = spliced_gateways(b)
+        return gateways.get(host.ip) == host.mac() and a.router_ip not in gateways
+
+    def spliced_gateways(home):
+        return {g["address"]: g["mac"] for g in home.lansplice.peer("a").get("gateways", [])}
+    wait_for(gateway, 5, "the next hop to be the gateway")
+
+
+# ---- reload ----
+
+def test_reload_keeps_sessions(lab, spliced, a, b):
+    handshakes = spliced.counter("handshakes")
+    spliced.peers["b"]["keepalive"] = 7
+    spliced.peers["c"] = {"public_key": spliced_key(), "endpoint": "192.0.2.99:7788"}
+    spliced.site["ttl_repair"] = "off"
+    spliced.write()
+    spliced.reload()
+    wait_for(lambda: spliced.peer("c"), 3, "the new peer")
+    assert spliced.peer("c")["state"] != "up"
+    assert spliced.is_up("b") and spliced.counter("handshakes") == handshakes
+    assert crosses(a, b)
+    del spliced.peers["c"]
+    spliced.write()
+    spliced.reload()
+    wait_for(lambda: not spliced.peer("c"), 3, "the peer to go")
+    assert spliced.is_up("b") and crosses(a, b)
+    del spliced.peers["b"]
+    spliced.write()
+    assert talk(a.router, '{"command":"reload"}\n') == [{"ok": True}]
+    assert spliced.status()["peers"] == []
+    wait_for(lambda: not crosses(a, b), 5, "no way to the peer that was removed")
+
+
+def spliced_key():
+    from lansplice import tool
+    return tool("pubkey", input=tool("genkey"))
+
+
+def test_bad_configuration_is_refused_whole(spliced, a, b):
+    spliced.peers["b"]["keepalive"] = 7
+    spliced.site["guard"] = "nonsense"
+    spliced.write()
+    spliced.reload()
+    wait_for(lambda: "not reloaded" in spliced.log(), 3, "the refusal")
+    answer = talk(a.router, '{"command":"reload"}\n')[0]
+    assert answer["ok"] is False and "nonsense" in answer["error"]
+    del spliced.site["guard"]
+    spliced.write()  # status needs a good file
+    assert spliced.is_up("b") and crosses(a, b)
+
+
+def test_restart_is_asked_for(spliced):
+    spliced.site.update(port=7799, name="renamed")
+    spliced.write()
+    spliced.reload()
+    wait_for(lambda: "'port' has changed" in spliced.log(), 3, "the warning")
+    assert "'name' has changed" in spliced.log()
+    assert spliced.status()["name"] == "a"
+
+
+# ---- control socket ----
+
+def test_control_socket(alone, a):
+    alone.start()
+    mode = os.stat(inside(a.router, CONTROL)).st_mode
+    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
+    status, again = talk(a.router, '{"command":"status"}\n{"command":"status"}\n')
+    assert status["name"] == again["name"] == "a"
+    for bad in "rubbish\n", '{"command":"launch"}\n', "[]\n", '{"command":7}\n', "\n":
+        assert talk(a.router, bad)[0]["ok"] is False
+    with pytest.raises((ConnectionResetError, BrokenPipeError, AssertionError)):
+        assert talk(a.router, "x" * 100000 + "\n")  # hung up on: no answer
+    assert alone.status()
+
+
+def test_many_clients(alone, a):
+    alone.start()
+    clients = []
+    for _ in range(30):
+        clients.append(socket.socket(socket.AF_UNIX))
+        clients[-1].connect(inside(a.router, CONTROL))
+    time.sleep(0.3)
+    for client in clients:
+        client.close()
+    wait_for(alone.status, 3, "room for one more")
+    clients = []
+
+
+def test_umask_does_not_matter(alone, a):
+    alone.write()
+    process = a.router.start(f"umask 0; exec {BINARY} -c {alone.path} run", name="umask")
+    wait_for(lambda: os.path.exists(inside(a.router, CONTROL)), 5, "the socket")
+    assert stat.S_IMODE(os.stat(inside(a.router, CONTROL)).st_mode) == 0o600
+    process.stop()
+
+
+def test_stale_socket_and_live_daemon(alone, a):
+    alone.start()
+    alone.kill()
+    assert os.path.exists(inside(a.router, CONTROL))
+    alone.restart()
+    alone.site.update(port=7789, tap="other0", bridge=None)
+    fails(alone, 1, CONTROL, "runs already")
+    assert "other0" not in links(a.router)
+    alone.site.update(port=7788, tap=TAP, bridge="br-lan")
+    alone.write()
+    assert alone.status()["tap"] == TAP
+    alone.stop()
+    a.router.run(f"echo precious >{CONTROL}")
+    fails(alone, 1, CONTROL, "no socket")
+    assert "precious" in a.router.output(f"cat {CONTROL}")
+
+
+def test_status_without_a_daemon(alone):
+    alone.write()
+    done = alone.command("status", check=False)
+    assert done.returncode == 1 and CONTROL in done.stderr and "lansplice run" in done.stderr
+
+
+def test_status_for_people(spliced, b):
+    shown = spliced.command("status").stdout
+    assert f"{b.wan_ip}:7788" in shown and "direct4" in shown and "br-lan" in shown
+    lines = shown.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("PEER"))
+    column = lines[head].index("STATE")
+    assert lines[head + 1].startswith("b ") and lines[head + 1][column:].startswith("up ")
+
+
+# ---- rights ----
+
+def status_of(daemon):
+    with open(f"/proc/{daemon.process.pid}/status") as status:
+        return dict(line.split(":", 1) for line in status)
+
+
+def test_rights_are_reduced(alone):
+    alone.start()
+    fields = {key: value.strip() for key, value in status_of(alone).items()}
+    net_admin = f"{1 << 12:016x}"
+    assert fields["CapEff"] == fields["CapPrm"] == fields["CapBnd"] == net_admin
+    assert int(fields["CapInh"], 16) == int(fields["CapAmb"], 16) == 0
+    assert fields["NoNewPrivs"] == "1"
+    with open(f"/proc/{alone.process.pid}/limits") as limits:
+        core = next(line for line in limits if line.startswith("Max core"))
+    assert core.split()[4:6] == ["0", "0"]
+
+
+def test_threads_have_no_more_rights(alone):
+    """The resolver's threads began after the reduction."""
+    alone.peers["far"] = {"public_key": spliced_key(), "endpoint": "name.invalid:7788"}
+    alone.start()
+    tasks = f"/proc/{alone.process.pid}/task"
+    wait_for(lambda: len(os.listdir(tasks)) > 1, 5, "a thread that resolves")
+    for task in os.listdir(tasks):
+        with open(f"{tasks}/{task}/status") as status:
+            assert f"CapEff:\t{1 << 12:016x}" in status.read()
+
+
+def test_ends_at_once_while_names_resolve(alone, a):
+    """DNS that never answers must not hold up the end."""
+    alone.peers["far"] = {"public_key": spliced_key(), "endpoint": "name.example:7788"}
+    a.router.run("mkdir -p /run/etc && cp /etc/nsswitch.conf /run/etc/ 2>/dev/null || true")
+    a.router.run(f"""
+        echo 'nameserver 192.0.2.{16 * a.number + 1}' >/run/resolv.conf
+        mount --bind /run/resolv.conf /etc/resolv.conf""")
+    a.rule("udp dport 53 drop", "output")
+    a.isp.run("nft 'add chain inet rules input { type filter hook input priority 0; }'; "
+              "nft add rule inet rules input udp dport 53 drop")
+    alone.start()
+    time.sleep(0.3)
+    begin = time.monotonic()
+    assert alone.process.kill(signal.SIGTERM) == 0
+    assert time.monotonic() - begin < 2
+    assert TAP not in links(a.router)
+
+
+# ---- what is kept ----
+
+def test_endpoint_is_kept(lab, a, b):
+    """The end that was never told where its peer is can call it after a restart."""
+    lab.introduce(a, b, both=False)
+    a.lansplice.start()
+    b.lansplice.start()
+    b.lansplice.wait_up()
+    kept = b.lansplice.folder / "state/endpoints"
+    wait_for(lambda: kept.exists() and a.wan_ip in kept.read_text(), 3, "the endpoint on disk")
+    b.lansplice.kill()
+    a.lansplice.stop()
+    a.lansplice.peers["b"]["endpoint"] = None
+    (a.lansplice.folder / "state/endpoints").unlink()
+    a.lansplice.start()
+    b.lansplice.restart()
+    b.lansplice.wait_up()
+    a.lansplice.wait_up()
