@@ -65,6 +65,7 @@ START_TEST(never_overflows)
     memset(ones, 0xff, sizeof ones);
     ck_assert_uint_eq(checksum_finish(checksum_add(0, ones, sizeof ones)), 0);
     ck_assert_uint_eq(checksum_finish(checksum_add(0xffffffff, ones, sizeof ones)), 0);
+    ck_assert_uint_eq(checksum_finish(checksum_add(1, ones, 8)), 0xfffe); /* carries twice */
     ck_assert_uint_eq(checksum_finish(checksum_add(0xffff0001, ones, sizeof ones - 1)), 0x00fe);
 }
 END_TEST
@@ -176,7 +177,10 @@ START_TEST(heeds_the_length_of_udp)
     store_be16(udp + 4, 7); /* shorter than its header */
     ck_assert_uint_eq(checksum_transport(&p), 0);
     store_be16(udp + 4, 500); /* longer than the packet: no further than that */
-    ck_assert_uint_ne(checksum_transport(&p), 0);
+    store_be16(udp + 6, 0);
+    uint16_t sum = frame_pseudo_sum(&spec.ip_source, &spec.ip_destination, 17, 8 + 6);
+    memset(frame + bytes, 0x5a, 500);
+    ck_assert_uint_eq(checksum_transport(&p), (uint16_t)~frame_sum(sum, udp, 8 + 6));
 }
 END_TEST
 

@@ -182,7 +182,7 @@ START_TEST(walks_the_options_exactly)
         {"behind SACK permitted", CHAIN(4, 2, 2, 4, 5, 0xb4, 0, 0), 4},
         {"last octets", CHAIN(1, 1, 1, 1, 2, 4, 5, 0xb4), 6},
         {"the first of two", CHAIN(2, 4, 5, 0xb4, 2, 4, 5, 0xb4), 2},
-        {"behind the end", CHAIN(0, 2, 4, 5, 0xb4, 0, 0, 0), 0},
+        {"behind the end", CHAIN(0, 2, 2, 4, 5, 0xb4, 0, 0), 0},
         {"inside another", CHAIN(253, 8, 2, 4, 5, 0xb4, 0, 0), 0},
         {"no option", CHAIN(4, 2, 1, 1), 0},
         {"length 3", CHAIN(2, 3, 5, 0xb4), 0},

@@ -13,7 +13,7 @@
 static const uint8_t ROUTER_ALERT_V4[4] = {148, 4, 0, 0};
 static const uint8_t RECORD_ROUTE_V4[8] = {7, 7, 4, 0, 0, 0, 0, 0};
 static const uint8_t LATE_ALERT_V4[8] = {1, 1, 7, 2, 148, 4, 0, 0};
-static const uint8_t ALERT_BEHIND_END_V4[8] = {0, 148, 4, 0, 0, 0, 0, 0};
+static const uint8_t ALERT_BEHIND_END_V4[8] = {0, 2, 148, 4, 0, 0, 0, 0};
 static const uint8_t ALERT_INSIDE_V4[8] = {7, 7, 148, 4, 0, 0, 0, 0}; /* data, not an option */
 static const uint8_t ZERO_LENGTH_V4[8] = {7, 0, 148, 4, 0, 0, 0, 0};
 
@@ -222,6 +222,7 @@ START_TEST(walks_ipv4)
         {"short first", NULL, 0, 0x2000, 17, 7, {PACKET_IPV4, 0, 0, 1, 0, 17, 0}},
         {"middle", NULL, 0, 0x2001, 17, 8, {PACKET_IPV4, 0, 0, 1, 1, 17, 0}},
         {"last", NULL, 0, 0x1fff, 17, 8, {PACKET_IPV4, 0, 0, 1, 1, 17, 0}},
+        {"half way", NULL, 0, 0x1000, 17, 8, {PACKET_IPV4, 0, 0, 1, 1, 17, 0}},
         {"icmp", NULL, 0, 0, 1, 4, {PACKET_IPV4, 0, 0, 0, 0, 1, 20}},
         {"short icmp", NULL, 0, 0, 1, 3, {PACKET_IPV4, 1, 0, 0, 0, 1, 0}},
         {"igmp", WHOLE(ROUTER_ALERT_V4), 0, 2, 8, {PACKET_IPV4, 0, 1, 0, 0, 2, 24}},
@@ -358,7 +359,7 @@ START_TEST(walks_ipv6)
         {"alert kept", 0, CHAIN(ALERT8(0), EXT8(17)), 17, {PACKET_IPV6, 0, 1, 0, 0, 17, 56}},
         {"alert behind pad1",
          0,
-         CHAIN(17, 0, 0, 0, 5, 2, 0, 0),
+         CHAIN(17, 0, 0, 5, 2, 0, 0, 0),
          17,
          {PACKET_IPV6, 0, 1, 0, 0, 17, 48}},
         {"5 is data", 0, CHAIN(17, 0, 30, 4, 5, 2, 0, 0), 17, {PACKET_IPV6, 0, 0, 0, 0, 17, 48}},
