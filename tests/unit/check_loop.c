@@ -191,7 +191,7 @@ START_TEST(believes_only_its_own_fresh_probes)
     const struct forged_row *row = &FORGED[_i];
     struct loop l;
     struct loop_event event;
-    uint8_t frame[LOOP_PROBE_BYTES], other[LOOP_PROBE_BYTES];
+    uint8_t frame[LOOP_PROBE_BYTES] = {0}, other[LOOP_PROBE_BYTES] = {0};
 
     init(&l, ME, false, START_US);
     for (unsigned i = 0; i < 4; i++) { /* so that a flipped nonce is that of a round, too */
