@@ -109,7 +109,8 @@ static int take_option(struct parsed *parsed, int option, char **argv)
     case OPTION_NAME:
         parsed->given |= TAKES_NAME;
         parsed->options.name = optarg;
-        return 0;
+        /* A name may begin with '-', but who types one meant an option. */
+        return optarg[0] == '-' ? usage_error("option needs a value", "--name") : 0;
     case OPTION_ENDPOINT:
         parsed->given |= TAKES_ENDPOINT;
         return take_endpoint(&parsed->options, optarg);

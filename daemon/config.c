@@ -242,6 +242,7 @@ static bool check_peer(const struct loader *loader, size_t n)
 {
     const struct config *config = loader->config;
     const struct config_peer *peer = &config->peer[n];
+    const struct config_peer *same = config_find_key(config, peer->public_key);
     uint8_t shared[32];
     bool usable;
 
@@ -250,9 +251,13 @@ static bool check_peer(const struct loader *loader, size_t n)
     if (memcmp(peer->public_key, config->public_key, PUBLIC_KEY_BYTES) == 0)
         return fail_peer(loader, peer, "a peer with our own key",
                          "public-key must be the other home's");
-    if (config_find_key(config, peer->public_key) != peer)
-        return fail_peer(loader, peer, "two peers of one key",
-                         "another peer has this public-key: remove one");
+    if (same != peer) {
+        error_set(
+            loader->error, EXIT_USAGE,
+            "two peers of one key: %s:%d: [peer %s]: [peer %s] has this public-key: remove one",
+            peer->file, peer->line, peer->name, same->name);
+        return false;
+    }
     usable = crypto_scalarmult(shared, config->private_key, peer->public_key) == 0;
     sodium_memzero(shared, sizeof shared);
     return usable || fail_peer(loader, peer, "unusable key",

@@ -13,11 +13,17 @@
 
 enum { NAME_SIZE = 128 };
 
+static const char *remedy(int code)
+{
+    return code == EACCES || code == EPERM ? ": run it as root, or as the files' owner" : "";
+}
+
 static void explain(struct error *error, const char *what, const char *directory, const char *name)
 {
     int code = errno;
 
-    error_set(error, EXIT_FAILED, "cannot %s: %s/%s: %s", what, directory, name, strerror(code));
+    error_set(error, EXIT_FAILED, "cannot %s: %s/%s: %s%s", what, directory, name, strerror(code),
+              remedy(code));
     errno = code;
 }
 
@@ -191,7 +197,8 @@ bool files_make_directory(const char *path, struct error *error)
 {
     if (mkdir(path, 0700) == 0 ? chmod(path, 0700) == 0 && sync_parent(path) : errno == EEXIST)
         return true;
-    error_set(error, EXIT_FAILED, "cannot make the folder: %s: %s", path, strerror(errno));
+    error_set(error, EXIT_FAILED, "cannot make the folder: %s: %s%s", path, strerror(errno),
+              remedy(errno));
     return false;
 }
 

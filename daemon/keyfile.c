@@ -40,7 +40,7 @@ static const char *file_problem(const struct stat *status)
     if (status->st_uid != 0 && status->st_uid != geteuid())
         return "belongs to another user: chown it to root";
     if (status->st_mode & 077)
-        return "can be read by others: chmod 600 it";
+        return "can be read by others: its mode must be 0600: chmod 600 it";
     return NULL;
 }
 

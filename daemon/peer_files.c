@@ -10,6 +10,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FILE_NAME_SIZE = SITE_NAME_MAX + 8, CONF_SIZE = 2048 };
 
@@ -66,21 +67,35 @@ bool peer_files_write_conf(const struct config *config, const char *name,
     return files_write(directory, file, text, used, 0600, error);
 }
 
+/* Return: false when the path does not fit. */
+static bool conf_path(const struct config *config, const char *name, char out[CONFIG_PATH_SIZE])
+{
+    char file[FILE_NAME_SIZE + 8];
+
+    snprintf(file, sizeof file, "peers.d/%s.conf", name);
+    return files_join_path(out, CONFIG_PATH_SIZE, config->directory, file);
+}
+
+bool peer_files_exist(const struct config *config, const char *name)
+{
+    char path[CONFIG_PATH_SIZE];
+
+    return site_name_valid(name) && conf_path(config, name, path) && access(path, F_OK) == 0;
+}
+
 bool peer_files_check(const struct config *config, const char *name,
                       const uint8_t key[PUBLIC_KEY_BYTES], struct error *error)
 {
     const struct config_peer *same_name = config_find_peer(config, name);
     const struct config_peer *same_key = config_find_key(config, key);
-    char ours[CONFIG_PATH_SIZE], file[FILE_NAME_SIZE + 8];
+    char ours[CONFIG_PATH_SIZE];
 
-    snprintf(file, sizeof file, "peers.d/%s.conf", name);
     if (memcmp(key, config->public_key, PUBLIC_KEY_BYTES) == 0)
         error_set(error, EXIT_FAILED, "a peer with our own key: %s: each home needs its own", name);
     else if (same_key && same_key != same_name)
         error_set(error, EXIT_FAILED, "the key of %s is a peer already: %s:%d: [peer %s]", name,
                   same_key->file, same_key->line, same_key->name);
-    else if (same_name && !(files_join_path(ours, sizeof ours, config->directory, file) &&
-                            strcmp(ours, same_name->file) == 0))
+    else if (same_name && !(conf_path(config, name, ours) && strcmp(ours, same_name->file) == 0))
         error_set(error, EXIT_FAILED, "the peer stands in the configuration: %s:%d: [peer %s]",
                   same_name->file, same_name->line, name);
     else

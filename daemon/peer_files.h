@@ -20,6 +20,9 @@ bool peer_files_write_conf(const struct config *config, const char *name,
                            const char (*endpoints)[CONFIG_ENDPOINT_SIZE], size_t count,
                            struct error *error);
 
+/** peer_files_exist() - whether there is a peers.d/NAME.conf on the disk now */
+bool peer_files_exist(const struct config *config, const char *name);
+
 /**
  * peer_files_check() - may a peer of that name and key be written
  * @config: loaded from disk just now

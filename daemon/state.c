@@ -59,6 +59,30 @@ static bool parse_order(const char *text, uint64_t *order)
            *order < UINT64_MAX - STATE_ORDER_STEP;
 }
 
+/* A folder without anything in it: a site set up by hand that has never run. */
+static bool is_empty(const char *directory)
+{
+    struct dirent **entries;
+    int count = scandir(directory, &entries, NULL, NULL);
+
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    if (count >= 0)
+        free(entries);
+    return count <= 2; /* . and .. */
+}
+
+/* Where to begin when the counter is lost: the clock, in seconds, is ahead of it, as a reservation
+ * is made less than once a second. Unless the clock is wrong, which a new site need not fear. */
+static uint64_t order_by_clock(const char *directory, bool found)
+{
+    if (!is_empty(directory))
+        log_warn("the order counter is %s: %s/order: beginning at the clock: should peers not "
+                 "answer, check that the clock is right",
+                 found ? "damaged" : "missing", directory);
+    return (unix_ms() / 1000) << 20;
+}
+
 bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
                          struct error *error)
 {
@@ -68,12 +92,8 @@ bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
 
     if (!files_read(directory, "order", text, sizeof text, &found, error))
         return false;
-    if (!found || !parse_order(text, next)) {
-        *next = (unix_ms() / 1000) << 20;
-        log_warn("the order counter is %s: %s/order: beginning at the clock: should peers not "
-                 "answer, check that the clock is right",
-                 found ? "damaged" : "missing", directory);
-    }
+    if (!found || !parse_order(text, next))
+        *next = order_by_clock(directory, found);
     *limit = *next + STATE_ORDER_STEP;
     bytes = snprintf(text, sizeof text, "%" PRIu64 "\n", *limit);
     return files_write(directory, "order", text, (size_t)bytes, 0600, error);
@@ -213,6 +233,9 @@ static bool load_invite(const struct config *config, const char *name, struct pe
     uint64_t left_ms;
     bool found;
 
+    /* Written since @config was loaded: the peer is the next load's. */
+    if (peer_files_exist(config, name))
+        return true;
     if (!state_load_token(config, STATE_INVITE, name, &token, &found, error))
         return false;
     left_ms = remaining_ms(config, &token);

@@ -46,8 +46,8 @@ bool state_directory(const struct config *config, char out[CONFIG_PATH_SIZE], st
  * @next, @limit: the numbers from @next up to, not including, @limit may be used
  *
  * The file is advanced before the numbers are handed out, so that a crash skips some and never
- * repeats one. A missing file is warned of and begins at the wall clock: higher than any number
- * used before it was lost, unless the clock is wrong.
+ * repeats one. A missing file begins at the wall clock: higher than any number used before it was
+ * lost, unless the clock is wrong; that is warned of, except in a state folder that is empty.
  */
 bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
                          struct error *error);
