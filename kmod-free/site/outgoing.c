@@ -85,9 +85,9 @@ static struct packer *peer_packer(struct site *site, struct peer *peer, size_t b
     return &peer->packer;
 }
 
-static void send_in_pieces(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
+static void send_in_pieces(struct site *site, struct peer *peer, unsigned pieces,
+                           const uint8_t *frame, size_t bytes)
 {
-    unsigned pieces = fragment_plan(bytes, peer_payload_bytes(site, peer));
     uint16_t id = peer->fragment_id++;
     size_t offset = 0;
 
@@ -102,14 +102,17 @@ static void send_in_pieces(struct site *site, struct peer *peer, const uint8_t *
 
 void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
 {
-    if (bytes > REASSEMBLY_FRAME_MAX_BYTES) {
-        site->counters.too_large++;
-        return;
-    }
-    if (bytes + CHUNK_HEADER_BYTES > peer_payload_bytes(site, peer))
-        send_in_pieces(site, peer, frame, bytes);
-    else
+    uint16_t room = peer_payload_bytes(site, peer);
+    if (bytes <= chunk_body_max(room)) {
         packer_add(peer_packer(site, peer, bytes), CHUNK_FRAME, false, frame, bytes);
+    } else {
+        unsigned pieces = fragment_plan(bytes, room);
+        if (pieces == 0) {
+            site->counters.too_large++;
+            return;
+        }
+        send_in_pieces(site, peer, pieces, frame, bytes);
+    }
     peer->tx_frames++;
 }
 
