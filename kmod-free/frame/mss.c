@@ -69,7 +69,7 @@ bool mss_clamp(struct packet *p, uint16_t ip_packet_max_bytes)
     uint8_t *tcp = p->frame + p->transport_offset;
     if (!(tcp[TCP_FLAGS_OFFSET] & TCP_SYN))
         return false;
-    size_t at = find_mss(tcp, 4u * (tcp[12] >> 4)), budget = header_budget_bytes(p);
+    size_t at = find_mss(tcp, (size_t)4 * (tcp[12] >> 4)), budget = header_budget_bytes(p);
     if (at == 0 || ip_packet_max_bytes <= budget)
         return false;
     size_t mss = ip_packet_max_bytes - budget;

@@ -53,7 +53,7 @@ static size_t transport_header_bytes(uint8_t protocol, struct cursor c)
     case IP_PROTOCOL_TCP:
         if (cursor_left(&c) < TCP_MIN_HEADER_BYTES)
             return TCP_MIN_HEADER_BYTES;
-        tcp_bytes = 4u * (c.at[12] >> 4);
+        tcp_bytes = (size_t)4 * (c.at[12] >> 4);
         return tcp_bytes < TCP_MIN_HEADER_BYTES ? SIZE_MAX : tcp_bytes;
     case IP_PROTOCOL_ICMP:
     case IP_PROTOCOL_ICMPV6:
@@ -102,7 +102,7 @@ static bool parse_ipv4(struct packet *p, struct cursor c)
     const uint8_t *ip;
     if (!cursor_take(&c, IPV4_MIN_HEADER_BYTES, &ip) || ip[0] >> 4 != 4)
         return false;
-    size_t header_bytes = 4u * (ip[0] & 0xf), total_bytes = load_be16(ip + 2);
+    size_t header_bytes = (size_t)4 * (ip[0] & 0xf), total_bytes = load_be16(ip + 2);
     if (header_bytes < IPV4_MIN_HEADER_BYTES || total_bytes < header_bytes ||
         total_bytes - IPV4_MIN_HEADER_BYTES > cursor_left(&c))
         return false;
@@ -155,7 +155,8 @@ static bool pass_extension(struct packet *p, struct cursor *c, uint8_t *next)
         p->later_fragment = (load_be16(header + 2) & 0xfff8) != 0;
         return cursor_skip(c, 8);
     }
-    size_t bytes = type == EXTENSION_AUTHENTICATION ? 4u * (length + 2u) : 8u * (length + 1u);
+    size_t bytes =
+        type == EXTENSION_AUTHENTICATION ? (size_t)4 * (length + 2u) : (size_t)8 * (length + 1u);
     if (cursor_left(c) < bytes)
         return false;
     if (type == EXTENSION_HOP_BY_HOP && !p->router_alert)

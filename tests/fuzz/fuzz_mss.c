@@ -26,7 +26,7 @@ static bool checksum_good(const struct packet *p)
 static void require_clamp(const struct packet *p, const uint8_t *before, bool good_before)
 {
     size_t tcp = p->transport_offset, checksum = tcp + 16, changed = 0;
-    size_t options_end = tcp + 4u * (p->frame[tcp + 12] >> 4);
+    size_t options_end = tcp + (size_t)4 * (p->frame[tcp + 12] >> 4);
     require(p->protocol == IP_PROTOCOL_TCP && !p->fragment && (p->frame[tcp + 13] & 2) != 0);
     for (size_t i = 0; i < p->frame_bytes; i++) {
         if (p->frame[i] == before[i] || i == checksum || i == checksum + 1)

@@ -29,7 +29,7 @@ static size_t network_bytes(const struct packet *p)
     case PACKET_ARP:
         return 28;
     case PACKET_IPV4:
-        return 4u * (p->frame[p->network_offset] & 0xf);
+        return (size_t)4 * (p->frame[p->network_offset] & 0xf);
     case PACKET_IPV6:
         return 40;
     default:
@@ -43,7 +43,7 @@ static size_t transport_bytes(const struct packet *p)
     case IP_PROTOCOL_UDP:
         return 8;
     case IP_PROTOCOL_TCP:
-        return 4u * (p->frame[p->transport_offset + 12] >> 4);
+        return (size_t)4 * (p->frame[p->transport_offset + 12] >> 4);
     default:
         return 4;
     }

@@ -16,7 +16,7 @@ static void require(bool holds)
 
 static bool header_checksum_good(const uint8_t *ip)
 {
-    return checksum_finish(checksum_add(0, ip, 4u * (ip[0] & 0xf))) == 0;
+    return checksum_finish(checksum_add(0, ip, (size_t)4 * (ip[0] & 0xf))) == 0;
 }
 
 static void require_repair(const struct packet *p, const uint8_t *before,

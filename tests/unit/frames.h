@@ -116,7 +116,7 @@ static inline uint16_t frame_sum(uint16_t sum, const uint8_t *bytes, size_t coun
 /* What is found in a checksum field, left in place, makes the sum 0xffff when it is right. */
 static inline bool frame_ip4_checksum_good(const uint8_t *ip)
 {
-    return frame_sum(0, ip, 4u * (ip[0] & 0xf)) == 0xffff;
+    return frame_sum(0, ip, (size_t)4 * (ip[0] & 0xf)) == 0xffff;
 }
 
 static inline uint16_t frame_pseudo_sum(const struct ip_address *source,
