@@ -42,7 +42,7 @@ struct mac neighbor_link_address(const struct packet *p, size_t fixed_bytes, uin
     if (!cursor_skip(&c, fixed_bytes))
         return otherwise;
     while (cursor_left(&c) >= 8) {
-        size_t option_bytes = 8u * c.at[1];
+        size_t option_bytes = (size_t)c.at[1] * 8;
         if (option_bytes == 0 || !cursor_take(&c, option_bytes, &option))
             break; /* the receiver discards the whole message (RFC 4861 s.4.6) */
         if (option[0] == type)

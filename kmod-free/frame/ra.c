@@ -108,7 +108,7 @@ static size_t copy_options(const struct packet *p, const struct gateway_set *loc
                                   (size_t)p->network_end - p->transport_offset - RA_BYTES);
     while (cursor_left(&c) > 0) {
         const uint8_t *option;
-        size_t option_bytes = cursor_left(&c) < 2 ? 0 : 8u * c.at[1];
+        size_t option_bytes = cursor_left(&c) < 2 ? 0 : (size_t)c.at[1] * 8;
         if (option_bytes == 0 || !cursor_take(&c, option_bytes, &option) ||
             is_gateway_sllao(option, p, local))
             return 0;
@@ -219,7 +219,8 @@ size_t ra_on_link(uint8_t *out, size_t capacity, const struct mac *source,
 {
     const size_t ra_offset = ETHER_HEADER_BYTES + IPV6_HEADER_BYTES;
     const size_t options_offset = ra_offset + RA_BYTES;
-    size_t bytes = options_offset, most = options_offset + RA_ON_LINK_PREFIXES_MAX * PREFIX_BYTES;
+    size_t bytes = options_offset;
+    size_t most = options_offset + (size_t)RA_ON_LINK_PREFIXES_MAX * PREFIX_BYTES;
     if (capacity < most)
         most = capacity;
     for (size_t i = 0; i < count && bytes + PREFIX_BYTES <= most; i++) {
