@@ -141,6 +141,13 @@ int fdb_lookup(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uin
     return e && is_live(e, now_us) ? e->port : -1;
 }
 
+bool fdb_seen_within(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t age_us,
+                     uint64_t now_us)
+{
+    const struct fdb_entry *e = find(f, mac, vlan_id);
+    return e && now_us - e->seen_us <= age_us;
+}
+
 void fdb_forget(struct fdb *f, const struct mac *mac, uint16_t vlan_id)
 {
     struct fdb_entry *e = find(f, mac, vlan_id);

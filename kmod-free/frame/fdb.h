@@ -82,6 +82,10 @@ enum fdb_learned fdb_learn(struct fdb *f, const struct mac *mac, uint16_t vlan_i
 /** fdb_lookup() - The port an address was last seen behind, or -1 when not known (any more) */
 int fdb_lookup(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t now_us);
 
+/** fdb_seen_within() - Whether an address was seen, behind any port, in the last @age_us */
+bool fdb_seen_within(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t age_us,
+                     uint64_t now_us);
+
 /** fdb_forget() - Forget one address; nothing happens when it is not known */
 void fdb_forget(struct fdb *f, const struct mac *mac, uint16_t vlan_id);
 

@@ -130,7 +130,11 @@ bool site_class_passes(struct site *site, struct storm *storm, const struct pack
         site->counters.multicast_filtered++;
         return false;
     }
-    if (!storm_allows(storm, class, packet->frame_bytes, site->now_us)) {
+    bool allowed =
+        class == CLASS_GROUP_OTHER
+            ? storm_allows_group(storm, &packet->ip_destination, packet->frame_bytes, site->now_us)
+            : storm_allows(storm, class, packet->frame_bytes, site->now_us);
+    if (!allowed) {
         site->counters.storm_dropped++;
         return false;
     }

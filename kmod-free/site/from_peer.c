@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define LIVES_HERE_US UINT64_C(10000000)
+
 static bool is_gateway_mac(const struct site *site, const struct mac *mac)
 {
     for (unsigned i = 0; i < site->gateways.count; i++)
@@ -23,13 +25,15 @@ static bool is_gateway_mac(const struct site *site, const struct mac *mac)
     return false;
 }
 
-/* A source that lives here cannot come from a peer: a loop, or somebody pretending. */
+/* A source that lives here cannot come from a peer: a loop, or somebody pretending. It lives here
+ * when it spoke here a moment ago: what a loop echoes comes back at once, and a phone that was
+ * carried to the other home, or whatever a loop that is over made us believe, is soon free. */
 static bool source_is_local(const struct site *site, const struct packet *packet)
 {
     const struct mac *source = &packet->source;
     return mac_equal(source, &site->lan.tap_mac) || mac_equal(source, &site->lan.bridge_mac) ||
            is_gateway_mac(site, source) ||
-           fdb_lookup(&site->local_macs, source, packet->vlan_id, site->now_us) >= 0;
+           fdb_seen_within(&site->local_macs, source, packet->vlan_id, LIVES_HERE_US, site->now_us);
 }
 
 static bool neighbor_rules_block(struct site *site, struct peer *peer, const struct packet *packet)
@@ -61,9 +65,11 @@ static bool learn_remote(struct site *site, struct peer *peer, const struct pack
         return false;
     case FDB_MOVED:
         site_note_flap(site, &packet->source);
-        return true;
-    case FDB_KNOWN:
+        break;
     case FDB_NEW:
+        fdb_forget(&site->local_macs, &packet->source, packet->vlan_id);
+        break;
+    case FDB_KNOWN:
         break;
     }
     return true;
@@ -89,6 +95,14 @@ static void forward_to_other_peers(struct site *site, const struct peer *from,
     for_each_peer(site, peer) if (peer != from) site_forward_to_peer(site, peer, packet);
 }
 
+static void deliver_to_lan(struct site *site, struct peer *from, struct packet *packet)
+{
+    if (mss_clamp(packet, peer_ip_packet_bytes(site, from, packet)))
+        site->counters.mss_clamped++;
+    site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+}
+
+/* While its port is shut a hub goes on between its peers, who may know each other no other way. */
 static void deliver(struct site *site, struct peer *from, struct packet *packet)
 {
     int port = -1;
@@ -100,12 +114,12 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
             site_forward_to_peer(site, &site->peer[port], packet);
         return;
     }
-    if (site->config.hub &&
-        fdb_lookup(&site->local_macs, &packet->destination, packet->vlan_id, site->now_us) < 0)
+    bool shut = loop_site_shut(&site->loop);
+    if (site->config.hub && (shut || fdb_lookup(&site->local_macs, &packet->destination,
+                                                packet->vlan_id, site->now_us) < 0))
         forward_to_other_peers(site, from, packet);
-    if (mss_clamp(packet, peer_ip_packet_bytes(site, from, packet)))
-        site->counters.mss_clamped++;
-    site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+    if (!shut)
+        deliver_to_lan(site, from, packet);
 }
 
 static bool take_router_advertisement(struct site *site, struct packet *packet, uint8_t *scratch,
@@ -130,11 +144,12 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
         site_receive_probe_frame(site, &packet, peer);
         return;
     }
-    if (loop_site_shut(&site->loop) || loop_peer_shut(&site->loop, peer_number(site, peer))) {
+    bool port_shut = loop_site_shut(&site->loop);
+    if ((port_shut && !site->config.hub) || loop_peer_shut(&site->loop, peer_number(site, peer))) {
         site->counters.loop_stopped++;
         return;
     }
-    if (source_is_local(site, &packet)) {
+    if (!port_shut && source_is_local(site, &packet)) {
         site->counters.guard_source++;
         site_note_flap(site, &packet.source);
         return;

@@ -70,6 +70,8 @@ void site_loop_tick(struct site *site)
         loop_tick(&site->loop, site->now_us, &event);
         if (event.kind == LOOP_NONE)
             break;
+        if (event.kind == LOOP_REOPENED && event.port == LAN_PORT)
+            fdb_forget_port(&site->local_macs, 0); /* learned while both homes were one */
         report_loop(site, &event);
     }
     if (!loop_due(&site->loop, site->now_us))

@@ -345,6 +345,26 @@ START_TEST(a_source_that_lives_here_does_not_come_from_there)
 }
 END_TEST
 
+START_TEST(a_phone_carried_to_the_other_home_is_heard_there)
+{
+    struct world w;
+    uint8_t frame[FRAME_BYTES_MAX];
+    begin(&w, NULL);
+    size_t bytes = udp(frame, "192.168.1.30", "224.0.0.251", 5353, 5353, 255);
+    ck_assert(crosses(&w, HOME, frame, bytes));
+    sim_run(&w.sim, 12 * UINT64_C(1000000));
+    ck_assert(crosses(&w, PARENTS, frame, bytes));
+    /* and is spoken to there */
+    struct frame_spec spec = {.destination = frame_mac(9),
+                              .source = frame_mac(7),
+                              .ip_source = frame_ip("192.168.1.20"),
+                              .ip_destination = frame_ip("192.168.1.30"),
+                              .ttl = 64};
+    ck_assert(crosses(&w, HOME, frame, frame_udp(frame, spec, "hello", 5)));
+    sim_end(&w.sim);
+}
+END_TEST
+
 /* ---- router advertisements ---- */
 
 START_TEST(peers_prefixes_are_put_on_the_link)
@@ -378,4 +398,5 @@ SIM_MAIN("crossing", each_word_keeps_its_kind_at_home, either_side_alone_guards,
          foreign_television_stays_at_home, a_lowered_ttl_is_repaired,
          a_syn_is_clamped_to_one_datagram, a_gateway_is_claimed_only_at_its_own_home,
          a_host_keeps_its_address_in_its_own_home, differing_subnets_are_named,
-         a_source_that_lives_here_does_not_come_from_there, peers_prefixes_are_put_on_the_link)
+         a_source_that_lives_here_does_not_come_from_there,
+         a_phone_carried_to_the_other_home_is_heard_there, peers_prefixes_are_put_on_the_link)

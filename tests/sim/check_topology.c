@@ -236,7 +236,36 @@ START_TEST(a_cable_in_a_mesh_with_two_hubs)
 }
 END_TEST
 
+START_TEST(a_hub_whose_port_is_shut_still_serves_its_spokes)
+{
+    /* The hub's LAN is cabled to a spoke's; whichever of the two shuts its port, the other spoke
+     * hears that LAN and its LAN hears the other spoke, once. */
+    for (uint64_t seed = 0; seed < 4 * SEEDS; seed++) {
+        struct world w;
+        begin(&w, seed, 3, 1);
+        join(&w, 0, 1), join(&w, 0, 2);
+        until_up(&w, 0, 1), until_up(&w, 0, 2);
+        sim_cable(&w.sim, 0, 1);
+        sim_run(&w.sim, 15 * SECOND_US);
+        ck_assert(site_port_shut(w.sim.node[0].site) != site_port_shut(w.sim.node[1].site));
+        for (unsigned to = 0; to < 2; to++) {
+            ledger_mark(w.ledger, 2, to), ledger_mark(w.ledger, to, 2);
+        }
+        unsigned before = w.ledger->flow[2][0].repeated;
+        for (unsigned n = 0; n < 3; n++)
+            ledger_send(w.ledger, n, LEDGER_EVERYONE, 100);
+        sim_run(&w.sim, SECOND_US);
+        for (unsigned to = 0; to < 2; to++) {
+            ck_assert_uint_le(ledger_back_after_us(w.ledger, 2, to), SECOND_US);
+            ck_assert_uint_le(ledger_back_after_us(w.ledger, to, 2), SECOND_US);
+        }
+        ck_assert_uint_eq(w.ledger->flow[2][0].repeated, before);
+        end(&w);
+    }
+}
+END_TEST
+
 SIM_MAIN("topology", a_mesh_of_three_delivers_once, a_hub_passes_frames_between_its_spokes,
          without_a_hub_spokes_do_not_hear_each_other, a_cable_beside_the_tunnel_is_cut_and_healed,
          two_hubs_in_a_triangle_are_untangled, a_spoke_of_two_hubs_keeps_one_path,
-         a_cable_in_a_mesh_with_two_hubs)
+         a_cable_in_a_mesh_with_two_hubs, a_hub_whose_port_is_shut_still_serves_its_spokes)
