@@ -149,7 +149,8 @@ bool tap_start(struct tap *tap, struct netlink *netlink, unsigned mtu, struct er
     return code >= 0;
 }
 
-/* Each step for itself: what can be given back is. */
+/* Each step for itself: what can be given back is. The device has no carrier any more, so that
+ * IPv6 does not give it an address the moment it may. */
 static void give_back(const struct tap *tap, struct netlink *netlink)
 {
     const struct link *former = &tap->former;
@@ -174,10 +175,10 @@ void tap_close(struct tap *tap, struct netlink *netlink)
 {
     if (tap->fd < 0)
         return;
-    if (tap->found)
-        give_back(tap, netlink);
     close(tap->fd);
     tap->fd = -1;
+    if (tap->found)
+        give_back(tap, netlink);
 }
 
 int tap_receive(struct tap *tap, tap_receive_fn *receive, void *context)
