@@ -53,7 +53,7 @@ class Home:
         self._plug(self.router, "wan", self.isp, "home", self.line)
         link(self.isp, "core", self.lab.wan, f"to-{self.name}")
         self.router.run(f"""
-            ethtool -K wan tso off gso off tx-udp-segmentation off >/dev/null  # as on a line
+            ethtool -K wan tx off tso off gso off tx-udp-segmentation off >/dev/null  # as on a line
             ip link add br-lan type bridge mcast_snooping 0 forward_delay 0
             ip link set br-lan up
             ip addr add {self.router_ip}/24 dev br-lan
@@ -124,9 +124,16 @@ class Home:
     # What providers do to people.
 
     def nat(self, rule="masquerade"):
-        """The provider translates the home's address from now on; rule is nft's statement."""
-        self.isp.run(["nft", "flush chain ip nat post"])
-        self.isp.run(["nft", f"add rule ip nat post oifname core meta l4proto udp {rule}"])
+        """The provider translates the home's UDP from now on; rule is nft's statement.
+
+        Nobody outside reaches the home unasked any more.
+        """
+        self.isp.run(["nft", f"""
+            flush chain ip nat post
+            add rule ip nat post oifname core meta l4proto udp {rule}
+            add chain ip nat inward {{ type filter hook forward priority 0; }}
+            flush chain ip nat inward
+            add rule ip nat inward iifname core ct state new drop"""])
         self.forget_connections()
 
     def forget_connections(self):

