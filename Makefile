@@ -105,6 +105,7 @@ check-unit check-sim check-lab fuzz lint:
 	$Qscripts/check $(@:check-%=%)
 demo:
 	$Qscripts/install-deps demo
+	$Q$(MAKE) --no-print-directory all CC=gcc B=build/gcc
 	$Qscripts/demo
 
 install: $B/lansplice
