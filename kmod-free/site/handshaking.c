@@ -458,6 +458,7 @@ bool peer_prove_next(struct site *site, struct peer *peer, const struct endpoint
         peer_take_site_info(site, peer, &peer->next_remote);
     if (session->enrolling)
         peer_tell_site(site, peer); /* now that it is proved; for the joiner this is our word */
+    peer_probe(site, peer);         /* so that this end knows the RTT, too */
     return true;
 }
 
