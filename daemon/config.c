@@ -10,6 +10,7 @@
 
 #include "config_file.h"
 #include "config_values.h"
+#include "copy.h"
 #include "files.h"
 
 #include <dirent.h>
@@ -71,7 +72,7 @@ static bool begin_peer(struct loader *loader, int line, const char *name)
     if (config->peer_count == SITE_PEERS_MAX)
         return fail(loader, line, "too many peers", name, "at most 32 fit: remove some");
     memset(peer, 0, sizeof *peer);
-    strcpy(peer->name, name);
+    copy_text(peer->name, sizeof peer->name, name);
     snprintf(peer->file, sizeof peer->file, "%s", loader->file);
     peer->line = line;
     peer->keepalive_s = CONFIG_KEEPALIVE_S;
@@ -273,16 +274,16 @@ static bool set_paths(struct config *config, const char *path, struct error *err
         error_set(error, EXIT_USAGE, "path too long: %.64s...: use a shorter one", path);
         return false;
     }
-    strcpy(config->path, path);
+    copy_text(config->path, sizeof config->path, path);
     snprintf(config->directory, sizeof config->directory, "%.*s", bytes, slash ? path : ".");
     if (!config->directory[0])
-        strcpy(config->directory, "/");
+        copy_text(config->directory, sizeof config->directory, "/");
     return true;
 }
 
 bool config_load(struct config *config, const char *path, struct error *error)
 {
-    struct error unwanted;
+    struct error unwanted = {0};
     struct loader loader = {.config = config, .error = error ? error : &unwanted};
     bool good;
 
@@ -316,7 +317,7 @@ const struct config_peer *config_find_key(const struct config *config,
 void config_to_site(const struct config *config, struct site_config *out)
 {
     memset(out, 0, sizeof *out);
-    strcpy(out->name, config->name);
+    copy_text(out->name, sizeof out->name, config->name);
     memcpy(out->private_key, config->private_key, PUBLIC_KEY_BYTES);
     out->guard = config->guard;
     out->ttl_repair = config->ttl_repair;
@@ -334,7 +335,7 @@ void config_to_site(const struct config *config, struct site_config *out)
 void config_to_peer(const struct config_peer *peer, struct peer_config *out)
 {
     memset(out, 0, sizeof *out);
-    strcpy(out->name, peer->name);
+    copy_text(out->name, sizeof out->name, peer->name);
     out->has_key = true;
     memcpy(out->public_key, peer->public_key, PUBLIC_KEY_BYTES);
     memcpy(out->psk, peer->psk, PSK_BYTES);

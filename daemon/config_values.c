@@ -9,6 +9,7 @@
 #include "config_values.h"
 
 #include "config_options.h"
+#include "copy.h"
 #include "files.h"
 #include "frame/guard.h"
 #include "frame/ttl.h"
@@ -90,7 +91,7 @@ static bool set_name(struct config_target *target, const char *value)
 {
     if (!site_name_valid(value))
         return false;
-    strcpy(target->config->name, value);
+    copy_text(target->config->name, sizeof target->config->name, value);
     return true;
 }
 
@@ -124,7 +125,7 @@ static bool set_bridge(struct config_target *target, const char *value)
 {
     if (value[0] && !interface_name_valid(value))
         return false;
-    strcpy(target->config->bridge, value);
+    copy_text(target->config->bridge, sizeof target->config->bridge, value);
     return true;
 }
 
@@ -132,7 +133,7 @@ static bool set_tap(struct config_target *target, const char *value)
 {
     if (!interface_name_valid(value))
         return false;
-    strcpy(target->config->tap, value);
+    copy_text(target->config->tap, sizeof target->config->tap, value);
     return true;
 }
 
@@ -293,7 +294,7 @@ static bool set_endpoint(struct config_target *target, const char *value)
     if (strlen(value) >= CONFIG_ENDPOINT_SIZE || !endpoint_text_valid(value) ||
         peer->endpoint_count == CONFIG_ENDPOINTS_MAX)
         return false;
-    strcpy(peer->endpoint[peer->endpoint_count++], value);
+    copy_text(peer->endpoint[peer->endpoint_count++], CONFIG_ENDPOINT_SIZE, value);
     return true;
 }
 
@@ -327,8 +328,8 @@ static bool set_token_lifetime(struct config_target *target, const char *value)
 void config_set_defaults(struct config *config)
 {
     config->port = 7788;
-    strcpy(config->tap, "lansplice0");
-    strcpy(config->control, "/run/lansplice.sock");
+    copy_text(config->tap, sizeof config->tap, "lansplice0");
+    copy_text(config->control, sizeof config->control, "/run/lansplice.sock");
     config->ttl_repair = TTL_REPAIR_MDNS | TTL_REPAIR_SSDP;
     config->guard = GUARD_DHCP | GUARD_RA | GUARD_GATEWAY | GUARD_HOSTS | GUARD_QUERIER | GUARD_STP;
     config->ipv6_on_link = true;

@@ -4,6 +4,8 @@
  */
 #include "daemon_client.h"
 
+#include "copy.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -25,7 +27,7 @@ static int connect_to(const char *path)
         errno = ENAMETOOLONG;
         return -1;
     }
-    strcpy(address.sun_path, path);
+    copy_text(address.sun_path, sizeof address.sun_path, path);
     client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (client < 0)
         return -1;

@@ -6,6 +6,7 @@
  * can be run again. A key that is there is used, never replaced: peers know it.
  */
 #include "commands.h"
+#include "copy.h"
 #include "files.h"
 #include "keyfile.h"
 
@@ -49,7 +50,7 @@ static void default_name(char out[SITE_NAME_MAX + 1])
         bytes++;
     }
     if (bytes == 0 || strcmp(out, "localhost") == 0 || strcmp(out, "openwrt") == 0)
-        strcpy(out, "home");
+        copy_text(out, SITE_NAME_MAX + 1, "home");
 }
 
 /* The line of the bridge: of the two names that LAN bridges usually have, the one there is. */
@@ -156,7 +157,7 @@ int command_init(const struct cli_options *options)
         return EXIT_USAGE;
     }
     if (options->name)
-        strcpy(name, options->name);
+        copy_text(name, sizeof name, options->name);
     else
         default_name(name);
     if (lstat(path, &status) == 0)

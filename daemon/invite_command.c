@@ -6,6 +6,7 @@
  * to standard error. What the daemon must know is in state/invites/NAME before the line is shown.
  */
 #include "commands.h"
+#include "copy.h"
 #include "daemon_client.h"
 #include "state.h"
 
@@ -57,9 +58,10 @@ static void make_token(const struct config *config, const struct cli_options *op
     memcpy(token->public_key, config->public_key, PUBLIC_KEY_BYTES);
     randombytes_buf(token->id, sizeof token->id);
     randombytes_buf(token->psk, sizeof token->psk);
-    strcpy(token->name, config->name);
+    copy_text(token->name, sizeof token->name, config->name);
     for (size_t i = 0; i < options->endpoint_count; i++)
-        strcpy(token->endpoint[token->endpoint_count++], options->endpoint[i]);
+        copy_text(token->endpoint[token->endpoint_count++], CONFIG_ENDPOINT_SIZE,
+                  options->endpoint[i]);
 }
 
 static bool store_token(const struct config *config, const char *name, const struct token *token,

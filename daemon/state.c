@@ -4,6 +4,7 @@
  */
 #include "state.h"
 
+#include "copy.h"
 #include "files.h"
 #include "log.h"
 #include "peer_files.h"
@@ -39,7 +40,7 @@ static bool state_path(const struct config *config, const char *sub, char out[CO
         return false;
     }
     if (!sub)
-        strcpy(out, folder);
+        copy_text(out, CONFIG_PATH_SIZE, folder);
     return files_make_directory(folder, error) && (!sub || files_make_directory(out, error));
 }
 
@@ -48,15 +49,25 @@ bool state_directory(const struct config *config, char out[CONFIG_PATH_SIZE], st
     return state_path(config, NULL, out, error);
 }
 
-/* Decimal digits and a line end, nothing else. */
-static bool parse_order(const char *text, uint64_t *order)
+/* Decimal digits, nothing else. */
+static bool parse_decimal(const char *text, uint64_t *out)
 {
     char *end;
 
     errno = 0;
-    *order = strtoull(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && errno == 0 && *end == '\n' && !end[1] &&
-           *order < UINT64_MAX - STATE_ORDER_STEP;
+    *out = strtoull(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && errno == 0 && *end == '\0';
+}
+
+/* A number and a line end, and room for a reservation. */
+static bool parse_order(char *text, uint64_t *order)
+{
+    size_t bytes = strlen(text);
+
+    if (bytes == 0 || text[bytes - 1] != '\n')
+        return false;
+    text[bytes - 1] = '\0';
+    return parse_decimal(text, order) && *order < UINT64_MAX - STATE_ORDER_STEP;
 }
 
 /* A folder without anything in it: a site set up by hand that has never run. */
@@ -141,18 +152,31 @@ static bool parse_hex(const char *text, uint8_t *out, size_t bytes)
     return sodium_hex2bin(out, bytes, text, strlen(text), NULL, &got, NULL) == 0 && got == bytes;
 }
 
-static bool parse_token(const char *text, struct state_token *token)
+/* "label value\n" at *@text, which then goes on behind it. Return: the value, or NULL. */
+static char *next_field(char **text, const char *label)
 {
-    char id[2 * TOKEN_ID_BYTES + 1], psk[2 * PSK_BYTES + 1], key[2 * PUBLIC_KEY_BYTES + 1];
-    int end = -1;
-    bool good;
+    size_t bytes = strlen(label);
+    char *value = *text + bytes + 1, *end;
 
-    good = sscanf(text, "id %32s psk %64s until-ms %" SCNu64 " key %64s%n", id, psk,
-                  &token->until_unix_ms, key, &end) == 4 &&
-           end > 0 && strcmp(text + end, "\n") == 0 && parse_hex(id, token->id, TOKEN_ID_BYTES) &&
-           parse_hex(psk, token->psk, PSK_BYTES);
-    sodium_memzero(psk, sizeof psk);
-    if (!good)
+    if (strncmp(*text, label, bytes) != 0 || (*text)[bytes] != ' ')
+        return NULL;
+    end = strchr(value, '\n');
+    if (!end)
+        return NULL;
+    *end = '\0';
+    *text = end + 1;
+    return value;
+}
+
+static bool parse_token(char *text, struct state_token *token)
+{
+    const char *id = next_field(&text, "id");
+    const char *psk = id ? next_field(&text, "psk") : NULL;
+    const char *until = psk ? next_field(&text, "until-ms") : NULL;
+    const char *key = until ? next_field(&text, "key") : NULL;
+
+    if (!key || *text || !parse_hex(id, token->id, TOKEN_ID_BYTES) ||
+        !parse_hex(psk, token->psk, PSK_BYTES) || !parse_decimal(until, &token->until_unix_ms))
         return false;
     token->bound = strcmp(key, "-") != 0;
     return !token->bound || parse_hex(key, token->key, PUBLIC_KEY_BYTES);
@@ -248,7 +272,7 @@ static bool load_invite(const struct config *config, const char *name, struct pe
         struct peer_config *peer = &out[(*count)++];
 
         memset(peer, 0, sizeof *peer);
-        strcpy(peer->name, name);
+        copy_text(peer->name, sizeof peer->name, name);
         give_token(peer, &token);
         peer->token_until_us = now_us + left_ms * 1000;
         peer->keepalive_us = UINT64_C(1000000) * CONFIG_KEEPALIVE_S;

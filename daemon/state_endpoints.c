@@ -7,6 +7,7 @@
  */
 #include "state.h"
 
+#include "copy.h"
 #include "files.h"
 #include "text.h"
 
@@ -70,7 +71,7 @@ static bool parse_line(char *line, struct state_endpoint *out)
     *blank = '\0';
     if (!site_name_valid(line))
         return false;
-    strcpy(out->peer, line);
+    copy_text(out->peer, sizeof out->peer, line);
     return parse_endpoint(blank + 1, &out->endpoint);
 }
 

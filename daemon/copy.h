@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * copy.h - copy a string into an array, whole or not at all.
+ */
+#ifndef DAEMON_COPY_H
+#define DAEMON_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/** copy_text() - Return: false when @text and its NUL do not fit; @out is then "" */
+static inline bool copy_text(char *out, size_t capacity, const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+
+    if (bytes > capacity) {
+        out[0] = '\0';
+        return false;
+    }
+    memcpy(out, text, bytes);
+    return true;
+}
+
+#endif
