@@ -97,7 +97,7 @@ static void explain(const struct config *config, const char *name, const struct 
                     bool daemon_runs)
 {
     char fingerprint[TOKEN_FINGERPRINT_BYTES], until[16] = "";
-    time_t end = time(NULL) + config->token_lifetime_ms / 1000;
+    time_t end = time(NULL) + (time_t)(config->token_lifetime_ms / 1000);
     struct tm local;
 
     if (localtime_r(&end, &local))
