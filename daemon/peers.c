@@ -121,14 +121,13 @@ static void set_peer(struct daemon *daemon, const struct peer_config *peer)
         resolver_remove_peer(&daemon->resolver, peer->name);
 }
 
+/* The disk knows best which invitations are left, and who has joined since the start. */
 static void on_expiry(uv_timer_t *timer)
 {
-    struct daemon *daemon = timer->data;
     struct error error;
 
-    if (!peers_apply(daemon, &error))
+    if (!peers_reload(timer->data, &error))
         log_warn("%s", error.text);
-    drive_settle(daemon);
 }
 
 /* An invitation that nobody used in time goes, from the core and from the disk. */
