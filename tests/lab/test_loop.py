@@ -67,6 +67,8 @@ def test_second_path_between_two_homes(lab, a, b):
     assert stopped[0].lansplice.is_up(), "the peer is not lost by a loop"
     unplug(a)
     wait_for(lambda: not shut([a, b]), 60, "the port to be opened", every=0.2)
+    for host in (near, far):
+        provoke(host, 1)
     wait_for(lambda: near.ping(far.ip), 5, "a ping through the tunnel again")
 
 
