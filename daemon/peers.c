@@ -12,6 +12,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- endpoints ---- */
 
@@ -122,26 +123,65 @@ static void set_peer(struct daemon *daemon, const struct peer_config *peer)
 }
 
 /* The disk knows best which invitations are left, and who has joined since the start. */
-static void on_expiry(uv_timer_t *timer)
-{
-    struct error error;
+static void on_expiry(uv_timer_t *timer);
 
-    if (!peers_reload(timer->data, &error))
-        log_warn("%s", error.text);
+static uint64_t unix_now_ms(void)
+{
+    struct timespec t = {0};
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
-/* An invitation that nobody used in time goes, from the core and from the disk. */
-static void plan_expiry(struct daemon *daemon, const struct peer_config *peers, size_t count)
+/* Return: milliseconds until the invitation of @name ends, 0 when it has; UINT64_MAX: it is used,
+ * or there is none */
+static uint64_t invitation_left_ms(const struct daemon *daemon, const char *name)
 {
-    uint64_t now_us = clock_now_us(), first_us = UINT64_MAX;
+    struct state_token token;
+    uint64_t now_ms = unix_now_ms(), left_ms = UINT64_MAX;
+    bool found = false;
 
-    for (size_t i = 0; i < count; i++)
-        if (peers[i].has_token && !peers[i].joining && !peers[i].has_key &&
-            peers[i].token_until_us > now_us && peers[i].token_until_us < first_us)
-            first_us = peers[i].token_until_us;
+    if (state_load_token(daemon->config, STATE_INVITE, name, &token, &found, NULL) && found &&
+        !token.bound)
+        left_ms = token.until_unix_ms > now_ms ? token.until_unix_ms - now_ms : 0;
+    sodium_memzero(&token, sizeof token);
+    return left_ms;
+}
+
+static void end_invitation(struct daemon *daemon, const char *name)
+{
+    log_info("the invitation of %s has ended unused: 'lansplice invite %s' makes a new one", name,
+             name);
+    site_remove_peer(daemon->site, name, clock_now_us());
+    state_remove_token(daemon->config, STATE_INVITE, name, NULL);
+}
+
+/* An invitation that nobody used in time goes, from the core and from the disk. Only these are
+ * looked at: what is in the configuration's files may be half written just now. */
+static void expire_invitations(struct daemon *daemon)
+{
+    uint64_t soonest_ms = UINT64_MAX;
+    struct peer_status peer;
+
+    for (size_t i = site_peer_count(daemon->site); i-- > 0;) {
+        site_peer_status(daemon->site, i, clock_now_us(), &peer);
+        uint64_t left_ms = peer.invited ? invitation_left_ms(daemon, peer.name) : UINT64_MAX;
+        if (left_ms == 0)
+            end_invitation(daemon, peer.name);
+        else if (left_ms < soonest_ms)
+            soonest_ms = left_ms;
+    }
     uv_timer_stop(&daemon->expiry_timer);
-    if (first_us != UINT64_MAX)
-        uv_timer_start(&daemon->expiry_timer, on_expiry, (first_us - now_us) / 1000 + 1000, 0);
+    if (soonest_ms != UINT64_MAX)
+        uv_timer_start(&daemon->expiry_timer, on_expiry, soonest_ms + 1, 0);
+}
+
+static void on_expiry(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+
+    expire_invitations(daemon);
+    drive_settle(daemon);
 }
 
 static void apply_loaded(struct daemon *daemon, const struct peer_config *peers, size_t count)
@@ -149,7 +189,7 @@ static void apply_loaded(struct daemon *daemon, const struct peer_config *peers,
     remove_unlisted(daemon, peers, count);
     for (size_t i = 0; i < count; i++)
         set_peer(daemon, &peers[i]);
-    plan_expiry(daemon, peers, count);
+    expire_invitations(daemon);
 }
 
 bool peers_apply(struct daemon *daemon, struct error *error)
