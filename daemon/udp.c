@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    BATCH = 64,
+    BATCH = 32,
     DATAGRAM_MAX_BYTES = 9216, /* more than OUTER_PACKET_MAX_BYTES ever fills */
     SOCKET_BUFFER_BYTES = 4 << 20,
 };

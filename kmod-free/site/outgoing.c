@@ -69,8 +69,10 @@ static void batch_begin(struct site *site, struct peer *peer)
 {
     if (site->batch_count == BATCH_DATAGRAMS)
         batch_release(site);
-    peer->packing = &site->batch[site->batch_count++];
+    size_t at = site->batch_count++;
+    peer->packing = &site->batch[at];
     peer->packing->bytes = 0;
+    peer->packing->data = site->batch_bytes + at * site->config.outer_packet_bytes;
     packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES,
                 peer_payload_bytes(site, peer));
 }

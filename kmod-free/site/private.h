@@ -48,8 +48,8 @@ enum {
 /* A datagram being packed, or sealed and waiting for site_flush(). */
 struct batch_slot {
     struct endpoint to;
-    size_t bytes; /* 0 while it is being packed */
-    uint8_t data[OUTER_PACKET_MAX_BYTES];
+    size_t bytes;  /* 0 while it is being packed */
+    uint8_t *data; /* in site->batch_bytes */
 };
 
 struct peer {
@@ -87,13 +87,14 @@ struct peer {
     struct packer packer;
     uint16_t fragment_id;
     struct storm storm_from_peer;
-    struct reassembly reassembly;
 
     int64_t srtt_us; /* negative: not measured */
     bool handshaked;
     uint64_t handshake_us; /* when the last one finished */
     uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes;
     uint64_t lost_before; /* in sessions that ended */
+
+    struct reassembly reassembly; /* last: peer_clear() */
 };
 
 struct clash_entry {
@@ -133,6 +134,8 @@ struct site {
     struct peer peer[SITE_PEERS_MAX];
     /* Filled in order, so that each peer's datagrams leave in the order of their counters. */
     struct batch_slot batch[BATCH_DATAGRAMS];
+    /* One after the other, as large as datagrams are now: few pages are ever touched. */
+    uint8_t batch_bytes[BATCH_DATAGRAMS * OUTER_PACKET_MAX_BYTES];
     size_t batch_count;
     struct clash_entry clash[SITE_CLASHES_MAX];
     struct site_counters counters;

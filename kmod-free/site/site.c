@@ -171,9 +171,18 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     return true;
 }
 
+/* All but the reassembly, which is large, mostly never touched, and holds no key. */
+static void peer_clear(struct peer *peer)
+{
+    sodium_memzero(peer, offsetof(struct peer, reassembly));
+    reassembly_reset(&peer->reassembly);
+}
+
 void site_wipe(struct site *site)
 {
-    sodium_memzero(site, sizeof *site);
+    /* Not the whole of it: that would make all of the sparse memory resident, to be zeroed. */
+    for_each_peer(site, peer) peer_clear(peer);
+    sodium_memzero(site, offsetof(struct site, peer));
 }
 
 void site_close(struct site *site, uint64_t now_us)
@@ -194,7 +203,7 @@ void site_reserve_order(struct site *site, uint64_t limit)
 
 static void peer_begin(struct site *site, struct peer *peer, const struct peer_config *config)
 {
-    memset(peer, 0, sizeof *peer);
+    peer_clear(peer);
     peer->used = true;
     peer->config = *config;
     peer->srtt_us = NOT_MEASURED;
@@ -203,7 +212,6 @@ static void peer_begin(struct site *site, struct peer *peer, const struct peer_c
     liveness_init(&peer->liveness, config->keepalive_us, site->config.timers.rekey_after_us,
                   site->config.timers.reject_after_us);
     storm_init(&peer->storm_from_peer, site->now_us);
-    reassembly_reset(&peer->reassembly);
 }
 
 static bool same_identity(const struct peer_config *a, const struct peer_config *b)
@@ -246,7 +254,7 @@ void site_remove_peer(struct site *site, const char *name, uint64_t now_us)
     for (struct clash_entry *e = site->clash; e < site->clash + SITE_CLASHES_MAX; e++)
         if (strcmp(e->clash.peer, name) == 0)
             e->used = false;
-    sodium_memzero(peer, sizeof *peer);
+    peer_clear(peer);
     site_announce_changed(site);
 }
 

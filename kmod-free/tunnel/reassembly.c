@@ -10,7 +10,8 @@ void reassembly_reset(struct reassembly *r)
 {
     r->completed = r->expired = r->discarded = 0;
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
-        r->slot[i].state = REASSEMBLY_FREE;
+        if (r->slot[i].state != REASSEMBLY_FREE) /* a slot never used stays untouched memory */
+            r->slot[i].state = REASSEMBLY_FREE;
 }
 
 static void give_up(struct reassembly *r, struct reassembly_slot *slot)
