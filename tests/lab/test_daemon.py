@@ -530,3 +530,20 @@ def test_endpoint_is_kept(lab, a, b):
     b.lansplice.restart()
     b.lansplice.wait_up()
     a.lansplice.wait_up()
+
+
+def test_invitation_ends_unused(lab, a, b):
+    """It alone goes; who has joined meanwhile stays, though the files of the start knew nobody."""
+    inviter, joiner = lab.daemon(a), lab.daemon(b)
+    inviter.test["token_lifetime_ms"] = 4000
+    inviter.start()
+    joiner.start()
+    token = inviter.command("invite", "b", "--endpoint", a.endpoint()).stdout
+    inviter.command("invite", "nobody")
+    joiner.command("join", "-", input=token)
+    inviter.wait_up("b", seconds=3)
+    assert inviter.peer("nobody")["invited"]
+    wait_for(lambda: not inviter.peer("nobody"), 8, "the invitation to end")
+    assert not (inviter.folder / "state/invites/nobody").exists()
+    assert "ended unused" in inviter.log()
+    assert inviter.is_up("b")
