@@ -125,7 +125,7 @@ static bool may_try(struct network *network)
         schedule(network, (network->next_try_us - now_us) / 1000 + 1);
         return false;
     }
-    network->next_try_us = now_us + RETRY_MS * 1000u;
+    network->next_try_us = now_us + RETRY_MS * UINT64_C(1000);
     return true;
 }
 

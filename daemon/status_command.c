@@ -286,12 +286,12 @@ int command_status(const char *config_path, bool json, bool watch)
     }
     memcpy(path, config->control, sizeof path);
     config_free(config);
-    int code = show(path, json);
-    while (watch) {
-        sleep(1);
+    if (!watch)
+        return show(path, json);
+    for (;;) {
         if (isatty(STDOUT_FILENO))
             printf("\033[H\033[2J");
-        code = show(path, json);
+        show(path, json);
+        sleep(1);
     }
-    return code;
 }

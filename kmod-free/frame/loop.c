@@ -183,9 +183,10 @@ void loop_tick(struct loop *l, uint64_t now_us, struct loop_event *event)
         *event = (struct loop_event){.kind = LOOP_REOPENED, .port = LOOP_LAN, .shut_here = true};
         return;
     }
-    for (uint16_t i = 0; i < LOOP_PEERS_MAX; i++)
+    for (size_t i = 0; i < LOOP_PEERS_MAX; i++)
         if (shut_reopen(&l->link[i].shut, now_us)) {
-            *event = (struct loop_event){.kind = LOOP_REOPENED, .port = i, .shut_here = true};
+            *event =
+                (struct loop_event){.kind = LOOP_REOPENED, .port = (uint16_t)i, .shut_here = true};
             return;
         }
 }
@@ -249,12 +250,12 @@ bool loop_is_probe(const struct packet *p)
 
 static const uint8_t *stamp_at(const uint8_t *frame, unsigned n)
 {
-    return frame + AT_STAMPS + n * LOOP_STAMP_BYTES;
+    return frame + AT_STAMPS + (size_t)n * LOOP_STAMP_BYTES;
 }
 
 static void add_stamp(const struct loop *l, uint8_t *frame, unsigned stamp)
 {
-    uint8_t *at = frame + AT_STAMPS + frame[AT_COUNT] * LOOP_STAMP_BYTES;
+    uint8_t *at = frame + AT_STAMPS + (size_t)frame[AT_COUNT] * LOOP_STAMP_BYTES;
     memcpy(at, l->id, LOOP_ID_BYTES);
     at[LOOP_ID_BYTES] = (uint8_t)stamp;
     frame[AT_COUNT]++;

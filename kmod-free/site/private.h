@@ -142,9 +142,11 @@ struct site {
 };
 
 /* Each peer that is configured. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name being declared cannot stand in brackets */
 #define for_each_peer(site, p)                                                                     \
     for (struct peer *p = (site)->peer; p < (site)->peer + SITE_PEERS_MAX; p++)                    \
         if (p->used)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline uint16_t peer_number(const struct site *site, const struct peer *peer)
 {
