@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Datagrams that are replayed, cut, changed or made up; each is counted, and nothing else happens."""
+"""Datagrams replayed, cut, changed or made up: each is counted, and nothing else happens."""
 import contextlib
 import re
 import time

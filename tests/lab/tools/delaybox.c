@@ -94,6 +94,7 @@ static struct relay_frame *heap_pop(struct line *line)
     size_t at = 0;
 
     line->heap[0] = line->heap[--line->count];
+    line->heap[line->count].frame = NULL;
     for (;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < line->count; child++)

@@ -18,6 +18,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/ether.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,20 +102,17 @@ static void make_frame(uint8_t *frame, const struct target *to, uint32_t number)
 static void parse_target(struct target *to, char **argv)
 {
     uint8_t public_key[PUBLIC_KEY_BYTES];
-    unsigned mac[6];
+    const struct ether_addr *mac = ether_aton(argv[0]);
     size_t bytes;
 
-    if (sscanf(argv[0], "%x:%x:%x:%x:%x:%x", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-               &mac[5]) != 6 ||
-        inet_pton(AF_INET, argv[1], &to->ip) != 1 ||
+    if (!mac || inet_pton(AF_INET, argv[1], &to->ip) != 1 ||
         sodium_base642bin(public_key, sizeof public_key, argv[3], strlen(argv[3]), NULL, &bytes,
                           NULL, sodium_base64_VARIANT_ORIGINAL) ||
         bytes != sizeof public_key) {
         fputs("flood: bad MAC, address or key\n", stderr);
         exit(2);
     }
-    for (int i = 0; i < 6; i++)
-        to->mac[i] = (uint8_t)mac[i];
+    memcpy(to->mac, mac, sizeof to->mac);
     to->port = (uint16_t)strtoul(argv[2], NULL, 10);
     cookie_key_derive(&to->key, public_key);
 }
@@ -152,16 +150,17 @@ static void flood(int fd, uint8_t (*frames)[FRAME_BYTES], unsigned long sources,
                   double seconds)
 {
     const double start = now_s();
-    double now = start;
+    double passed = 0;
     unsigned long sent = 0;
 
-    for (; now - start < seconds; now = now_s()) {
-        if ((double)sent < rate * (now - start))
+    while (passed < seconds) {
+        if ((double)sent < rate * passed)
             sent += send_batch(fd, frames, sent, sources);
         else
             nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        passed = now_s() - start;
     }
-    printf("sent=%lu seconds=%.2f rate=%.0f\n", sent, now - start, (double)sent / (now - start));
+    printf("sent=%lu seconds=%.2f rate=%.0f\n", sent, passed, (double)sent / passed);
 }
 
 int main(int argc, char **argv)
