@@ -146,7 +146,7 @@ START_TEST(cut_and_flipped_datagrams_are_counted_and_dropped)
             if (k % 2)
                 copy[sim_random(&sim) % bytes] ^= (uint8_t)(1u << sim_random(&sim) % 8);
             else
-                bytes = 1 + sim_random(&sim) % (bytes - 1);
+                bytes = 1 + (size_t)(sim_random(&sim) % (bytes - 1));
             sim_inject(&sim, 1, &stranger, copy, bytes);
             injected++;
         }
@@ -230,7 +230,7 @@ START_TEST(noise_on_the_port_is_ignored)
     struct tape *tape = begin(&sim);
     for (unsigned i = 0; i < 20000; i++) {
         uint8_t junk[1400];
-        size_t bytes = sim_random(&sim) % sizeof junk;
+        size_t bytes = (size_t)(sim_random(&sim) % sizeof junk);
         for (size_t k = 0; k < bytes; k++)
             junk[k] = (uint8_t)sim_random(&sim);
         if (bytes > 0 && i % 2)
