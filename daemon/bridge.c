@@ -8,6 +8,7 @@
 
 #include "log.h"
 
+#include <netinet/in.h> /* before linux/in6.h: musl defines these structs itself */
 #include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>

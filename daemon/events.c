@@ -99,9 +99,14 @@ static void tell_peer(struct daemon *daemon, const struct site_event *event)
         log_debug("peer %s has told of its LAN", event->peer);
         break;
     case EVENT_TOKEN_REFUSED:
-        log_warn("invitation for %s refused at %s: the token was used before or is too old: make "
-                 "a new one with 'lansplice invite %s'",
-                 event->peer, at, event->peer);
+        if (event->peer == NULL)
+            log_warn("a token was refused that is not known here, or was used before: if it was "
+                     "for you to give, make a new one with 'lansplice invite'");
+        else
+            log_warn(
+                "invitation for %s refused: its token was used before or is too old: make a new "
+                "one with 'lansplice invite %s'",
+                event->peer, event->peer);
         break;
     default:
         break;

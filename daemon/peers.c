@@ -32,7 +32,7 @@ static void set_endpoints(struct daemon *daemon, const char *peer, const struct 
     size_t count = 0;
 
     for (size_t i = 0; i < daemon->kept_count; i++)
-        if (strcmp(daemon->kept[i].peer, peer) == 0)
+        if (count == 0 && strcmp(daemon->kept[i].peer, peer) == 0)
             list[count++] = daemon->kept[i].endpoint;
     for (size_t i = 0; i < resolved_count && count < PEER_ENDPOINTS_MAX; i++)
         if (!contains(list, count, &resolved[i]))
@@ -230,6 +230,8 @@ static void keep_fixed(struct config *fresh, const struct config *running)
     if (fresh->suite_count != running->suite_count ||
         memcmp(fresh->suite, running->suite, sizeof fresh->suite) != 0)
         log_warn("'ciphers' has changed in the configuration: restart lansplice to use it");
+    fresh->suite_count = running->suite_count;
+    memcpy(fresh->suite, running->suite, sizeof fresh->suite);
 }
 
 static void set_options(struct daemon *daemon)

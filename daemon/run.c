@@ -88,8 +88,10 @@ static struct json_object *answer_reload(struct daemon *daemon)
     json_object_object_add(answer, "ok", json_object_new_boolean(good));
     if (!good)
         json_object_object_add(answer, "error", json_object_new_string(error.text));
-    log_info("%s%s", good ? "configuration reloaded" : "configuration not reloaded: ",
-             good ? "" : error.text);
+    if (good)
+        log_info("configuration reloaded");
+    else
+        log_warn("configuration not reloaded: %s", error.text);
     return answer;
 }
 

@@ -15,8 +15,8 @@
  * Datagrams are packed while a batch of frames is handed in, and leave at site_flush(): the shell
  * calls it after each batch it read, so nothing is ever delayed to be packed.
  *
- * Single-threaded: every call on one struct site comes from one thread. Its parts have single
- * writers (peer.h), so that a later version can split the directions over two threads.
+ * Single-threaded: every call on one struct site comes from one thread. site/private.h says which
+ * direction writes which of its parts.
  *
  * Memory: the struct is large (each peer's reassembly buffers) but sparse; allocate it zeroed, so
  * that only the pages in use are resident. No call allocates.
@@ -215,8 +215,8 @@ bool site_set_peer(struct site *site, const struct peer_config *config, uint64_t
 /** site_remove_peer() - Forget a peer and its session, its MACs and its keys */
 void site_remove_peer(struct site *site, const char *name, uint64_t now_us);
 
-/** site_set_options() - A reload: guard, ttl-repair, multicast and the like change as they run.
- *  Name, private key and suites of @config are not looked at. */
+/** site_set_options() - A reload: guard, hub, datagram size, timers and the like change as they
+ *  run. Name, private key and suites of @config are not looked at. */
 void site_set_options(struct site *site, const struct site_config *config);
 
 /**
@@ -256,6 +256,8 @@ uint64_t site_deadline_us(const struct site *site);
 const struct site_counters *site_counters(const struct site *site);
 size_t site_peer_count(const struct site *site);
 void site_peer_status(const struct site *site, size_t n, uint64_t now_us, struct peer_status *out);
+bool site_find_status(const struct site *site, const char *name, uint64_t now_us,
+                      struct peer_status *out);
 size_t site_clashes(const struct site *site, uint64_t now_us, struct site_clash *out,
                     size_t capacity);
 bool site_port_shut(const struct site *site);

@@ -120,6 +120,14 @@ void loop_set_tap_mac(struct loop *l, const struct mac *tap_mac)
     l->tap_mac = *tap_mac;
 }
 
+void loop_set_hub(struct loop *l, bool hub, uint64_t now_us)
+{
+    if (l->hub == hub)
+        return;
+    l->hub = hub;
+    loop_link_changed(l, now_us);
+}
+
 void loop_hint(struct loop *l, uint64_t now_us)
 {
     uint64_t soonest_us = now_us;

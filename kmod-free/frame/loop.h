@@ -180,6 +180,9 @@ void loop_init(struct loop *l, const uint8_t site_id[8], bool hub, const uint8_t
 /** loop_set_tap_mac() - The source address of probes from now on */
 void loop_set_tap_mac(struct loop *l, const struct mac *tap_mac);
 
+/** loop_set_hub() - A reload: whether frames are passed between peers from now on */
+void loop_set_hub(struct loop *l, bool hub, uint64_t now_us);
+
 /** loop_link_changed() - A peer came up or a bridge port changed: probe now, quickly for a while */
 void loop_link_changed(struct loop *l, uint64_t now_us);
 

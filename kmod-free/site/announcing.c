@@ -7,7 +7,11 @@
  * the peers' prefixes on-link, not autonomous (RFC 4861 s.6.3.4), makes the devices ask for the
  * neighbour instead, and the question crosses the tunnel. It is sent on change, on a router
  * solicitation (at most every 3 s, RFC 4861 s.6.2.6) and every 200 s. A prefix that is no longer
- * there is announced once more with lifetime 0.
+ * there, or whose peer has been down for a minute, is announced once more with lifetime 0: devices
+ * then send to their router again, which may know another way.
+ *
+ * Only /64s and longer are announced: that is what a LAN has, and a peer that claims more of the
+ * Internet to be on its LAN is not believed.
  */
 #include "site/private.h"
 
@@ -16,11 +20,19 @@
 #define ANNOUNCE_EVERY_US UINT64_C(200000000)
 #define ANNOUNCE_MIN_US   UINT64_C(3000000)
 
-enum { VALID_LIFETIME_S = 1800 };
+#define DOWN_FOR_US UINT64_C(60000000)
 
-static bool is_global_v6(const struct ip_prefix *prefix)
+enum { VALID_LIFETIME_S = 1800, PREFIX_MIN_BITS = 64 };
+
+static bool is_of_a_lan(const struct ip_prefix *prefix)
 {
-    return prefix->address.family == IP_V6 && !ip_is_link_local(&prefix->address);
+    return prefix->address.family == IP_V6 && prefix->length_bits >= PREFIX_MIN_BITS &&
+           !ip_is_link_local(&prefix->address);
+}
+
+static bool is_gone(const struct site *site, const struct peer *peer)
+{
+    return !peer->up && site->now_us - peer->down_us >= DOWN_FOR_US;
 }
 
 static bool listed(const struct ip_prefix *list, size_t count, const struct ip_prefix *prefix)
@@ -38,7 +50,7 @@ static uint8_t collect(struct site *site, struct ip_prefix *out)
     for_each_peer(site, peer) for (unsigned i = 0; i < peer->remote.prefix_count; i++)
     {
         const struct ip_prefix *prefix = &peer->remote.prefix[i];
-        if (count < ANNOUNCED_MAX && is_global_v6(prefix) &&
+        if (count < ANNOUNCED_MAX && is_of_a_lan(prefix) && !is_gone(site, peer) &&
             !listed(site->lan.prefix, site->lan.prefix_count, prefix) &&
             !listed(out, count, prefix))
             out[count++] = *prefix;
@@ -69,7 +81,7 @@ static void withdraw(struct site *site, const struct ip_prefix *now, uint8_t now
 
 static void announce_now(struct site *site)
 {
-    struct ip_prefix prefixes[ANNOUNCED_MAX];
+    struct ip_prefix prefixes[ANNOUNCED_MAX] = {0};
     uint8_t count = site->config.ipv6_on_link ? collect(site, prefixes) : 0;
     withdraw(site, prefixes, count);
     announce(site, prefixes, count, VALID_LIFETIME_S);
@@ -80,9 +92,22 @@ static void announce_now(struct site *site)
     site->announce_next_us = count != 0 ? site->now_us + ANNOUNCE_EVERY_US : UINT64_MAX;
 }
 
+void site_announce_end(struct site *site)
+{
+    static const struct ip_prefix none;
+    withdraw(site, &none, 0);
+    site->announced_count = 0;
+}
+
 void site_announce_changed(struct site *site)
 {
     site->announce_next_us = site->now_us;
+}
+
+void site_announce_peer_down(struct site *site)
+{
+    if (site->now_us + DOWN_FOR_US < site->announce_next_us)
+        site->announce_next_us = site->now_us + DOWN_FOR_US;
 }
 
 void site_announce_solicited(struct site *site)
@@ -96,9 +121,4 @@ void site_announce_tick(struct site *site)
 {
     if (site->now_us >= site->announce_next_us)
         announce_now(site);
-}
-
-uint64_t site_announce_deadline_us(const struct site *site)
-{
-    return site->announce_next_us;
 }

@@ -116,8 +116,13 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
     }
     bool shut = loop_site_shut(&site->loop);
     if (site->config.hub && (shut || fdb_lookup(&site->local_macs, &packet->destination,
-                                                packet->vlan_id, site->now_us) < 0))
-        forward_to_other_peers(site, from, packet);
+                                                packet->vlan_id, site->now_us) < 0)) {
+        if (!mac_is_group(&packet->destination) &&
+            !storm_allows_unknown(&from->storm_from_peer, packet->frame_bytes, site->now_us))
+            site->counters.storm_dropped++;
+        else
+            forward_to_other_peers(site, from, packet);
+    }
     if (!shut)
         deliver_to_lan(site, from, packet);
 }
@@ -205,7 +210,10 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
     bool frames = false;
 
     chunk_reader_init(&reader, payload, bytes);
+    /* A close ends the payload, too: nothing may follow on a session that is gone. */
     while ((result = chunk_next(&reader, &chunk)) == CHUNK_READ_ONE) {
+        if (!peer->current)
+            break;
         if (chunk.checksum_partial) {
             site->counters.malformed++; /* we offered no such feature */
             continue;

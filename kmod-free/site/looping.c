@@ -47,7 +47,7 @@ void site_receive_probe_frame(struct site *site, struct packet *packet, struct p
     struct loop_event event = {.kind = LOOP_NONE};
 
     enum loop_verdict verdict =
-        loop_receive(&site->loop, packet, from ? peer_number(site, from) : LAN_PORT,
+        loop_receive(&site->loop, packet, from ? peer_number(site, from) : LOOP_LAN,
                      from ? from->config.public_key : NULL, stamped, sizeof stamped, &bytes,
                      &to_lan, &event, site->now_us);
     report_loop(site, &event);
@@ -70,13 +70,13 @@ void site_loop_tick(struct site *site)
         loop_tick(&site->loop, site->now_us, &event);
         if (event.kind == LOOP_NONE)
             break;
-        if (event.kind == LOOP_REOPENED && event.port == LAN_PORT)
+        if (event.kind == LOOP_REOPENED && event.port == LOOP_LAN)
             fdb_forget_port(&site->local_macs, 0); /* learned while both homes were one */
         report_loop(site, &event);
     }
     if (!loop_due(&site->loop, site->now_us))
         return;
-    size_t bytes = loop_build(&site->loop, LAN_PORT, probe, sizeof probe, site->now_us);
+    size_t bytes = loop_build(&site->loop, LOOP_LAN, probe, sizeof probe, site->now_us);
     if (bytes != 0)
         site->ops.deliver(site->ops.context, probe, bytes);
     for_each_peer(site, peer)

@@ -11,10 +11,11 @@
  *   looping.c      loop probes in and out
  *   announcing.c   router advertisements that make the peers' prefixes on-link
  *
- * Who writes what (for the day when the two directions get a thread each): the LAN-to-WAN
- * direction writes local_macs, hosts, storm_from_lan, each peer's outgoing packer and the sending
- * half of its sessions; the WAN-to-LAN direction writes remote_macs, each peer's reassembly,
- * storm_from_peer and the receiving half of its sessions. All else belongs to the control side.
+ * One thread writes all of it. Which direction writes what: LAN-to-WAN writes local_macs, hosts,
+ * storm_from_lan, each peer's packer and the sending half of its sessions; WAN-to-LAN writes
+ * remote_macs, each peer's reassembly, storm_from_peer and the receiving half of its sessions.
+ * Where an address changes sides each direction forgets it in the other's table, and both note
+ * flaps: two threads would need a message for these. All else belongs to the control side.
  */
 #ifndef SITE_PRIVATE_H
 #define SITE_PRIVATE_H
@@ -42,7 +43,6 @@ enum {
     MACS_PER_PEER = 1024,
     BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
     ANNOUNCED_MAX = 32,
-    LAN_PORT = 0xffff, /* beside peer numbers, in the loop detector */
 };
 
 /* A datagram being packed, or sealed and waiting for site_flush(). */
@@ -55,7 +55,8 @@ struct batch_slot {
 struct peer {
     bool used;
     struct peer_config config;
-    bool up; /* people were told so */
+    bool up;          /* people were told so */
+    uint64_t down_us; /* since when it is not, once it was */
 
     struct session slot[SESSION_SLOTS];
     /* Each points into slot[], or is NULL. @next: we answered, the first data will prove it. */
@@ -222,8 +223,9 @@ void site_note_flap(struct site *site, const struct mac *mac);
 
 /* announcing.c */
 void site_announce_changed(struct site *site);
+void site_announce_end(struct site *site);
+void site_announce_peer_down(struct site *site);
 void site_announce_solicited(struct site *site);
 void site_announce_tick(struct site *site);
-uint64_t site_announce_deadline_us(const struct site *site);
 
 #endif

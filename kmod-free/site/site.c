@@ -92,7 +92,9 @@ void peer_went_down(struct site *site, struct peer *peer)
     peer->up = false;
     fdb_forget_port(&site->remote_macs, peer_number(site, peer));
     loop_peer_gone(&site->loop, peer_number(site, peer));
+    peer->down_us = site->now_us;
     site_report(site, EVENT_PEER_DOWN, peer);
+    site_announce_peer_down(site);
     if (site->config.hub)
         site_tell_all(site);
 }
@@ -125,6 +127,7 @@ static void take_options(struct site_config *own, const struct site_config *conf
     own->multicast_all = config->multicast_all;
     own->ra_routes = config->ra_routes;
     own->ipv6_on_link = config->ipv6_on_link;
+    own->hub = config->hub;
     own->outer_packet_bytes = outer_packet_bytes(config);
     own->timers = config->timers;
 }
@@ -188,6 +191,7 @@ void site_wipe(struct site *site)
 void site_close(struct site *site, uint64_t now_us)
 {
     site->now_us = now_us;
+    site_announce_end(site);
     for_each_peer(site, peer) peer_send_control(site, peer, CONTROL_CLOSE, NULL, 0);
     site_flush(site, now_us);
     site->closing = true;
@@ -264,6 +268,8 @@ void site_set_options(struct site *site, const struct site_config *config)
     take_options(&site->config, config);
     for_each_peer(site, peer) liveness_set_timers(&peer->liveness, config->timers.rekey_after_us,
                                                   config->timers.reject_after_us);
+    loop_set_hub(&site->loop, config->hub, site->now_us);
+    site_tell_all(site);
     site_announce_changed(site);
 }
 
@@ -474,6 +480,17 @@ static void fill_status(const struct site *site, const struct peer *peer, uint64
                 (peer->previous ? session_lost(peer->previous) : 0);
     out->macs = fdb_count(&site->remote_macs, peer_number(site, peer), now_us);
     out->remote = peer->remote;
+}
+
+bool site_find_status(const struct site *site, const char *name, uint64_t now_us,
+                      struct peer_status *out)
+{
+    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++)
+        if (p->used && strcmp(p->config.name, name) == 0) {
+            fill_status(site, p, now_us, out);
+            return true;
+        }
+    return false;
 }
 
 void site_peer_status(const struct site *site, size_t n, uint64_t now_us, struct peer_status *out)

@@ -72,7 +72,6 @@ void liveness_sent(struct liveness *l, uint64_t now_us)
 
 void liveness_received(struct liveness *l, bool frame, uint64_t now_us)
 {
-    l->last_received_us = now_us;
     l->unanswered = l->down_told = false;
     if (frame) {
         l->frames_came = true;

@@ -45,7 +45,6 @@ struct liveness {
     bool down_told; /* LIVENESS_DOWN was returned and nothing has come since */
 
     uint64_t last_sent_us;
-    uint64_t last_received_us;
     bool unanswered;              /* something was sent since the last receipt, ... */
     uint64_t unanswered_since_us; /* ... first at this time */
     unsigned unanswered_probes;

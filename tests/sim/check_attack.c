@@ -8,6 +8,7 @@
 
 #include "bytes.h"
 #include "crypto/cookie.h"
+#include "site/private.h" /* to be a peer that does what no site does */
 #include "tunnel/wire.h"
 
 #include <string.h>
@@ -247,6 +248,27 @@ START_TEST(noise_on_the_port_is_ignored)
 }
 END_TEST
 
+START_TEST(a_peer_that_closes_and_goes_on_talking)
+{
+    struct sim sim;
+    struct tape *tape = begin(&sim);
+    struct site *peer_site = sim.node[0].site;
+    struct peer *us = &peer_site->peer[0];
+    uint8_t frame[REASSEMBLY_FRAME_MAX_BYTES] = {2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 1, 9, 0x88, 0xb6};
+
+    /* All three in one datagram, or one after the other. */
+    peer_site->now_us = sim.now_us;
+    peer_send_control(peer_site, us, CONTROL_CLOSE, NULL, 0);
+    peer_send_frame(peer_site, us, frame, 64);
+    peer_send_frame(peer_site, us, frame, 4000);
+    site_flush(peer_site, sim.now_us);
+    sim_run(&sim, 10000000);
+    assert_undisturbed(&sim, tape); /* it calls again, and all is as before */
+    sim_end(&sim);
+    free(tape);
+}
+END_TEST
+
 SIM_MAIN("attack", replayed_datagrams_are_counted_and_dropped,
          cut_and_flipped_datagrams_are_counted_and_dropped, a_flood_of_initiations_meets_cookies,
-         noise_on_the_port_is_ignored)
+         noise_on_the_port_is_ignored, a_peer_that_closes_and_goes_on_talking)

@@ -394,9 +394,59 @@ START_TEST(peers_prefixes_are_put_on_the_link)
 }
 END_TEST
 
+/* The lifetime in the last advertisement that @node's LAN saw. */
+static uint32_t lifetime_s(const struct world *w, unsigned node)
+{
+    struct packet p;
+    uint8_t copy[FRAME_BYTES_MAX];
+    memcpy(copy, w->last[node], w->last_bytes[node]);
+    ck_assert(packet_parse(&p, copy, w->last_bytes[node]));
+    ck_assert_uint_eq(copy[p.transport_offset], FRAME_RA);
+    return load_be32(copy + p.transport_offset + 16 + 4);
+}
+
+START_TEST(prefixes_do_not_outlive_the_tunnel)
+{
+    struct world w;
+    begin(&w, NULL);
+    set_lan(&w, HOME, lan_of(HOME, "192.168.1.1", "192.168.1.0", "2001:db8:a::"));
+    set_lan(&w, PARENTS, lan_of(PARENTS, "192.168.1.2", "192.168.1.0", "2001:db8:b::"));
+    sim_run(&w.sim, 5 * SECOND_US);
+    ck_assert_uint_gt(lifetime_s(&w, HOME), 0);
+    ck_assert_uint_gt(lifetime_s(&w, PARENTS), 0);
+
+    /* The daemon ends: its LAN is told at once; the other LAN a minute after its peer went. */
+    site_close(w.sim.node[PARENTS].site, w.sim.now_us);
+    sim_run(&w.sim, SECOND_US);
+    ck_assert_uint_eq(lifetime_s(&w, PARENTS), 0);
+    ck_assert_uint_gt(lifetime_s(&w, HOME), 0);
+    sim_run(&w.sim, 65 * UINT64_C(1000000));
+    ck_assert_uint_eq(lifetime_s(&w, HOME), 0);
+    unsigned before = w.came[HOME];
+    sim_run(&w.sim, 600 * UINT64_C(1000000));
+    ck_assert_uint_eq(w.came[HOME], before);
+    sim_end(&w.sim);
+}
+END_TEST
+
+START_TEST(half_the_internet_is_not_put_on_the_link)
+{
+    struct world w;
+    begin(&w, NULL);
+    struct site_lan lan = lan_of(PARENTS, "192.168.1.2", "192.168.1.0", NULL);
+    lan.prefix[lan.prefix_count++] = (struct ip_prefix){frame_ip("2001:db8::"), 32};
+    unsigned before = w.came[HOME];
+    set_lan(&w, PARENTS, lan);
+    sim_run(&w.sim, 5 * SECOND_US);
+    ck_assert_uint_eq(w.came[HOME], before);
+    sim_end(&w.sim);
+}
+END_TEST
+
 SIM_MAIN("crossing", each_word_keeps_its_kind_at_home, either_side_alone_guards,
          foreign_television_stays_at_home, a_lowered_ttl_is_repaired,
          a_syn_is_clamped_to_one_datagram, a_gateway_is_claimed_only_at_its_own_home,
          a_host_keeps_its_address_in_its_own_home, differing_subnets_are_named,
          a_source_that_lives_here_does_not_come_from_there,
-         a_phone_carried_to_the_other_home_is_heard_there, peers_prefixes_are_put_on_the_link)
+         a_phone_carried_to_the_other_home_is_heard_there, peers_prefixes_are_put_on_the_link,
+         prefixes_do_not_outlive_the_tunnel, half_the_internet_is_not_put_on_the_link)

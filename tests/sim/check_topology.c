@@ -265,7 +265,48 @@ START_TEST(a_hub_whose_port_is_shut_still_serves_its_spokes)
 }
 END_TEST
 
+START_TEST(a_site_becomes_a_hub_as_it_runs)
+{
+    struct world w;
+    begin(&w, 1, 3, 0);
+    join(&w, 0, 1), join(&w, 0, 2);
+    until_up(&w, 0, 1), until_up(&w, 0, 2);
+    struct site_config config = sim_config(&w.sim.node[0]);
+    config.hub = true;
+    site_set_options(w.sim.node[0].site, &config);
+    gossip(&w, 20);
+    assert_each_once(&w);
+    end(&w);
+}
+END_TEST
+
+START_TEST(a_hub_limits_what_a_spoke_floods)
+{
+    enum { FRAMES = 20000 };
+    struct world w;
+    begin(&w, 1, 3, 1);
+    join(&w, 0, 1), join(&w, 0, 2);
+    until_up(&w, 0, 1), until_up(&w, 0, 2);
+    sim_run(&w.sim, SECOND_US);
+    /* The spoke's own limit is off, as a hostile one's would be: each frame in a batch of its own,
+     * spread so that only the hub's limit can be what holds. */
+    uint64_t before = site_counters(w.sim.node[0].site)->storm_dropped;
+    unsigned long delivered = w.sim.node[2].frames_delivered;
+    for (unsigned i = 0; i < FRAMES; i++) {
+        ledger_send(w.ledger, 1, 4, 100);
+        sim_run(&w.sim, 100);
+    }
+    uint64_t passed = w.sim.node[2].frames_delivered - delivered;
+    ck_assert_uint_le(passed, 3500); /* 1,000 a second for 2 s, and a burst */
+    ck_assert_uint_gt(site_counters(w.sim.node[0].site)->storm_dropped - before +
+                          site_counters(w.sim.node[1].site)->storm_dropped,
+                      FRAMES / 2);
+    end(&w);
+}
+END_TEST
+
 SIM_MAIN("topology", a_mesh_of_three_delivers_once, a_hub_passes_frames_between_its_spokes,
          without_a_hub_spokes_do_not_hear_each_other, a_cable_beside_the_tunnel_is_cut_and_healed,
          two_hubs_in_a_triangle_are_untangled, a_spoke_of_two_hubs_keeps_one_path,
-         a_cable_in_a_mesh_with_two_hubs, a_hub_whose_port_is_shut_still_serves_its_spokes)
+         a_cable_in_a_mesh_with_two_hubs, a_hub_whose_port_is_shut_still_serves_its_spokes,
+         a_site_becomes_a_hub_as_it_runs, a_hub_limits_what_a_spoke_floods)
