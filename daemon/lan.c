@@ -268,22 +268,33 @@ static bool is_gateway(const struct survey *survey, uint8_t family)
     return other != LEADS_TO_LAN && has_lasting_address(&survey->view->lan, family);
 }
 
-void lan_read(struct netlink *netlink, const struct link *interface, bool is_bridge,
-              const struct mac *tap_mac, struct lan_view *out)
+/* After addresses and routes are known. Only a next hop in the LAN has its MAC looked up. */
+static int find_gateways(struct netlink *netlink, struct survey *survey, const struct mac *own)
+{
+    int code = 0;
+
+    if (is_gateway(survey, IP_V4))
+        add_self(&survey->view->lan, IP_V4, own);
+    if (is_gateway(survey, IP_V6))
+        add_self(&survey->view->lan, IP_V6, own);
+    if (where_leads(survey, IP_V4) == LEADS_TO_LAN || where_leads(survey, IP_V6) == LEADS_TO_LAN)
+        code = netlink_dump(netlink, RTM_GETNEIGH, AF_UNSPEC, see_neighbour, survey);
+    add_silent_gateways(survey);
+    return code;
+}
+
+int lan_read(struct netlink *netlink, const struct link *interface, bool is_bridge,
+             const struct mac *tap_mac, struct lan_view *out)
 {
     struct survey survey = {.interface = interface->index, .view = out};
+    int code;
 
     memset(out, 0, sizeof *out);
     out->lan.tap_mac = *tap_mac;
     if (is_bridge)
         out->lan.bridge_mac = interface->mac;
-    netlink_dump(netlink, RTM_GETADDR, AF_UNSPEC, see_address, &survey);
-    netlink_dump(netlink, RTM_GETROUTE, AF_UNSPEC, see_route, &survey);
-    if (is_gateway(&survey, IP_V4))
-        add_self(&out->lan, IP_V4, &interface->mac);
-    if (is_gateway(&survey, IP_V6))
-        add_self(&out->lan, IP_V6, &interface->mac);
-    if (where_leads(&survey, IP_V4) == LEADS_TO_LAN || where_leads(&survey, IP_V6) == LEADS_TO_LAN)
-        netlink_dump(netlink, RTM_GETNEIGH, AF_UNSPEC, see_neighbour, &survey);
-    add_silent_gateways(&survey);
+    code = netlink_dump(netlink, RTM_GETADDR, AF_UNSPEC, see_address, &survey);
+    if (code == 0)
+        code = netlink_dump(netlink, RTM_GETROUTE, AF_UNSPEC, see_route, &survey);
+    return code == 0 ? find_gateways(netlink, &survey, &interface->mac) : code;
 }

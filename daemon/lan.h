@@ -24,8 +24,10 @@ struct lan_view {
  * lan_read() - Look at the LAN as it is now
  * @interface: The bridge, or the TAP itself when it is in none
  * @tap_mac:   As the bridge sees it
+ *
+ * Return: 0, or the netlink error of what could not be read: @out is then of no use
  */
-void lan_read(struct netlink *netlink, const struct link *interface, bool is_bridge,
-              const struct mac *tap_mac, struct lan_view *out);
+int lan_read(struct netlink *netlink, const struct link *interface, bool is_bridge,
+             const struct mac *tap_mac, struct lan_view *out);
 
 #endif

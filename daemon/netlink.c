@@ -17,10 +17,12 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet6.h>
 #include <netlink/route/rtnl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-enum { EVENT_BUFFER_BYTES = 1 << 20 };
+enum { EVENT_BUFFER_BYTES = 1 << 20, ANSWER_MS = 200 };
 
 static struct nl_sock *open_socket(void)
 {
@@ -32,9 +34,31 @@ static struct nl_sock *open_socket(void)
     return NULL;
 }
 
+/* The kernel answers at once. But the library waits even when it could not ask. */
+static struct nl_sock *open_requests(void)
+{
+    const struct timeval limit = {.tv_usec = ANSWER_MS * 1000};
+    struct nl_sock *socket = open_socket();
+
+    if (socket != NULL)
+        setsockopt(nl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return socket;
+}
+
+/* A dump that broke off leaves answers behind, which the next question would take for its own. */
+static void renew_requests(struct netlink *netlink)
+{
+    struct nl_sock *fresh = open_requests();
+
+    if (fresh == NULL)
+        return;
+    nl_socket_free(netlink->requests);
+    netlink->requests = fresh;
+}
+
 bool netlink_open(struct netlink *netlink, struct error *error)
 {
-    netlink->requests = open_socket();
+    netlink->requests = open_requests();
     netlink->events = open_socket();
     if (netlink->requests == NULL || netlink->events == NULL)
         goto fail;
@@ -187,18 +211,30 @@ bool netlink_link_by_index(struct netlink *netlink, int index, struct link *out)
     return index > 0 && get_link(netlink, index, NULL, out);
 }
 
-size_t netlink_links(struct netlink *netlink, struct link *out, size_t capacity)
+/* The links of @cache as an array; at least one byte, so that NULL is 'no memory' alone. */
+static struct link *links_from_cache(struct nl_cache *cache, size_t *count)
+{
+    struct link *links = malloc((size_t)nl_cache_nitems(cache) * sizeof *links + 1);
+
+    *count = 0;
+    for (struct nl_object *o = nl_cache_get_first(cache); links != NULL && o != NULL;
+         o = nl_cache_get_next(o))
+        link_from_nl((struct rtnl_link *)o, &links[(*count)++]);
+    return links;
+}
+
+int netlink_links(struct netlink *netlink, struct link **out, size_t *count)
 {
     struct nl_cache *cache = NULL;
-    size_t count = 0;
+    int code = rtnl_link_alloc_cache(netlink->requests, AF_UNSPEC, &cache);
 
-    if (rtnl_link_alloc_cache(netlink->requests, AF_UNSPEC, &cache) != 0)
-        return 0;
-    for (struct nl_object *o = nl_cache_get_first(cache); o != NULL && count < capacity;
-         o = nl_cache_get_next(o))
-        link_from_nl((struct rtnl_link *)o, &out[count++]);
+    if (code < 0) {
+        renew_requests(netlink);
+        return code;
+    }
+    *out = links_from_cache(cache, count);
     nl_cache_free(cache);
-    return count;
+    return *out != NULL ? 0 : -NLE_NOMEM;
 }
 
 /* Applies @wanted to the link @index; takes @wanted over. */
@@ -308,5 +344,7 @@ int netlink_dump(struct netlink *netlink, int type, int family, netlink_each_fn 
     if (code >= 0)
         code = nl_recvmsgs(netlink->requests, callbacks);
     nl_cb_put(callbacks);
-    return code;
+    if (code < 0)
+        renew_requests(netlink);
+    return code < 0 ? code : 0;
 }

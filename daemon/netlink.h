@@ -61,8 +61,14 @@ unsigned netlink_read_events(struct netlink *netlink, int neighbours_of);
 bool netlink_link_by_name(struct netlink *netlink, const char *name, struct link *out);
 bool netlink_link_by_index(struct netlink *netlink, int index, struct link *out);
 
-/** netlink_links() - All links, at most @capacity; Return: how many were stored */
-size_t netlink_links(struct netlink *netlink, struct link *out, size_t capacity);
+/**
+ * netlink_links() - All links there are
+ * @out:   Receives an array, the caller's to free()
+ * @count: Receives how many
+ *
+ * Return: 0, or libnl's negative error; nothing is received then
+ */
+int netlink_links(struct netlink *netlink, struct link **out, size_t *count);
 
 /* Changes of one link. Return: 0, or libnl's negative error (netlink_error_text() names it). */
 int netlink_set_master(struct netlink *netlink, int index, int master);
@@ -79,6 +85,8 @@ int netlink_send(struct netlink *netlink, struct nl_msg *message);
  * netlink_dump() - Have the kernel list objects, each message given to @each
  * @type:   RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH or RTM_GETLINK
  * @family: AF_UNSPEC, AF_BRIDGE ...
+ *
+ * Return: 0, or libnl's negative error: what @each was given may then be a part, or two states
  */
 struct nlmsghdr;
 typedef void netlink_each_fn(void *context, struct nlmsghdr *message);

@@ -7,37 +7,35 @@
 #include "clock.h"
 #include "log.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
-    LINKS_MAX = 256,
     DEBOUNCE_MS = 50,
-    RETRY_MS = 1000, /* between two attempts to put the TAP back */
+    RETRY_MS = 1000, /* after what the kernel refused; between two attempts to put the TAP back */
 };
 
-/* A refresh reads all links once; static, since the table is large and there is one network. */
-static struct link links[LINKS_MAX];
-static size_t link_count;
-
-static const struct link *link_by_index(int index)
+static const struct link *link_by_index(const struct network *network, int index)
 {
-    for (size_t i = 0; i < link_count; i++)
-        if (index != 0 && links[i].index == index)
-            return &links[i];
+    for (size_t i = 0; i < network->link_count; i++)
+        if (index != 0 && network->links[i].index == index)
+            return &network->links[i];
     return NULL;
 }
 
-static const struct link *link_by_name(const char *name)
+static const struct link *link_by_name(const struct network *network, const char *name)
 {
-    for (size_t i = 0; i < link_count; i++)
-        if (strcmp(links[i].name, name) == 0)
-            return &links[i];
+    for (size_t i = 0; i < network->link_count; i++)
+        if (strcmp(network->links[i].name, name) == 0)
+            return &network->links[i];
     return NULL;
 }
 
-static void read_links(struct network *network)
+static void drop_links(struct network *network)
 {
-    link_count = netlink_links(network->netlink, links, LINKS_MAX);
+    free(network->links);
+    network->links = NULL;
+    network->link_count = 0;
 }
 
 /* ---- joining and leaving ---- */
@@ -116,6 +114,23 @@ bool network_is_attached(const struct network *network)
 
 static void schedule(struct network *network, uint64_t ms);
 
+/* Return: whether @code is 0; otherwise all stays as it is and is read again later */
+static bool was_read(struct network *network, const char *what, int code)
+{
+    if (code == 0)
+        return true;
+    log_warn("cannot read the %s: %s: trying again", what, netlink_error_text(code));
+    schedule(network, RETRY_MS);
+    return false;
+}
+
+static bool read_links(struct network *network)
+{
+    drop_links(network);
+    return was_read(network, "network interfaces",
+                    netlink_links(network->netlink, &network->links, &network->link_count));
+}
+
 /* Return: whether an attempt may be made now; otherwise a refresh is scheduled for later */
 static bool may_try(struct network *network)
 {
@@ -138,7 +153,7 @@ static void tell_tap(struct network *network, bool present)
 static const struct link *mend_tap(struct network *network)
 {
     struct tap *tap = network->tap;
-    const struct link *link = link_by_index(tap->index);
+    const struct link *link = link_by_index(network, tap->index);
     struct error error;
 
     if (link != NULL && tap->fd >= 0)
@@ -152,12 +167,12 @@ static const struct link *mend_tap(struct network *network)
     if (!tap_reopen(tap, network->netlink, &error) ||
         !tap_start(tap, network->netlink, network->bridge.mtu, &error)) {
         log_warn("%s", error.text);
+        tap_close(tap, network->netlink);
         schedule(network, RETRY_MS);
         return NULL;
     }
     tell_tap(network, true);
-    read_links(network);
-    return link_by_index(tap->index);
+    return read_links(network) ? link_by_index(network, tap->index) : NULL;
 }
 
 static void tell_missing(struct network *network, bool missing)
@@ -171,7 +186,7 @@ static void tell_missing(struct network *network, bool missing)
 static const struct link *mend_membership(struct network *network, const struct link *tap)
 {
     if (network->bridge_name[0] == '\0') {
-        const struct link *master = link_by_index(tap->master);
+        const struct link *master = link_by_index(network, tap->master);
         if (master == NULL || strcmp(master->kind, "bridge") != 0)
             return NULL;
         if (master->index != network->bridge.index) {
@@ -180,7 +195,7 @@ static const struct link *mend_membership(struct network *network, const struct 
         }
         return master;
     }
-    const struct link *wanted = link_by_name(network->bridge_name);
+    const struct link *wanted = link_by_name(network, network->bridge_name);
     tell_missing(network, wanted == NULL);
     if (wanted == NULL || tap->master == wanted->index)
         return wanted;
@@ -197,7 +212,8 @@ static unsigned survey_ports(const struct network *network, const struct link *b
     unsigned smallest = 0;
 
     *hash = 0;
-    for (const struct link *l = links; bridge != NULL && l < links + link_count; l++) {
+    for (size_t i = 0; i < network->link_count; i++) {
+        const struct link *l = &network->links[i];
         if (l->master != bridge->index)
             continue;
         uint64_t one = (uint64_t)(uint32_t)l->index << 2 | (l->up ? 2u : 0u) | l->running;
@@ -233,7 +249,9 @@ static void tell_lan(struct network *network, const struct link *interface, bool
     const struct network_listener *listener = &network->listener;
     struct lan_view view;
 
-    lan_read(network->netlink, interface, is_bridge, &network->tap->mac, &view);
+    if (!was_read(network, "addresses and routes",
+                  lan_read(network->netlink, interface, is_bridge, &network->tap->mac, &view)))
+        return;
     bool lan_differs = memcmp(&view.lan, &network->view.lan, sizeof view.lan) != 0;
     bool outside_differs = view.outside != network->view.outside;
     network->view = view;
@@ -248,7 +266,8 @@ static void refresh(struct network *network)
     uint64_t ports = 0;
     unsigned ports_mtu = 0;
 
-    read_links(network);
+    if (!read_links(network))
+        return;
     const struct link *tap = mend_tap(network);
     const struct link *bridge = tap != NULL ? mend_membership(network, tap) : NULL;
     if (bridge != NULL) {
@@ -312,4 +331,5 @@ void network_unwatch(struct network *network)
     network->watching = false;
     uv_close((uv_handle_t *)&network->events, NULL);
     uv_close((uv_handle_t *)&network->timer, NULL);
+    drop_links(network);
 }

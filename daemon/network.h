@@ -13,6 +13,8 @@
  *   bridge ports came or went              listener->links
  *   addresses, prefixes, gateways          listener->lan
  *   any global address or default route    listener->outside
+ *
+ * When the kernel does not answer, nothing is changed and all is read again a second later.
  */
 #ifndef NETWORK_H
 #define NETWORK_H
@@ -40,6 +42,8 @@ struct network {
     struct link before;             /* that bridge when we joined it; index 0: we did not */
     struct bridge_port former_port; /* of a TAP that was found in a bridge */
     struct lan_view view;
+    struct link *links; /* all there are, as the last refresh read them */
+    size_t link_count;
     uint64_t ports;     /* hash of the bridge's ports and their state */
     unsigned ports_mtu; /* smallest MTU of the other ports; 0: there are none */
     uint64_t next_try_us;

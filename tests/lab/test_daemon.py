@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import time
 
 import pytest
@@ -309,6 +310,56 @@ def test_lost_netlink_messages(alone, a):
     alone.process.signal(signal.SIGCONT)
     alone.process.popen.send_signal(signal.SIGCONT)  # nsenter stops with what it runs
     wait_for(lambda: is_in(a.router, "br-lan"), 5, "the TAP to be back")
+
+
+def test_very_many_links(lab, spliced, a, b):
+    """More than any table would hold, and the TAP made again is the last of them."""
+    a.router.run("ip -batch -", input="\n".join(
+        f"link add d{n} type veth peer name e{n}" for n in range(140)) + "\n")
+    a.router.run(f"ip link del {TAP}")
+    wait_for(lambda: is_in(a.router, "br-lan"), 5, "the TAP to be made again")
+    a.router.run("ip addr add 10.77.1.1/16 dev br-lan")
+    wait_for(lambda: "10.77.0.0/16" in told(lab, a, b)[0], 5, "the new prefix")
+    wait_for(lambda: crosses(a, b), 5, "a ping")
+    assert spliced.log().count("was deleted") == 1
+
+
+# A daemon whose questions to the kernel fail while there is a file. Nothing else uses sendmsg().
+DEAF = """
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    errno = ENOMEM;
+    return access("/run/deaf", F_OK) == 0 ? -1 : syscall(SYS_sendmsg, fd, message, flags);
+}
+"""
+
+
+@pytest.fixture
+def deaf(tmp_path):
+    """The environment of such a daemon."""
+    library = tmp_path / "deaf.so"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-x", "c", "-", "-o", library],
+                   input=DEAF, text=True, check=True)
+    options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+    return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": options.lstrip(":")}
+
+
+def test_kernel_does_not_answer(lab, a, b, deaf):
+    """All stays as it was, and is read again: no TAP is missed, no prefix withdrawn."""
+    daemon = lab.daemon(a, deaf)
+    lab.splice(a, b)
+    wait_for(lambda: "192.168.1.0/24" in told(lab, a, b)[0], 5, "the prefix")
+    before = told(lab, a, b)
+    a.router.run("touch /run/deaf; ip addr add 10.77.1.1/16 dev br-lan")
+    wait_for(lambda: daemon.log().count("trying again") >= 2, 5, "two attempts")
+    assert "was deleted" not in daemon.log()
+    assert daemon.status()["bridge_attached"] and told(lab, a, b) == before
+    a.router.run("rm /run/deaf")
+    wait_for(lambda: "10.77.0.0/16" in told(lab, a, b)[0], 5, "the new prefix")
 
 
 # ---- what it tells its peer of the LAN ----
