@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_SIZE = 1024, TIMEOUT_S = 5 };
+enum { COMMAND_SIZE = 64, TIMEOUT_S = 5 };
 
 static int connect_to(const char *path)
 {
@@ -41,32 +42,82 @@ static int connect_to(const char *path)
     return -1;
 }
 
-/* One line, its end taken away. */
-static bool read_line(int client, char *out, size_t capacity)
+/* The answer is one line, parsed as it comes in. */
+static struct json_object *read_object(int client)
 {
-    size_t used = 0;
+    struct json_tokener *tokener = json_tokener_new();
+    struct json_object *object = NULL;
+    char buffer[4096];
+    ssize_t bytes;
 
-    while (used + 1 < capacity) {
-        ssize_t got = read(client, out + used, 1);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        if (out[used] == '\n') {
-            out[used] = '\0';
-            return true;
-        }
-        used++;
+    while (tokener && !object && (bytes = read(client, buffer, sizeof buffer)) > 0) {
+        object = json_tokener_parse_ex(tokener, buffer, (int)bytes);
+        if (!object && json_tokener_get_error(tokener) != json_tokener_continue)
+            break;
     }
-    return false;
+    if (tokener)
+        json_tokener_free(tokener);
+    if (json_object_is_type(object, json_type_object))
+        return object;
+    json_object_put(object);
+    return NULL;
 }
 
-static enum daemon_answer judge(const char *line, struct error *error)
+static struct json_object *exchange(int client, const char *command)
 {
-    struct json_object *answer = json_tokener_parse(line), *ok = NULL, *text = NULL;
-    bool reloaded = json_object_object_get_ex(answer, "ok", &ok) && json_object_get_boolean(ok);
+    char line[COMMAND_SIZE];
+    int bytes = snprintf(line, sizeof line, "{\"command\":\"%s\"}\n", command);
 
+    if (send(client, line, (size_t)bytes, MSG_NOSIGNAL) != bytes)
+        return NULL;
+    return read_object(client);
+}
+
+static bool is_nobody(int code)
+{
+    return code == ENOENT || code == ECONNREFUSED;
+}
+
+static void explain_connect(const char *control, int code, struct error *error)
+{
+    if (is_nobody(code))
+        error_set(error, EXIT_FAILED, "no daemon answers at %s: start it with 'lansplice run'",
+                  control);
+    else if (code == EACCES || code == EPERM)
+        error_set(error, EXIT_FAILED, "may not talk to the daemon: %s: needs root", control);
+    else
+        error_set(error, EXIT_FAILED, "cannot reach the running daemon: %s: %s", control,
+                  strerror(code));
+    errno = code;
+}
+
+struct json_object *daemon_ask(const char *control, const char *command, struct error *error)
+{
+    struct json_object *answer;
+    int client = connect_to(control);
+
+    if (client < 0) {
+        explain_connect(control, errno, error);
+        return NULL;
+    }
+    answer = exchange(client, command);
+    close(client);
+    if (!answer) {
+        error_set(error, EXIT_FAILED, "the running daemon does not answer: %s: restart it",
+                  control);
+        errno = EPROTO;
+    }
+    return answer;
+}
+
+enum daemon_answer daemon_reload(const char *control, struct error *error)
+{
+    struct json_object *answer = daemon_ask(control, "reload", error), *ok = NULL, *text = NULL;
+    bool reloaded;
+
+    if (!answer)
+        return is_nobody(errno) ? DAEMON_NONE : DAEMON_REFUSED;
+    reloaded = json_object_object_get_ex(answer, "ok", &ok) && json_object_get_boolean(ok);
     if (!reloaded && json_object_object_get_ex(answer, "error", &text))
         error_set(error, EXIT_FAILED, "the running daemon refused: %s",
                   json_object_get_string(text));
@@ -74,28 +125,4 @@ static enum daemon_answer judge(const char *line, struct error *error)
         error_set(error, EXIT_FAILED, "the running daemon did not understand: restart it");
     json_object_put(answer);
     return reloaded ? DAEMON_RELOADED : DAEMON_REFUSED;
-}
-
-enum daemon_answer daemon_reload(const char *control, struct error *error)
-{
-    static const char command[] = "{\"command\":\"reload\"}\n";
-    char line[ANSWER_SIZE];
-    int client = connect_to(control);
-    bool answered;
-
-    if (client < 0 && (errno == ENOENT || errno == ECONNREFUSED))
-        return DAEMON_NONE;
-    if (client < 0) {
-        error_set(error, EXIT_FAILED, "cannot reach the running daemon: %s: %s", control,
-                  strerror(errno));
-        return DAEMON_REFUSED;
-    }
-    answered =
-        send(client, command, sizeof command - 1, MSG_NOSIGNAL) == (ssize_t)(sizeof command - 1) &&
-        read_line(client, line, sizeof line);
-    close(client);
-    if (answered)
-        return judge(line, error);
-    error_set(error, EXIT_FAILED, "the running daemon does not answer: %s: restart it", control);
-    return DAEMON_REFUSED;
 }

@@ -6,80 +6,17 @@
 #include "status_command.h"
 
 #include "config.h"
+#include "daemon_client.h"
 #include "error.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-enum { TIMEOUT_S = 5, COLUMNS = 10, CELL_SIZE = 80 };
-
-/* ---- asking ---- */
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct timeval timeout = {.tv_sec = TIMEOUT_S};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    memcpy(at.sun_path, path, strnlen(path, sizeof at.sun_path - 1));
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (connect(fd, (const struct sockaddr *)&at, sizeof at) == 0)
-        return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
-/* The answer is one line, parsed as it comes in. */
-static struct json_object *read_object(int fd)
-{
-    struct json_tokener *tokener = json_tokener_new();
-    struct json_object *object = NULL;
-    char buffer[4096];
-    ssize_t bytes;
-
-    while (tokener != NULL && object == NULL && (bytes = read(fd, buffer, sizeof buffer)) > 0) {
-        object = json_tokener_parse_ex(tokener, buffer, (int)bytes);
-        if (object == NULL && json_tokener_get_error(tokener) != json_tokener_continue)
-            break;
-    }
-    if (tokener != NULL)
-        json_tokener_free(tokener);
-    return object;
-}
-
-static struct json_object *ask(const char *path, struct error *error)
-{
-    static const char command[] = "{\"command\":\"status\"}\n";
-    struct json_object *answer = NULL;
-    int fd = connect_to(path);
-
-    if (fd < 0 && (errno == EACCES || errno == EPERM)) {
-        error_set(error, EXIT_FAILED, "may not talk to the daemon: %s: needs root", path);
-        return NULL;
-    }
-    if (fd >= 0) {
-        if (send(fd, command, sizeof command - 1, MSG_NOSIGNAL) > 0)
-            answer = read_object(fd);
-        close(fd);
-    }
-    if (answer == NULL)
-        error_set(error, EXIT_FAILED, "no daemon answers at %s: start it with 'lansplice run'",
-                  path);
-    return answer;
-}
+enum { COLUMNS = 10, CELL_SIZE = 80 };
 
 /* ---- fields ---- */
 
@@ -258,7 +195,7 @@ static void print_status(struct json_object *status)
 static int show(const char *path, bool json)
 {
     struct error error = {.exit_code = EXIT_FAILED};
-    struct json_object *status = ask(path, &error);
+    struct json_object *status = daemon_ask(path, "status", &error);
 
     if (status == NULL)
         return error_print(&error);
