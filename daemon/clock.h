@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * clock.h - the one clock of the daemon.
+ * clock.h - the daemon's two clocks; nothing else reads any.
  *
- * CLOCK_BOOTTIME is monotonic and goes on while the machine sleeps: a laptop or a suspended
- * virtual machine must not take an hour-old session for a fresh one when it wakes.
+ * What lasts is measured by CLOCK_BOOTTIME. It is monotonic and goes on while the machine sleeps: a
+ * laptop or a suspended virtual machine must not take an hour-old session for a fresh one when it
+ * wakes. The wall clock, which may be set and may be wrong, is for what outlives a boot: the expiry
+ * of invitations, and a first order number.
  */
 #ifndef CLOCK_H
 #define CLOCK_H
@@ -12,5 +14,8 @@
 
 /** clock_now_us() - Microseconds since boot, sleep included */
 uint64_t clock_now_us(void);
+
+/** clock_unix_ms() - Milliseconds since 1970 by the wall clock */
+uint64_t clock_unix_ms(void);
 
 #endif

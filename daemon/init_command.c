@@ -5,6 +5,7 @@
  * The configuration is written last and is what makes a second init refuse: one that was cut short
  * can be run again. A key that is there is used, never replaced: peers know it.
  */
+#include "clock.h"
 #include "commands.h"
 #include "copy.h"
 #include "files.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONF_SIZE = 4096 };
@@ -85,7 +85,7 @@ static bool write_key(const char *directory, struct error *error)
 static bool write_order(const char *directory, struct error *error)
 {
     char state[CONFIG_PATH_SIZE], text[32];
-    int bytes = snprintf(text, sizeof text, "%" PRIu64 "\n", (uint64_t)time(NULL) << 20);
+    int bytes = snprintf(text, sizeof text, "%" PRIu64 "\n", (clock_unix_ms() / 1000) << 20);
 
     if (!files_join_path(state, sizeof state, directory, "state") ||
         !files_make_directory(state, error))

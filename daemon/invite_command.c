@@ -5,6 +5,7 @@
  * The token line alone goes to standard output, so that it can be piped; all a person reads goes
  * to standard error. What the daemon must know is in state/invites/NAME before the line is shown.
  */
+#include "clock.h"
 #include "commands.h"
 #include "copy.h"
 #include "daemon_client.h"
@@ -68,14 +69,11 @@ static bool store_token(const struct config *config, const char *name, const str
                         struct error *error)
 {
     struct state_token stored = {0};
-    struct timespec now;
     bool good;
 
-    clock_gettime(CLOCK_REALTIME, &now);
     memcpy(stored.id, token->id, TOKEN_ID_BYTES);
     memcpy(stored.psk, token->psk, PSK_BYTES);
-    stored.until_unix_ms =
-        (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + config->token_lifetime_ms;
+    stored.until_unix_ms = clock_unix_ms() + config->token_lifetime_ms;
     good = state_store_token(config, STATE_INVITE, name, &stored, error);
     sodium_memzero(&stored, sizeof stored);
     return good;
@@ -97,7 +95,7 @@ static void explain(const struct config *config, const char *name, const struct 
                     bool daemon_runs)
 {
     char fingerprint[TOKEN_FINGERPRINT_BYTES], until[16] = "";
-    time_t end = time(NULL) + (time_t)(config->token_lifetime_ms / 1000);
+    time_t end = (time_t)((clock_unix_ms() + config->token_lifetime_ms) / 1000);
     struct tm local;
 
     if (localtime_r(&end, &local))

@@ -4,16 +4,20 @@
  */
 #include "log.h"
 
+#include "clock.h"
+
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 enum { BURST_LINES = 10, REFILL_MS = 1000, LINE_SIZE = 1024 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static enum log_level threshold = LOG_LEVEL_INFO;
+static uint32_t unread; /* lines that stderr did not take */
 
 void log_set_level(enum log_level level)
 {
@@ -56,12 +60,26 @@ bool log_bucket_take(struct log_bucket *bucket, uint64_t now_ms, uint32_t *suppr
     return true;
 }
 
-static uint64_t monotonic_ms(void)
+/* A terminal stopped by ^S, or a reader that does not read, must not stop the tunnel. */
+static bool can_write(void)
 {
-    struct timespec now;
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return poll(&out, 1, 0) > 0 && (out.revents & POLLOUT) != 0;
+}
+
+/* Return: whether a line may be written; told first are those that could not be. */
+static bool catch_up(void)
+{
+    if (!can_write()) {
+        unread++;
+        return false;
+    }
+    if (unread == 0)
+        return true;
+    fprintf(stderr, "warn: %u lines are missing here: nobody read them in time\n", unread);
+    unread = 0;
+    return can_write();
 }
 
 void log_write(enum log_level level, struct log_bucket *bucket, const char *format, ...)
@@ -70,7 +88,7 @@ void log_write(enum log_level level, struct log_bucket *bucket, const char *form
     uint32_t suppressed;
     va_list arguments;
 
-    if (!log_bucket_take(bucket, monotonic_ms(), &suppressed))
+    if (!catch_up() || !log_bucket_take(bucket, clock_now_us() / 1000, &suppressed))
         return;
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);

@@ -12,7 +12,6 @@
 
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- endpoints ---- */
 
@@ -122,28 +121,18 @@ static void set_peer(struct daemon *daemon, const struct peer_config *peer)
         resolver_remove_peer(&daemon->resolver, peer->name);
 }
 
-/* The disk knows best which invitations are left, and who has joined since the start. */
-static void on_expiry(uv_timer_t *timer);
-
-static uint64_t unix_now_ms(void)
-{
-    struct timespec t = {0};
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
-}
-
-/* Return: milliseconds until the invitation of @name ends, 0 when it has; UINT64_MAX: it is used,
+/* The disk knows best which invitations are left, and who has joined since the start.
+ * Return: milliseconds until the invitation of @name ends, 0 when it has; UINT64_MAX: it is used,
  * or there is none */
 static uint64_t invitation_left_ms(const struct daemon *daemon, const char *name)
 {
     struct state_token token;
-    uint64_t now_ms = unix_now_ms(), left_ms = UINT64_MAX;
+    uint64_t left_ms = UINT64_MAX;
     bool found = false;
 
     if (state_load_token(daemon->config, STATE_INVITE, name, &token, &found, NULL) && found &&
         !token.bound)
-        left_ms = token.until_unix_ms > now_ms ? token.until_unix_ms - now_ms : 0;
+        left_ms = state_token_left_ms(daemon->config, &token);
     sodium_memzero(&token, sizeof token);
     return left_ms;
 }
@@ -155,6 +144,8 @@ static void end_invitation(struct daemon *daemon, const char *name)
     site_remove_peer(daemon->site, name, clock_now_us());
     state_remove_token(daemon->config, STATE_INVITE, name, NULL);
 }
+
+static void on_expiry(uv_timer_t *timer);
 
 /* An invitation that nobody used in time goes, from the core and from the disk. Only these are
  * looked at: what is in the configuration's files may be half written just now. */

@@ -4,6 +4,7 @@
  */
 #include "state.h"
 
+#include "clock.h"
 #include "copy.h"
 #include "files.h"
 #include "log.h"
@@ -16,17 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { TOKEN_FILE_SIZE = 512, ORDER_FILE_SIZE = 32 };
-
-static uint64_t unix_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* The path of the state folder or, with @sub, of a folder in it; made when missing. */
 static bool state_path(const struct config *config, const char *sub, char out[CONFIG_PATH_SIZE],
@@ -91,7 +83,7 @@ static uint64_t order_by_clock(const char *directory, bool found)
         log_warn("the order counter is %s: %s/order: beginning at the clock: should peers not "
                  "answer, check that the clock is right",
                  found ? "damaged" : "missing", directory);
-    return (unix_ms() / 1000) << 20;
+    return (clock_unix_ms() / 1000) << 20;
 }
 
 bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
@@ -239,10 +231,9 @@ static bool load_configured(const struct config *config, struct peer_config *pee
     return good;
 }
 
-/* How long a token is good for still. A clock set back must not make it good for longer. */
-static uint64_t remaining_ms(const struct config *config, const struct state_token *token)
+uint64_t state_token_left_ms(const struct config *config, const struct state_token *token)
 {
-    uint64_t now_ms = unix_ms();
+    uint64_t now_ms = clock_unix_ms();
     uint64_t left = token->until_unix_ms > now_ms ? token->until_unix_ms - now_ms : 0;
 
     return left < config->token_lifetime_ms ? left : config->token_lifetime_ms;
@@ -262,7 +253,7 @@ static bool load_invite(const struct config *config, const char *name, struct pe
         return true;
     if (!state_load_token(config, STATE_INVITE, name, &token, &found, error))
         return false;
-    left_ms = remaining_ms(config, &token);
+    left_ms = state_token_left_ms(config, &token);
     if (!found || token.bound || left_ms == 0) {
         log_info("the invite for %s is over: %s", name, token.bound ? "peer removed" : "too late");
         sodium_memzero(&token, sizeof token);

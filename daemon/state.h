@@ -112,6 +112,13 @@ bool state_store_token(const struct config *config, enum state_token_kind kind, 
 bool state_load_token(const struct config *config, enum state_token_kind kind, const char *name,
                       struct state_token *token, bool *found, struct error *error);
 
+/**
+ * state_token_left_ms() - how long an invite is good for still; 0: it is over
+ *
+ * Never more than a new one's life: a clock set back must not make it good for longer.
+ */
+uint64_t state_token_left_ms(const struct config *config, const struct state_token *token);
+
 /** state_remove_token() - durably; fine when there is none */
 bool state_remove_token(const struct config *config, enum state_token_kind kind, const char *name,
                         struct error *error);
