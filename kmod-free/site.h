@@ -52,8 +52,8 @@ enum site_event_kind {
     EVENT_PEER_DOWN,      /* peer */
     EVENT_PEER_MOVED,     /* peer, endpoint: proven; worth keeping on disk */
     EVENT_PEER_SITE,      /* peer: its prefixes or gateways are new (site_peer_status has them) */
-    EVENT_TOKEN_REFUSED,  /* peer: its token came from a second key, or too late; NULL: one that is
-                             not known, or was used before */
+    EVENT_TOKEN_REFUSED,  /* endpoint; peer: its token came from a second key, or too late; NULL:
+                             one that is not known, or was used before */
     EVENT_CLASH_GATEWAY,  /* peer, address: both homes' gateways have it */
     EVENT_CLASH_HOST,     /* peer, address, mac (local), other_mac: held by a live host here */
     EVENT_SUBNETS_DIFFER, /* peer: no IPv4 prefix in common; discovery works, playing may not */

@@ -4,6 +4,8 @@
  */
 #include "frame/guard.h"
 
+#include "bytes.h"
+
 enum {
     DHCPV4_SERVER = 67,
     DHCPV4_CLIENT = 68,
@@ -14,6 +16,9 @@ enum {
     ND_ROUTER_SOLICITATION = 133,
     ND_ROUTER_ADVERTISEMENT = 134,
     ND_REDIRECT = 137,
+    ICMP_REDIRECT = 5, /* RFC 792; 9 and 10 are RFC 1256 */
+    ICMP_ROUTER_ADVERTISEMENT = 9,
+    ICMP_ROUTER_SOLICITATION = 10,
     ETHER_TYPE_MAC_CONTROL = 0x8808, /* pause */
     ETHER_TYPE_SLOW = 0x8809,        /* LACP */
     ETHER_TYPE_PPPOE_DISCOVERY = 0x8863,
@@ -47,6 +52,20 @@ static bool is_link_control_type(uint16_t ether_type)
     }
 }
 
+/* An Ethernet type inside 802.2 SNAP (RFC 1042, 802.1H): an access point takes it out again. */
+static bool is_snap_of_ethernet(const struct packet *p)
+{
+    static const uint8_t rfc1042[6] = {0xaa, 0xaa, 3, 0, 0, 0},
+                         tunnel[6] = {0xaa, 0xaa, 3, 0, 0, 0xf8};
+    const uint8_t *llc = p->frame + p->network_offset;
+    if (p->ether_type != 0 || p->frame_bytes - p->network_offset < 8 ||
+        (memcmp(llc, rfc1042, 6) != 0 && memcmp(llc, tunnel, 6) != 0))
+        return false;
+    uint16_t type = load_be16(llc + 6);
+    return type == ETHER_TYPE_IPV4 || type == ETHER_TYPE_ARP || type == ETHER_TYPE_IPV6 ||
+           type == ETHER_TYPE_VLAN || type == ETHER_TYPE_QINQ || is_link_control_type(type);
+}
+
 static bool is_port(uint16_t port, uint8_t network)
 {
     if (network == PACKET_IPV4)
@@ -71,7 +90,13 @@ static unsigned breaks_icmpv6(const struct packet *p, enum guard_direction direc
 /* The words a packet breaks whose transport header can be seen. */
 static unsigned breaks_transport(const struct packet *p, enum guard_direction direction)
 {
+    uint8_t type = p->frame[p->transport_offset];
     switch (p->protocol) {
+    case IP_PROTOCOL_ICMP:
+        return type == ICMP_REDIRECT || type == ICMP_ROUTER_ADVERTISEMENT ||
+                       type == ICMP_ROUTER_SOLICITATION
+                   ? GUARD_RA
+                   : 0;
     case IP_PROTOCOL_UDP:
         return is_port(p->source_port, p->network) || is_port(p->destination_port, p->network)
                    ? GUARD_DHCP
@@ -91,6 +116,8 @@ static unsigned breaks_transport(const struct packet *p, enum guard_direction di
 static unsigned could_break_transport(const struct packet *p)
 {
     switch (p->protocol) {
+    case IP_PROTOCOL_ICMP:
+        return GUARD_RA;
     case IP_PROTOCOL_UDP:
         return GUARD_DHCP;
     case IP_PROTOCOL_ICMPV6:
@@ -119,7 +146,8 @@ static unsigned breaks(const struct packet *p, enum guard_direction direction)
 {
     if (is_link_control_group(&p->destination) || is_link_control_type(p->ether_type))
         return GUARD_STP;
-    if (p->ether_type == ETHER_TYPE_VLAN || p->ether_type == ETHER_TYPE_QINQ)
+    if (p->ether_type == ETHER_TYPE_VLAN || p->ether_type == ETHER_TYPE_QINQ ||
+        is_snap_of_ethernet(p))
         return ANY_WORD;
     if (p->malformed)
         return could_break_malformed(p);

@@ -9,7 +9,8 @@
  *
  *   dhcp     DHCPv4 (UDP/IPv4 ports 67, 68) and DHCPv6 (UDP/IPv6 ports 546, 547), source or
  *            destination. A relay's or a rogue server's port is one end's only.
- *   ra       Router Solicitation, Router Advertisement, Redirect.
+ *   ra       Router Solicitation, Router Advertisement, Redirect; and their elders in ICMPv4:
+ *            redirects, and the router discovery of RFC 1256.
  *   querier  IGMP and MLD queries, from a peer only: else one home's querier wins and the other
  *            home loses its memberships when the tunnel goes. From the LAN they are the peer's
  *            guard's to drop: a peer that has this word off wants them.
@@ -20,6 +21,9 @@
  * Ways around, and what is done about them:
  *   - VLAN tags: two are parsed. A third hides everything from us, and no home has one: dropped
  *     under any word.
+ *   - 802.2 SNAP (RFC 1042): an access point turns what is inside into plain Ethernet again
+ *     (CVE-2021-27853). Inside is never anything but an EtherType that Ethernet II carries as
+ *     well, so if it is IP, ARP, a VLAN tag or link control: dropped under any word.
  *   - Fragments: a first fragment has its ports and is judged by them. Later fragments have none
  *     and are useless without the first: they pass. A first fragment too short to show
  *     its UDP ports, or its ICMPv6 type, is dropped (RFC 1858 s.3.2, RFC 7112).

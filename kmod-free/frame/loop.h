@@ -10,7 +10,8 @@
  * stamped in place. All integers are big-endian.
  *
  *   0  destination  03:6c:73:6c:70:01 (a locally administered group)
- *   6  source, the origin's TAP MAC
+ *   6  source, the TAP MAC of the site that wrote it into this LAN: another's would teach the
+ *      bridge that a MAC lives behind the tunnel
  *  12  EtherType 0x88b5 (IEEE 802 local experimental 1)
  *  14  magic "LSP1"
  *  18  origin, 8: the beginning of its public key

@@ -22,8 +22,8 @@
 #include <stddef.h>
 
 enum {
-    /* A shorter prefix is a default route, or half of one, by another name (2000::/3). */
-    RA_PREFIX_MIN_BITS = 16,
+    /* A shorter prefix is a provider's or half the Internet (2000::/3), never one home's. */
+    RA_PREFIX_MIN_BITS = 48,
     /* What fits into one packet every link carries (1280 bytes, RFC 8200 s.5). */
     RA_ON_LINK_PREFIXES_MAX = 38,
 };

@@ -20,7 +20,8 @@
 #define ANNOUNCE_EVERY_US UINT64_C(200000000)
 #define ANNOUNCE_MIN_US   UINT64_C(3000000)
 
-#define DOWN_FOR_US UINT64_C(60000000)
+#define ANNOUNCE_CHANGE_US UINT64_C(1000000) /* a peer may change its mind all the time */
+#define DOWN_FOR_US        UINT64_C(60000000)
 
 enum { VALID_LIFETIME_S = 1800, PREFIX_MIN_BITS = 64 };
 
@@ -101,7 +102,8 @@ void site_announce_end(struct site *site)
 
 void site_announce_changed(struct site *site)
 {
-    site->announce_next_us = site->now_us;
+    uint64_t at = site->announced_us + ANNOUNCE_CHANGE_US;
+    site->announce_next_us = site->announced_us != 0 && at > site->now_us ? at : site->now_us;
 }
 
 void site_announce_peer_down(struct site *site)

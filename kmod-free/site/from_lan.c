@@ -67,7 +67,7 @@ static void learn_local(struct site *site, const struct packet *packet)
         fdb_forget(&site->remote_macs, &packet->source, packet->vlan_id);
         site_note_flap(site, &packet->source);
     }
-    fdb_learn(&site->local_macs, &packet->source, packet->vlan_id, 0, site->now_us);
+    fdb_learn(&site->local_macs, &packet->source, ANY_VLAN, 0, site->now_us);
     hosts_learn(&site->hosts, packet, site->now_us);
     if (site->lan.gateways.count == 0)
         site_learn_gateways(site, packet);
@@ -107,7 +107,7 @@ static void forward_routes_only(struct site *site, const struct packet *packet)
 static void forward(struct site *site, struct packet *packet)
 {
     if (!mac_is_group(&packet->destination)) {
-        if (fdb_lookup(&site->local_macs, &packet->destination, packet->vlan_id, site->now_us) >= 0)
+        if (fdb_lookup(&site->local_macs, &packet->destination, ANY_VLAN, site->now_us) >= 0)
             return; /* the bridge flooded it to us, but it lives here */
         int peer =
             fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);

@@ -33,7 +33,7 @@ static bool source_is_local(const struct site *site, const struct packet *packet
     const struct mac *source = &packet->source;
     return mac_equal(source, &site->lan.tap_mac) || mac_equal(source, &site->lan.bridge_mac) ||
            is_gateway_mac(site, source) ||
-           fdb_seen_within(&site->local_macs, source, packet->vlan_id, LIVES_HERE_US, site->now_us);
+           fdb_seen_within(&site->local_macs, source, ANY_VLAN, LIVES_HERE_US, site->now_us);
 }
 
 static bool neighbor_rules_block(struct site *site, struct peer *peer, const struct packet *packet)
@@ -67,7 +67,7 @@ static bool learn_remote(struct site *site, struct peer *peer, const struct pack
         site_note_flap(site, &packet->source);
         break;
     case FDB_NEW:
-        fdb_forget(&site->local_macs, &packet->source, packet->vlan_id);
+        fdb_forget(&site->local_macs, &packet->source, ANY_VLAN);
         break;
     case FDB_KNOWN:
         break;
@@ -115,8 +115,8 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
         return;
     }
     bool shut = loop_site_shut(&site->loop);
-    if (site->config.hub && (shut || fdb_lookup(&site->local_macs, &packet->destination,
-                                                packet->vlan_id, site->now_us) < 0)) {
+    if (site->config.hub &&
+        (shut || fdb_lookup(&site->local_macs, &packet->destination, ANY_VLAN, site->now_us) < 0)) {
         if (!mac_is_group(&packet->destination) &&
             !storm_allows_unknown(&from->storm_from_peer, packet->frame_bytes, site->now_us))
             site->counters.storm_dropped++;
@@ -223,7 +223,7 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
         else if (chunk.kind == CHUNK_FRAGMENT)
             receive_fragment(site, peer, session, &chunk);
         else if (chunk.kind == CHUNK_CONTROL)
-            site_receive_control(site, peer, chunk.body, chunk.bytes);
+            site_receive_control(site, peer, session, chunk.body, chunk.bytes);
         frames = frames || chunk.kind == CHUNK_FRAME || chunk.kind == CHUNK_FRAGMENT;
     }
     if (result == CHUNK_READ_MALFORMED)

@@ -98,7 +98,8 @@ static void own_keys(struct site *site, struct noise_keys *keys)
 
 static bool take_order_number(struct site *site, uint64_t *order)
 {
-    if (!site->order_low_told && site->order_next + 1024 >= site->order_limit) {
+    bool none_left = site->order_next >= site->order_limit;
+    if (none_left || (!site->order_low_told && site->order_next + 1024 >= site->order_limit)) {
         site->order_low_told = true;
         site_report(site, EVENT_ORDER_LOW, NULL);
     }
@@ -206,10 +207,19 @@ static void receive_response(struct site *site, const struct endpoint *from,
 
 /* ---- being called ---- */
 
+static void report_refusal(struct site *site, const struct peer *invited,
+                           const struct endpoint *from)
+{
+    struct site_event event = {.kind = EVENT_TOKEN_REFUSED,
+                               .peer = invited ? invited->config.name : NULL,
+                               .endpoint = *from};
+    site->ops.event(site->ops.context, &event);
+}
+
 /* Who presents what: the rules of the enrolment, and of ordinary peers. Under which PSK do we
  * answer, and is the session then one of an enrolment? NULL: not at all. */
-static struct peer *judge_caller(struct site *site, const uint8_t *key, const struct hello *hello,
-                                 const uint8_t **psk, bool *enrolling)
+static struct peer *judge_caller(struct site *site, const struct endpoint *from, const uint8_t *key,
+                                 const struct hello *hello, const uint8_t **psk, bool *enrolling)
 {
     struct peer *peer = find_peer_by_key(site, key);
     *enrolling = hello->has_token;
@@ -222,7 +232,7 @@ static struct peer *judge_caller(struct site *site, const uint8_t *key, const st
     struct peer *invited = find_peer_by_token(site, hello->token_id);
     if (!invited || (peer && peer != invited) || (!peer && invited->config.has_key) ||
         site->now_us >= invited->config.token_until_us) {
-        site_report(site, EVENT_TOKEN_REFUSED, invited);
+        report_refusal(site, invited, from);
         return NULL;
     }
     *psk = invited->config.token_psk;
@@ -230,11 +240,12 @@ static struct peer *judge_caller(struct site *site, const uint8_t *key, const st
 }
 
 /* One claimant at a time; another key waits until the first has had its chance to prove itself. */
-static bool admit_claimant(struct site *site, struct peer *peer, const uint8_t *key)
+static bool admit_claimant(struct site *site, struct peer *peer, const struct endpoint *from,
+                           const uint8_t *key)
 {
     bool same = peer->has_claimant && memcmp(peer->claimant, key, PUBLIC_KEY_BYTES) == 0;
     if (peer->has_claimant && !same && site->now_us - peer->claimed_us < CLAIM_US) {
-        site_report(site, EVENT_TOKEN_REFUSED, peer);
+        report_refusal(site, peer, from);
         return false;
     }
     if (!same)
@@ -289,6 +300,7 @@ static void respond(struct site *site, struct peer *peer, struct noise *noise,
         return;
     }
     peer->next = session;
+    memcpy(peer->next_key, noise_remote_static(noise), PUBLIC_KEY_BYTES);
     peer->next_has_remote = theirs->has_site && !enrolling;
     peer->next_remote = theirs->site;
     cookie_add_macs(&no_cookie, &their_key, datagram, bytes, site->now_us);
@@ -307,9 +319,9 @@ static void answer_initiation(struct site *site, const struct endpoint *from,
         return;
     }
     const uint8_t *key = noise_remote_static(noise);
-    struct peer *peer = judge_caller(site, key, &hello, &psk, &enrolling);
+    struct peer *peer = judge_caller(site, from, key, &hello, &psk, &enrolling);
     if (!peer || hello.version != PROTOCOL_VERSION ||
-        (enrolling && !peer->config.has_key && !admit_claimant(site, peer, key))) {
+        (enrolling && !peer->config.has_key && !admit_claimant(site, peer, from, key))) {
         site->counters.handshakes_refused++;
         return;
     }
@@ -429,13 +441,15 @@ static bool settle_token(struct site *site, struct peer *peer, const struct sess
     if (!peer_awaits_enrolment(peer))
         return true;
     memcpy(enrolment.public_key,
-           session->enrolling && !peer->config.has_key ? peer->claimant : peer->config.public_key,
+           session->enrolling && !peer->config.has_key ? peer->next_key : peer->config.public_key,
            PUBLIC_KEY_BYTES);
     memcpy(enrolment.psk, session->enrolling ? session->lasting_psk : peer->config.psk, PSK_BYTES);
     bool stored = site->ops.enrol(site->ops.context, &enrolment);
     if (stored) {
         peer->config.has_key = true;
         peer->config.has_token = session->enrolling;
+        if (!session->enrolling)
+            sodium_memzero(peer->config.token_psk, PSK_BYTES);
         memcpy(peer->config.public_key, enrolment.public_key, PUBLIC_KEY_BYTES);
         memcpy(peer->config.psk, enrolment.psk, PSK_BYTES);
         cookie_key_derive(&peer->cookie_key, peer->config.public_key);

@@ -53,8 +53,12 @@ void site_receive_probe_frame(struct site *site, struct packet *packet, struct p
     report_loop(site, &event);
     if (verdict == LOOP_CONSUME)
         return;
-    if (from && to_lan)
-        site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+    if (from && to_lan) {
+        /* Our own source and length: a peer's could teach the bridge where a local MAC lives not.
+         */
+        memcpy(packet->frame + 6, site->lan.tap_mac.octet, sizeof site->lan.tap_mac.octet);
+        site->ops.deliver(site->ops.context, packet->frame, LOOP_PROBE_BYTES);
+    }
     if (from && !site->config.hub)
         return;
     for_each_peer(site, peer) if (peer != from) send_probe(site, peer, stamped, bytes);

@@ -39,6 +39,7 @@
 enum {
     SESSION_SLOTS = 4, /* current, previous, next (as responder), initiating */
     LOCAL_MACS = 1024,
+    ANY_VLAN = 0, /* local_macs is by address alone, as the bridge's own table may be */
     REMOTE_MACS = 4096,
     MACS_PER_PEER = 1024,
     BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
@@ -79,9 +80,10 @@ struct peer {
     struct endpoint candidate[PEER_ENDPOINTS_MAX];
     uint8_t candidate_count;
 
-    struct site_info remote; /* what it says of its site */
-    struct site_info told;   /* what it was last told of ours; name "" for nothing */
-    bool next_has_remote;    /* @next's initiation said next_remote: counts once it is proved */
+    struct site_info remote;            /* what it says of its site */
+    struct site_info told;              /* what it was last told of ours; name "" for nothing */
+    uint8_t next_key[PUBLIC_KEY_BYTES]; /* whose initiation @next answers */
+    bool next_has_remote; /* @next's initiation said next_remote: counts once it is proved */
     struct site_info next_remote;
 
     struct batch_slot *packing; /* datagram that packer fills, or NULL */
@@ -131,6 +133,7 @@ struct site {
     uint8_t announced_count;
     uint64_t announce_next_us, announced_us;
     uint64_t expire_next_us;
+    uint64_t tell_next_us, told_us; /* a hub passes on what its peers tell, in its own time */
 
     struct peer peer[SITE_PEERS_MAX];
     /* Filled in order, so that each peer's datagrams leave in the order of their counters. */
@@ -208,8 +211,10 @@ void peer_finish_joining(struct site *site, struct peer *peer, const struct sess
 void site_compose_info(const struct site *site, const struct peer *to, struct site_info *out);
 void peer_tell_site(struct site *site, struct peer *peer);
 void site_tell_all(struct site *site);
+void site_tell_tick(struct site *site);
 void peer_probe(struct site *site, struct peer *peer);
-void site_receive_control(struct site *site, struct peer *peer, const uint8_t *body, size_t bytes);
+void site_receive_control(struct site *site, struct peer *peer, uint32_t session,
+                          const uint8_t *body, size_t bytes);
 void peer_take_site_info(struct site *site, struct peer *peer, const struct site_info *info);
 void site_judge_clashes(struct site *site);
 void site_note_clash(struct site *site, const struct peer *peer, enum clash_kind kind,

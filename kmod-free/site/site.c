@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define NEVER        UINT64_MAX
+#define UNPROVED_US  UINT64_C(30000000) /* a responder's session that nobody used */
 #define EXPIRE_US    UINT64_C(250000)
 #define NOT_MEASURED (-1)
 
@@ -170,6 +171,7 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     loop_init(&site->loop, site->public_key, config->hub, random, &site->lan.tap_mac, now_us);
     site->announce_next_us = NEVER;
     site->expire_next_us = now_us + EXPIRE_US;
+    site->tell_next_us = UINT64_MAX;
     sodium_memzero(random, sizeof random);
     return true;
 }
@@ -232,7 +234,9 @@ bool site_set_peer(struct site *site, const struct peer_config *config, uint64_t
     site->now_us = now_us;
     if (peer && same_identity(&peer->config, config)) {
         peer->config.keepalive_us = peer->liveness.keepalive_us = config->keepalive_us;
-        peer->config.token_until_us = config->token_until_us;
+        /* The time left is told by a clock that may be set back: it never grows. */
+        if (config->token_until_us < peer->config.token_until_us)
+            peer->config.token_until_us = config->token_until_us;
         return true;
     }
     if (peer)
@@ -371,6 +375,8 @@ static void expire(struct site *site)
         if (peer->previous &&
             site->now_us - peer->previous->created_us >= peer->liveness.reject_after_us)
             peer_drop_session(peer, &peer->previous);
+        if (peer->next && site->now_us - peer->next->created_us >= UNPROVED_US)
+            peer_drop_session(peer, &peer->next);
     }
     if (site->lan.gateways.count == 0)
         refresh_gateways(site);
@@ -384,6 +390,7 @@ void site_tick(struct site *site, uint64_t now_us)
     for_each_peer(site, peer) peer_tick(site, peer);
     site_loop_tick(site);
     site_announce_tick(site);
+    site_tell_tick(site);
     expire(site);
     site_flush(site, now_us);
 }
@@ -403,6 +410,8 @@ uint64_t site_deadline_us(const struct site *site)
         return NEVER;
     if (anybody_up(site) && site->expire_next_us < at)
         at = site->expire_next_us;
+    if (site->tell_next_us < at)
+        at = site->tell_next_us;
     if (loop_deadline_us(&site->loop) < at)
         at = loop_deadline_us(&site->loop);
     for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++) {

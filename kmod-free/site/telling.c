@@ -14,6 +14,7 @@
 
 enum { PROBE_BYTES = 8 };
 
+#define TELL_EACH_US  UINT64_C(1000000)   /* a hub repeats each word to all its other peers */
 #define CLASH_TOLD_US UINT64_C(600000000) /* an old clash is worth a new line in the log */
 #define CLASH_KEPT_US UINT64_C(600000000)
 
@@ -101,16 +102,21 @@ static void take_rtt(struct site *site, struct peer *peer, const uint8_t *value)
     peer->srtt_us = peer->srtt_us < 0 ? rtt_us : peer->srtt_us + (rtt_us - peer->srtt_us) / 8;
 }
 
-static void receive_close(struct site *site, struct peer *peer)
+/* Only the session the peer uses now can end all: one held back on the way, or overtaken by the
+ * peer's restart, speaks of a session that is over. */
+static void receive_close(struct site *site, struct peer *peer, uint32_t session)
 {
+    if (session != peer->current->local_index && peer->current->received != 0)
+        return;
     peer_drop_session(peer, &peer->current);
     peer_drop_session(peer, &peer->previous);
     peer_drop_session(peer, &peer->next);
-    liveness_no_session(&peer->liveness);
+    liveness_closed(&peer->liveness, site->now_us);
     peer_went_down(site, peer);
 }
 
-void site_receive_control(struct site *site, struct peer *peer, const uint8_t *body, size_t bytes)
+void site_receive_control(struct site *site, struct peer *peer, uint32_t session,
+                          const uint8_t *body, size_t bytes)
 {
     struct site_info info;
     if (bytes == 0) {
@@ -135,7 +141,7 @@ void site_receive_control(struct site *site, struct peer *peer, const uint8_t *b
             take_rtt(site, peer, value);
         break;
     case CONTROL_CLOSE:
-        receive_close(site, peer);
+        receive_close(site, peer, session);
         break;
     default: /* of a later version */
         break;
@@ -150,11 +156,27 @@ void peer_take_site_info(struct site *site, struct peer *peer, const struct site
     site_report(site, EVENT_PEER_SITE, peer);
     site_judge_clashes(site);
     site_announce_changed(site);
-    if (site->config.hub)
-        site_tell_all(site);
+    if (site->config.hub && site->tell_next_us == UINT64_MAX)
+        site->tell_next_us = site->told_us + TELL_EACH_US;
+}
+
+void site_tell_tick(struct site *site)
+{
+    if (site->now_us < site->tell_next_us)
+        return;
+    site->tell_next_us = UINT64_MAX;
+    site->told_us = site->now_us;
+    site_tell_all(site);
 }
 
 /* ---- clashes ---- */
+
+/* Which to give up first: a free one, then hosts; gateways and subnets are judged only on change.
+ */
+static unsigned slot_rank(const struct clash_entry *e)
+{
+    return !e->used ? 0 : e->clash.kind == CLASH_HOST ? 1 : 2;
+}
 
 static struct clash_entry *clash_slot(struct site *site, const struct site_clash *clash)
 {
@@ -163,7 +185,8 @@ static struct clash_entry *clash_slot(struct site *site, const struct site_clash
         if (e->used && e->clash.kind == clash->kind && strcmp(e->clash.peer, clash->peer) == 0 &&
             ip_equal(&e->clash.address, &clash->address))
             return e;
-        if (!e->used || (oldest->used && e->clash.last_us < oldest->clash.last_us))
+        if (slot_rank(e) < slot_rank(oldest) ||
+            (slot_rank(e) == slot_rank(oldest) && e->clash.last_us < oldest->clash.last_us))
             oldest = e;
     }
     oldest->used = false;

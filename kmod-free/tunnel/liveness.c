@@ -60,6 +60,16 @@ void liveness_no_session(struct liveness *l)
     l->have_session = l->unanswered = l->frames_came = l->down_told = false;
 }
 
+void liveness_closed(struct liveness *l, uint64_t now_us)
+{
+    liveness_no_session(l);
+    if (!l->handshake_out) {
+        l->handshake_wanted = true;
+        l->handshake_tries = 0;
+        l->handshake_next_us = now_us + RETRY_STEP;
+    }
+}
+
 void liveness_sent(struct liveness *l, uint64_t now_us)
 {
     l->last_sent_us = now_us;

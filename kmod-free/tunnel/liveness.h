@@ -72,6 +72,9 @@ void liveness_session(struct liveness *l, bool initiator, uint64_t now_us);
 /** liveness_no_session() - The peer closed, or the session was dropped */
 void liveness_no_session(struct liveness *l);
 
+/** liveness_closed() - The peer ended the session: call it again in a while, not at once */
+void liveness_closed(struct liveness *l, uint64_t now_us);
+
 /** liveness_sent() - A data datagram was sent */
 void liveness_sent(struct liveness *l, uint64_t now_us);
 

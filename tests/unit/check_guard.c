@@ -293,6 +293,60 @@ START_TEST(hidden)
 }
 END_TEST
 
+START_TEST(icmpv4)
+{
+    /* A redirect makes a host send to another router; 9 and 10 are router discovery (RFC 1256). */
+    static const struct {
+        uint8_t type;
+        unsigned word;
+    } ROW[] = {{0, 0}, {3, 0},        {4, 0},         {5, GUARD_RA},
+               {8, 0}, {9, GUARD_RA}, {10, GUARD_RA}, {11, 0}};
+    for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++)
+        for (uint8_t tags = 0; tags <= 2; tags++) {
+            uint8_t frame[FRAME_BYTES_MAX], icmp[36] = {ROW[i].type};
+            struct frame_spec s = {.vlan_tags = tags,
+                                   .ip_source = frame_ip("192.168.1.1"),
+                                   .ip_destination = frame_ip("192.168.1.20"),
+                                   .ttl = 64};
+            size_t bytes = frame_summed(frame, s, 1, icmp, sizeof icmp, 2);
+            ck_assert_int_eq(check_bytes(frame, bytes, ALL_WORDS, GUARD_FROM_PEER), ROW[i].word);
+            ck_assert_int_eq(check_bytes(frame, bytes, ALL_WORDS, GUARD_FROM_LAN), ROW[i].word);
+            ck_assert_int_eq(check_bytes(frame, bytes, ALL_WORDS & ~GUARD_RA, GUARD_FROM_PEER), 0);
+        }
+}
+END_TEST
+
+/* An access point unwraps SNAP: what is inside would get round every word (CVE-2021-27853). */
+START_TEST(ethernet_inside_snap)
+{
+    static const struct {
+        uint8_t snap[8];
+        bool hides;
+    } ROW[] = {
+        {{0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x06}, true},
+        {{0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00}, true},
+        {{0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd}, true},
+        {{0xaa, 0xaa, 3, 0, 0, 0xf8, 0x08, 0x06}, true},
+        {{0xaa, 0xaa, 3, 0, 0, 0, 0x81, 0x00}, true},
+        {{0xaa, 0xaa, 3, 0, 0, 0, 0x88, 0xcc}, true},
+        {{0xaa, 0xaa, 3, 0, 0, 0, 0x80, 0x9b}, false},       /* AppleTalk */
+        {{0xaa, 0xaa, 3, 0, 0x0c, 0xcd, 0x08, 0x06}, false}, /* another organisation's */
+        {{0xf0, 0xf0, 3, 0, 0, 0, 0x08, 0x06}, false},       /* NetBEUI */
+    };
+    for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++)
+        for (uint8_t tags = 0; tags <= 2; tags++) {
+            uint8_t frame[82] = {0};
+            struct frame_spec s = {.destination = frame_broadcast(), .vlan_tags = tags};
+            size_t at = frame_ether(frame, s, 36);
+            memcpy(frame + at, ROW[i].snap, sizeof ROW[i].snap);
+            ck_assert_msg((check_bytes(frame, sizeof frame, ALL_WORDS, GUARD_FROM_PEER) != 0) ==
+                              ROW[i].hides,
+                          "row %zu, %u tags", i, tags);
+            ck_assert_int_eq(check_bytes(frame, at + 7, ALL_WORDS, GUARD_FROM_PEER), 0);
+        }
+}
+END_TEST
+
 /* What must cross with every word on. */
 START_TEST(ordinary_frames_pass)
 {
@@ -330,6 +384,8 @@ int main(void)
     tcase_add_test(words, igmp);
     tcase_add_test(words, link_control_by_address);
     tcase_add_test(words, link_control_by_type);
+    tcase_add_test(words, icmpv4);
+    tcase_add_test(words, ethernet_inside_snap);
     tcase_add_test(words, hidden);
     tcase_add_test(words, ordinary_frames_pass);
     suite_add_tcase(suite, words);
