@@ -7,9 +7,9 @@
 
 #include "clock.h"
 #include "log.h"
+#include "socket_address.h"
 
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,36 +58,15 @@ static bool split(const char *text, struct host_port *out)
     return true;
 }
 
-static void add_endpoint(struct resolver_name *host, const struct sockaddr *s)
-{
-    struct endpoint e = {0};
-
-    if (s->sa_family == AF_INET) {
-        struct sockaddr_in v4;
-        memcpy(&v4, s, sizeof v4);
-        e.address = ip_v4((const uint8_t *)&v4.sin_addr);
-        e.port = ntohs(v4.sin_port);
-    } else if (s->sa_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, s, sizeof v6);
-        if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
-            return;
-        e.address = ip_v6(v6.sin6_addr.s6_addr);
-        e.port = ntohs(v6.sin6_port);
-        e.scope_id = ip_is_link_local(&e.address) ? v6.sin6_scope_id : 0;
-    }
-    if (e.address.family != IP_NONE && host->count < PEER_ENDPOINTS_MAX)
-        host->endpoint[host->count++] = e;
-}
-
 /* Return: whether the addresses differ from those before */
 static bool take_answer(struct resolver_name *host, const struct addrinfo *answer)
 {
     struct resolver_name before = *host;
 
     host->count = 0;
-    for (; answer != NULL; answer = answer->ai_next)
-        add_endpoint(host, answer->ai_addr);
+    for (; answer != NULL && host->count < PEER_ENDPOINTS_MAX; answer = answer->ai_next)
+        if (endpoint_from_socket(&host->endpoint[host->count], answer->ai_addr))
+            host->count++;
     return host->count != before.count ||
            memcmp(host->endpoint, before.endpoint, host->count * sizeof *host->endpoint) != 0;
 }

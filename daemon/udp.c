@@ -6,6 +6,7 @@
 #include "udp.h"
 
 #include "log.h"
+#include "socket_address.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -117,38 +118,6 @@ void udp_close(struct udp *udp)
     }
 }
 
-static void endpoint_from_socket(struct endpoint *e, const struct sockaddr_storage *s)
-{
-    memset(e, 0, sizeof *e);
-    if (s->ss_family == AF_INET) {
-        struct sockaddr_in v4;
-        memcpy(&v4, s, sizeof v4);
-        e->address = ip_v4((const uint8_t *)&v4.sin_addr);
-        e->port = ntohs(v4.sin_port);
-    } else if (s->ss_family == AF_INET6) {
-        struct sockaddr_in6 v6;
-        memcpy(&v6, s, sizeof v6);
-        e->address = ip_v6(v6.sin6_addr.s6_addr);
-        e->port = ntohs(v6.sin6_port);
-        e->scope_id = ip_is_link_local(&e->address) ? v6.sin6_scope_id : 0;
-    }
-}
-
-static socklen_t endpoint_to_socket(const struct endpoint *e, struct sockaddr_storage *s)
-{
-    if (e->address.family == IP_V4) {
-        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(e->port)};
-        memcpy(&v4.sin_addr, e->address.octet, 4);
-        memcpy(s, &v4, sizeof v4);
-        return sizeof v4;
-    }
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(e->port)};
-    memcpy(v6.sin6_addr.s6_addr, e->address.octet, 16);
-    v6.sin6_scope_id = e->scope_id;
-    memcpy(s, &v6, sizeof v6);
-    return sizeof v6;
-}
-
 bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receive, void *context)
 {
     static uint8_t buffer[BATCH][DATAGRAM_MAX_BYTES];
@@ -166,10 +135,9 @@ bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receiv
     int count = recvmmsg(udp->fd[family], message, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
         struct endpoint source;
-        if (message[i].msg_hdr.msg_flags & MSG_TRUNC)
-            continue;
-        endpoint_from_socket(&source, &from[i]);
-        receive(context, &source, buffer[i], message[i].msg_len);
+        if ((message[i].msg_hdr.msg_flags & MSG_TRUNC) == 0 &&
+            endpoint_from_socket(&source, (const struct sockaddr *)&from[i]))
+            receive(context, &source, buffer[i], message[i].msg_len);
     }
     return count == BATCH;
 }

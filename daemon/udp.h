@@ -27,16 +27,16 @@ typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t 
 /**
  * udp_open() - Bind @port on both families
  *
- * IPv6 not being there is logged and gone on without. The big socket buffers need CAP_NET_ADMIN,
- * so this comes before privileges are reduced.
- * Return: false with @error (port in use, no IPv4 at all); nothing is left open then
+ * A family that is not there is logged and gone on without. The big socket buffers need
+ * CAP_NET_ADMIN, so this comes before privileges are reduced. Return: false with @error (port in
+ * use, neither family there); nothing is left open then
  */
 bool udp_open(struct udp *udp, uint16_t port, struct error *error);
 
 void udp_close(struct udp *udp);
 
 /**
- * udp_receive() - Read one batch (up to 64 datagrams) and hand each to @receive
+ * udp_receive() - Read one batch (up to 32 datagrams) and hand each to @receive
  *
  * Return: true when the batch was full, so that more may be waiting
  */

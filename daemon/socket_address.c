@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * socket_address.c - see socket_address.h. Socket addresses are copied, never cast: the compiler
+ * may assume that one type is not read as another.
+ */
+#include "socket_address.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+static void from_v4(struct endpoint *endpoint, const struct sockaddr *address)
+{
+    struct sockaddr_in v4;
+
+    memcpy(&v4, address, sizeof v4);
+    endpoint->address = ip_v4((const uint8_t *)&v4.sin_addr);
+    endpoint->port = ntohs(v4.sin_port);
+}
+
+static void from_v6(struct endpoint *endpoint, const struct sockaddr *address)
+{
+    struct sockaddr_in6 v6;
+
+    memcpy(&v6, address, sizeof v6);
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+        return;
+    endpoint->address = ip_v6(v6.sin6_addr.s6_addr);
+    endpoint->port = ntohs(v6.sin6_port);
+    endpoint->scope_id = ip_is_link_local(&endpoint->address) ? v6.sin6_scope_id : 0;
+}
+
+bool endpoint_from_socket(struct endpoint *endpoint, const struct sockaddr *address)
+{
+    memset(endpoint, 0, sizeof *endpoint);
+    if (address->sa_family == AF_INET)
+        from_v4(endpoint, address);
+    else if (address->sa_family == AF_INET6)
+        from_v6(endpoint, address);
+    return endpoint->address.family != IP_NONE;
+}
+
+socklen_t endpoint_to_socket(const struct endpoint *endpoint, struct sockaddr_storage *out)
+{
+    if (endpoint->address.family == IP_V4) {
+        struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(endpoint->port)};
+        memcpy(&v4.sin_addr, endpoint->address.octet, 4);
+        memcpy(out, &v4, sizeof v4);
+        return sizeof v4;
+    }
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(endpoint->port)};
+    memcpy(v6.sin6_addr.s6_addr, endpoint->address.octet, 16);
+    v6.sin6_scope_id = endpoint->scope_id;
+    memcpy(out, &v6, sizeof v6);
+    return sizeof v6;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * socket_address.h - the core's endpoints as the system's socket addresses, and back.
+ */
+#ifndef SOCKET_ADDRESS_H
+#define SOCKET_ADDRESS_H
+
+#include "address.h"
+
+#include <sys/socket.h>
+
+/**
+ * endpoint_from_socket() - The endpoint of a socket address
+ *
+ * Return: false, and an endpoint of family IP_NONE, when it is neither IPv4 nor IPv6. An
+ * IPv4-mapped IPv6 address is refused too: an IPv6 socket of ours cannot send there.
+ */
+bool endpoint_from_socket(struct endpoint *endpoint, const struct sockaddr *address);
+
+/** endpoint_to_socket() - Return: how many bytes of @out are used */
+socklen_t endpoint_to_socket(const struct endpoint *endpoint, struct sockaddr_storage *out);
+
+#endif
