@@ -6,6 +6,7 @@
  */
 #include "netlink.h"
 
+#include "copy.h"
 #include "log.h"
 
 #include <errno.h>
@@ -96,43 +97,42 @@ const char *netlink_error_text(int code)
 /* ---- events ---- */
 
 struct reading {
-    unsigned changes;
+    bool changed;
     int neighbours_of;
 };
 
-static unsigned classify_route(const struct nlmsghdr *message)
+static bool is_default_route(const struct nlmsghdr *message)
 {
     const struct rtmsg *route = nlmsg_data(message);
-    bool is_default = nlmsg_datalen(message) >= (int)sizeof *route && route->rtm_dst_len == 0;
-    return is_default ? CHANGE_ROUTES : 0;
+
+    return nlmsg_datalen(message) >= (int)sizeof *route && route->rtm_dst_len == 0;
 }
 
-static unsigned classify_neighbour(const struct nlmsghdr *message, int interface)
+static bool is_neighbour_of(const struct nlmsghdr *message, int interface)
 {
     const struct ndmsg *neighbour = nlmsg_data(message);
-    if (nlmsg_datalen(message) < (int)sizeof *neighbour || neighbour->ndm_ifindex != interface)
-        return 0;
-    return neighbour->ndm_family == AF_INET || neighbour->ndm_family == AF_INET6 ? CHANGE_NEIGHBOURS
-                                                                                 : 0;
+
+    return nlmsg_datalen(message) >= (int)sizeof *neighbour &&
+           neighbour->ndm_ifindex == interface &&
+           (neighbour->ndm_family == AF_INET || neighbour->ndm_family == AF_INET6);
 }
 
-static unsigned classify(const struct nlmsghdr *message, int neighbours_of)
+static bool matters(const struct nlmsghdr *message, int neighbours_of)
 {
     switch (message->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-        return CHANGE_LINKS;
     case RTM_NEWADDR:
     case RTM_DELADDR:
-        return CHANGE_ADDRESSES;
+        return true;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-        return classify_route(message);
+        return is_default_route(message);
     case RTM_NEWNEIGH:
     case RTM_DELNEIGH:
-        return classify_neighbour(message, neighbours_of);
+        return is_neighbour_of(message, neighbours_of);
     default:
-        return 0;
+        return false;
     }
 }
 
@@ -140,11 +140,11 @@ static int on_event(struct nl_msg *message, void *context)
 {
     struct reading *reading = context;
 
-    reading->changes |= classify(nlmsg_hdr(message), reading->neighbours_of);
+    reading->changed = reading->changed || matters(nlmsg_hdr(message), reading->neighbours_of);
     return NL_OK;
 }
 
-unsigned netlink_read_events(struct netlink *netlink, int neighbours_of)
+bool netlink_read_events(struct netlink *netlink, int neighbours_of)
 {
     struct reading reading = {.neighbours_of = neighbours_of};
     int code;
@@ -153,26 +153,17 @@ unsigned netlink_read_events(struct netlink *netlink, int neighbours_of)
     do
         code = nl_recvmsgs_default(netlink->events);
     while (code >= 0);
-    if (code != -NLE_AGAIN) { /* ENOBUFS: messages were lost */
-        log_debug("netlink: %s: reading everything again", nl_geterror(code));
-        reading.changes = CHANGE_LINKS | CHANGE_ADDRESSES | CHANGE_ROUTES | CHANGE_NEIGHBOURS;
-    }
-    return reading.changes;
+    if (code == -NLE_AGAIN)
+        return reading.changed;
+    log_debug("netlink: %s: reading everything again", nl_geterror(code)); /* ENOBUFS: some lost */
+    return true;
 }
 
 /* ---- links ---- */
 
-static void copy_text(char *to, size_t capacity, const char *from)
-{
-    size_t bytes = from == NULL ? 0 : strnlen(from, capacity - 1);
-
-    if (bytes > 0)
-        memcpy(to, from, bytes);
-    to[bytes] = '\0';
-}
-
 static void link_from_nl(struct rtnl_link *from, struct link *to)
 {
+    const char *name = rtnl_link_get_name(from), *kind = rtnl_link_get_type(from);
     struct nl_addr *address = rtnl_link_get_addr(from);
     uint8_t mode;
 
@@ -186,8 +177,8 @@ static void link_from_nl(struct rtnl_link *from, struct link *to)
     to->addrgen = rtnl_link_inet6_get_addr_gen_mode(from, &mode) == 0 ? mode : -1;
     if (address != NULL && nl_addr_get_len(address) == sizeof to->mac.octet)
         memcpy(to->mac.octet, nl_addr_get_binary_addr(address), sizeof to->mac.octet);
-    copy_text(to->name, sizeof to->name, rtnl_link_get_name(from));
-    copy_text(to->kind, sizeof to->kind, rtnl_link_get_type(from));
+    copy_text(to->name, sizeof to->name, name != NULL ? name : "");
+    copy_text(to->kind, sizeof to->kind, kind != NULL ? kind : "");
 }
 
 static bool get_link(struct netlink *netlink, int index, const char *name, struct link *out)

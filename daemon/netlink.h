@@ -4,9 +4,9 @@
  *
  * Two sockets: one for questions and changes, answered before the call returns (the kernel
  * answers netlink in the caller's own time, there is nothing to wait for); one that is woken by
- * changes others make. What changed is told only as a set of flags: whoever listens reads the
- * state again. So a lost message (ENOBUFS) is only 'everything may have changed', and no model of
- * the machine is kept that could go wrong.
+ * changes others make. What changed is not told, only that something did: whoever listens reads
+ * the state again. So a lost message (ENOBUFS) does no harm, and no model of the machine is kept
+ * that could go wrong.
  */
 #ifndef NETLINK_H
 #define NETLINK_H
@@ -33,14 +33,6 @@ struct link {
     char kind[16]; /* "bridge", "tun", ... or "" */
 };
 
-/* What netlink_read_events() tells; or-ed. */
-enum network_change {
-    CHANGE_LINKS = 1,      /* a link came, went or changed */
-    CHANGE_ADDRESSES = 2,  /* an address came, went or changed */
-    CHANGE_ROUTES = 4,     /* a default route came, went or changed */
-    CHANGE_NEIGHBOURS = 8, /* a neighbour entry of the watched interface */
-};
-
 /** netlink_open() - Open both sockets; false with @error */
 bool netlink_open(struct netlink *netlink, struct error *error);
 
@@ -53,9 +45,10 @@ int netlink_events_fd(const struct netlink *netlink);
  * netlink_read_events() - Read all waiting events
  * @neighbours_of: Neighbours of this interface index alone matter
  *
- * Return: or-ed enum network_change; all of them when the kernel lost some
+ * Return: whether a link, an address, a default route or such a neighbour came, went or changed, or
+ * the kernel lost messages
  */
-unsigned netlink_read_events(struct netlink *netlink, int neighbours_of);
+bool netlink_read_events(struct netlink *netlink, int neighbours_of);
 
 /** netlink_link_by_name() - false when there is none */
 bool netlink_link_by_name(struct netlink *netlink, const char *name, struct link *out);

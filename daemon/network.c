@@ -307,7 +307,7 @@ static void on_events(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    if (netlink_read_events(network->netlink, interface) != 0)
+    if (netlink_read_events(network->netlink, interface))
         schedule(network, DEBOUNCE_MS);
 }
 
