@@ -8,7 +8,9 @@
 
 #include "log.h"
 
-#include <netinet/in.h> /* before linux/in6.h: musl defines these structs itself */
+/* Before linux/in6.h: musl defines these structs itself. */
+#include <netinet/in.h>
+
 #include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * config_options.h - every option of the configuration, once: its name, the function in config.c
- * that takes its value, whether it may be repeated, and what the legal values are.
+ * config_options.h - every option of the configuration, once: its name, the function in
+ * config_values.c that takes its value, whether it may be repeated, and what the legal values are.
  *
  * Used for parsing and for messages; a test reads this list and looks each up in the manual.
  */

@@ -26,8 +26,6 @@ struct config_option {
     const char *legal;
 };
 
-enum { CONFIG_OPTIONS_MAX = 64 };
-
 /** config_options() - the options of a section; *@count receives how many */
 const struct config_option *config_options(enum config_section section, size_t *count);
 

@@ -8,8 +8,8 @@
  *   peers.c   the configuration's peers, endpoints and options into the core; reload
  *
  * All of it runs on one loop and one thread. The core must not be called from inside its own
- * callbacks (site_reserve_order() excepted), so what an event asks of the core is noted in 'asked'
- * and done by drive_settle(), which ends each turn.
+ * callbacks (site_reserve_order() excepted), so what an event asks of the core is noted in
+ * 'ask_names_again' and done by drive_settle(), which ends each turn.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
