@@ -20,12 +20,7 @@ void handshake_begin(struct noise *noise, bool initiator, const struct noise_key
                strlen(HANDSHAKE_PROLOGUE), keys);
 }
 
-static void write_header(uint8_t *out, enum wire_type type)
-{
-    out[0] = (uint8_t)type;
-    out[1] = WIRE_PART_WHOLE;
-    store_be16(out + 2, 0);
-}
+/* ---- payloads ---- */
 
 /* Site info with its length in front; length 0 says 'nothing told'. */
 static size_t write_site(uint8_t *out, size_t room, const struct hello *hello)
@@ -45,7 +40,7 @@ static bool read_site(struct cursor *c, struct hello *hello)
     return bytes == 0 || site_info_decode(&hello->site, info, bytes);
 }
 
-static size_t write_initiation_payload(const struct hello *hello, uint8_t *out)
+size_t hello_encode_initiation(const struct hello *hello, uint8_t *out)
 {
     size_t at = 15u + hello->suite_count;
     out[0] = hello->version;
@@ -61,7 +56,7 @@ static size_t write_initiation_payload(const struct hello *hello, uint8_t *out)
     return at + write_site(out + at, INITIATION_PAYLOAD_BYTES - at, hello);
 }
 
-static bool read_initiation_payload(const uint8_t *payload, size_t bytes, struct hello *hello)
+bool hello_decode_initiation(const uint8_t *payload, size_t bytes, struct hello *hello)
 {
     struct cursor c = cursor_over(payload, bytes);
     const uint8_t *suites, *token;
@@ -82,13 +77,39 @@ static bool read_initiation_payload(const uint8_t *payload, size_t bytes, struct
     return read_site(&c, hello);
 }
 
+size_t hello_encode_response(const struct hello *hello, uint8_t *out)
+{
+    out[0] = hello->version;
+    out[1] = hello->suite[0];
+    store_be32(out + 2, hello->features);
+    return 6 + write_site(out + 6, RESPONSE_PAYLOAD_MAX_BYTES - 6, hello);
+}
+
+bool hello_decode_response(const uint8_t *payload, size_t bytes, struct hello *hello)
+{
+    struct cursor c = cursor_over(payload, bytes);
+    memset(hello, 0, sizeof *hello);
+    hello->suite_count = 1;
+    return cursor_u8(&c, &hello->version) && cursor_u8(&c, &hello->suite[0]) &&
+           cursor_u32(&c, &hello->features) && read_site(&c, hello);
+}
+
+/* ---- datagrams ---- */
+
+static void write_header(uint8_t *out, enum wire_type type)
+{
+    out[0] = (uint8_t)type;
+    out[1] = WIRE_PART_WHOLE;
+    store_be16(out + 2, 0);
+}
+
 bool handshake_write_initiation(struct noise *noise, const struct hello *hello,
                                 uint32_t sender_index, uint8_t *out)
 {
     uint8_t payload[INITIATION_PAYLOAD_BYTES] = {0};
     size_t bytes;
 
-    write_initiation_payload(hello, payload);
+    hello_encode_initiation(hello, payload);
     write_header(out, WIRE_INITIATION);
     store_be32(out + 4, sender_index);
     bool written = noise_write(noise, payload, sizeof payload, out + INITIATION_NOISE_OFFSET,
@@ -105,7 +126,7 @@ bool handshake_read_initiation(struct noise *noise, const uint8_t *datagram, str
 
     bool ok = noise_read(noise, datagram + INITIATION_NOISE_OFFSET, noise_bytes, payload,
                          sizeof payload, &bytes) &&
-              read_initiation_payload(payload, bytes, hello);
+              hello_decode_initiation(payload, bytes, hello);
     sodium_memzero(payload, sizeof payload);
     return ok;
 }
@@ -116,11 +137,7 @@ size_t handshake_write_response(struct noise *noise, const struct hello *hello,
     uint8_t payload[RESPONSE_PAYLOAD_MAX_BYTES];
     size_t bytes;
 
-    payload[0] = hello->version;
-    payload[1] = hello->suite[0];
-    store_be32(payload + 2, hello->features);
-    size_t payload_bytes = 6 + write_site(payload + 6, sizeof payload - 6, hello);
-
+    size_t payload_bytes = hello_encode_response(hello, payload);
     write_header(out, WIRE_RESPONSE);
     store_be32(out + 4, sender_index);
     store_be32(out + 8, receiver_index);
@@ -136,16 +153,12 @@ bool handshake_read_response(struct noise *noise, const uint8_t *datagram, size_
     uint8_t payload[RESPONSE_PAYLOAD_MAX_BYTES];
     size_t payload_bytes;
 
-    memset(hello, 0, sizeof *hello);
     if (bytes < RESPONSE_NOISE_OFFSET + NOISE_2_OVERHEAD_BYTES + 2 * MAC_TAG_BYTES ||
         !noise_read(noise, datagram + RESPONSE_NOISE_OFFSET,
                     bytes - RESPONSE_NOISE_OFFSET - 2 * MAC_TAG_BYTES, payload, sizeof payload,
                     &payload_bytes))
         return false;
-    struct cursor c = cursor_over(payload, payload_bytes);
-    hello->suite_count = 1;
-    bool ok = cursor_u8(&c, &hello->version) && cursor_u8(&c, &hello->suite[0]) &&
-              cursor_u32(&c, &hello->features) && read_site(&c, hello);
+    bool ok = hello_decode_response(payload, payload_bytes, hello);
     sodium_memzero(payload, sizeof payload);
     return ok;
 }

@@ -30,6 +30,27 @@ struct hello {
     struct site_info site;
 };
 
+/**
+ * hello_encode_initiation() - Write an initiation's payload, as it is before it is sealed
+ * @hello: At most HELLO_SUITES_MAX suites. A site info that is not valid is left out
+ * @out:   INITIATION_PAYLOAD_BYTES; what is not written is the caller's padding
+ * Return: bytes written
+ */
+size_t hello_encode_initiation(const struct hello *hello, uint8_t *out);
+
+/**
+ * hello_decode_initiation() - Read an initiation's payload, opened
+ * @payload: From a peer that is perhaps not known yet: any bytes, any length
+ * Return: false when it is cut off or says what cannot be; padding and unknown flags are ignored
+ */
+bool hello_decode_initiation(const uint8_t *payload, size_t bytes, struct hello *hello);
+
+/** hello_encode_response() - The same of a response; @out: RESPONSE_PAYLOAD_MAX_BYTES */
+size_t hello_encode_response(const struct hello *hello, uint8_t *out);
+
+/** hello_decode_response() - The same of a response */
+bool hello_decode_response(const uint8_t *payload, size_t bytes, struct hello *hello);
+
 /* Bound into every handshake, so that another protocol or version never shares a transcript. */
 extern const char HANDSHAKE_PROLOGUE[];
 
