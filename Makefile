@@ -67,11 +67,12 @@ $B/lansplice: $(call obj,$(DAEMON_SRC)) $(CORE_LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON))
 
-$B/kmod-free/%.o: kmod-free/%.c
+# On the Makefile, too: flags and the version stand in it.
+$B/kmod-free/%.o: kmod-free/%.c Makefile
 	$(call say,CC,$<)
 	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(call pkg,--cflags,$(PKGS_CORE)) -c -o $@ $<
 
-$B/%.o: %.c
+$B/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP \
 	    $(call pkg,--cflags,$(if $(filter daemon/%,$<),$(PKGS_DAEMON),$(PKGS_CORE) $(PKGS_TEST))) -c -o $@ $<
