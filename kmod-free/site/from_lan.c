@@ -13,6 +13,10 @@
 
 enum { ICMPV6_ROUTER_SOLICITATION = 133, ICMPV6_ROUTER_ADVERTISEMENT = 134 };
 
+/* What a loop echoes comes back at once; and a phone that was carried to the other home, or all
+ * that a loop made us believe, is soon free. */
+#define LIVES_HERE_US UINT64_C(10000000)
+
 static void count_guard(struct site_counters *c, enum guard_word word)
 {
     switch (word) {
@@ -57,6 +61,11 @@ bool site_about_neighbors(const struct packet *packet)
 {
     return packet->network == PACKET_ARP || site_is_icmpv6(packet, 135) ||
            site_is_icmpv6(packet, 136);
+}
+
+bool site_lives_here(const struct site *site, const struct mac *mac)
+{
+    return fdb_seen_within(&site->local_macs, mac, ANY_VLAN, LIVES_HERE_US, site->now_us);
 }
 
 static void learn_local(struct site *site, const struct packet *packet)
@@ -107,7 +116,7 @@ static void forward_routes_only(struct site *site, const struct packet *packet)
 static void forward(struct site *site, struct packet *packet)
 {
     if (!mac_is_group(&packet->destination)) {
-        if (fdb_lookup(&site->local_macs, &packet->destination, ANY_VLAN, site->now_us) >= 0)
+        if (site_lives_here(site, &packet->destination))
             return; /* the bridge flooded it to us, but it lives here */
         int peer =
             fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);

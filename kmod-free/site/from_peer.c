@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-#define LIVES_HERE_US UINT64_C(10000000)
-
 static bool is_gateway_mac(const struct site *site, const struct mac *mac)
 {
     for (unsigned i = 0; i < site->gateways.count; i++)
@@ -25,15 +23,12 @@ static bool is_gateway_mac(const struct site *site, const struct mac *mac)
     return false;
 }
 
-/* A source that lives here cannot come from a peer: a loop, or somebody pretending. It lives here
- * when it spoke here a moment ago: what a loop echoes comes back at once, and a phone that was
- * carried to the other home, or whatever a loop that is over made us believe, is soon free. */
+/* A source that lives here cannot come from a peer: a loop, or somebody pretending. */
 static bool source_is_local(const struct site *site, const struct packet *packet)
 {
     const struct mac *source = &packet->source;
     return mac_equal(source, &site->lan.tap_mac) || mac_equal(source, &site->lan.bridge_mac) ||
-           is_gateway_mac(site, source) ||
-           fdb_seen_within(&site->local_macs, source, ANY_VLAN, LIVES_HERE_US, site->now_us);
+           is_gateway_mac(site, source) || site_lives_here(site, source);
 }
 
 static bool neighbor_rules_block(struct site *site, struct peer *peer, const struct packet *packet)
@@ -115,8 +110,7 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
         return;
     }
     bool shut = loop_site_shut(&site->loop);
-    if (site->config.hub &&
-        (shut || fdb_lookup(&site->local_macs, &packet->destination, ANY_VLAN, site->now_us) < 0)) {
+    if (site->config.hub && (shut || !site_lives_here(site, &packet->destination))) {
         if (!mac_is_group(&packet->destination) &&
             !storm_allows_unknown(&from->storm_from_peer, packet->frame_bytes, site->now_us))
             site->counters.storm_dropped++;

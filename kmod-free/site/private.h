@@ -190,6 +190,7 @@ void site_transmit_now(struct site *site, const struct endpoint *to, const uint8
 bool site_guard_blocks(struct site *site, const struct packet *packet,
                        enum guard_direction direction);
 bool site_class_passes(struct site *site, struct storm *storm, const struct packet *packet);
+bool site_lives_here(const struct site *site, const struct mac *mac);
 bool site_is_icmpv6(const struct packet *packet, uint8_t type);
 bool site_about_neighbors(const struct packet *packet);
 void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet);

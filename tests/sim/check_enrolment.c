@@ -247,6 +247,26 @@ START_TEST(a_full_disk_delays_but_does_not_break)
 }
 END_TEST
 
+START_TEST(a_reload_after_it_keeps_the_session)
+{
+    struct world w;
+    begin(&w, 11);
+    load_inviter(&w);
+    load_joiner(&w, PARENTS, ONE_TIME_PSK);
+    sim_run(&w.sim, 2000000);
+    assert_enrolled(&w, 11);
+    uint64_t handshakes = site_counters(w.sim.node[HOME].site)->handshakes;
+    load_inviter(&w);
+    load_joiner(&w, PARENTS, ONE_TIME_PSK);
+    sim_run(&w.sim, 5000000);
+    assert_enrolled(&w, 11);
+    ck_assert_uint_eq(site_counters(w.sim.node[HOME].site)->handshakes, handshakes);
+    ck_assert_uint_eq(w.sim.node[HOME].events[EVENT_PEER_DOWN], 0);
+    ck_assert_uint_eq(w.sim.node[PARENTS].events[EVENT_PEER_DOWN], 0);
+    sim_end(&w.sim);
+}
+END_TEST
+
 START_TEST(a_stranger_learns_nothing)
 {
     /* Until its token is proved, nothing of our LAN is in what we send it. */
@@ -267,4 +287,4 @@ SIM_MAIN("enrolment", a_token_enrols, it_enrols_over_a_bad_line,
          the_right_key_with_a_wrong_token_stays_out, a_wrong_guess_does_not_burn_the_token,
          of_two_who_race_one_gets_in, a_used_token_is_dead, an_expired_token_is_refused,
          a_kill_at_any_moment_is_survived, a_full_disk_delays_but_does_not_break,
-         a_stranger_learns_nothing)
+         a_reload_after_it_keeps_the_session, a_stranger_learns_nothing)

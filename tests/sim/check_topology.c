@@ -151,10 +151,12 @@ START_TEST(a_cable_beside_the_tunnel_is_cut_and_healed)
         w.sim.cable[cable].up = false;
         sim_run(&w.sim, 20 * SECOND_US);
         ck_assert(!site_port_shut(w.sim.node[0].site) && !site_port_shut(w.sim.node[1].site));
-        ledger_mark(w.ledger, 0, 1);
-        ledger_send(w.ledger, 0, LEDGER_EVERYONE, 100);
+        /* Also to hosts that have been silent since before. */
+        ledger_mark(w.ledger, 0, 1), ledger_mark(w.ledger, 1, 0);
+        ledger_send(w.ledger, 0, 1, 100), ledger_send(w.ledger, 1, 0, 100);
         sim_run(&w.sim, SECOND_US);
         ck_assert_uint_le(ledger_back_after_us(w.ledger, 0, 1), SECOND_US);
+        ck_assert_uint_le(ledger_back_after_us(w.ledger, 1, 0), SECOND_US);
         end(&w);
     }
 }
