@@ -72,11 +72,8 @@ static const char *cipher_of(const struct daemon *daemon, const char *name)
 {
     struct peer_status peer;
 
-    for (size_t i = 0; i < site_peer_count(daemon->site); i++) {
-        site_peer_status(daemon->site, i, clock_now_us(), &peer);
-        if (strcmp(peer.name, name) == 0 && peer.suite != SUITE_NONE)
-            return status_suite_name(peer.suite);
-    }
+    if (site_find_status(daemon->site, name, clock_now_us(), &peer) && peer.suite != SUITE_NONE)
+        return status_suite_name(peer.suite);
     return "no cipher yet";
 }
 
