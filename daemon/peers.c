@@ -30,8 +30,8 @@ static void set_endpoints(struct daemon *daemon, const char *peer, const struct 
     struct endpoint list[PEER_ENDPOINTS_MAX];
     size_t count = 0;
 
-    for (size_t i = 0; i < daemon->kept_count; i++)
-        if (count == 0 && strcmp(daemon->kept[i].peer, peer) == 0)
+    for (size_t i = 0; i < daemon->kept_count && count == 0; i++)
+        if (strcmp(daemon->kept[i].peer, peer) == 0)
             list[count++] = daemon->kept[i].endpoint;
     for (size_t i = 0; i < resolved_count && count < PEER_ENDPOINTS_MAX; i++)
         if (!contains(list, count, &resolved[i]))
@@ -53,12 +53,7 @@ static bool is_up(void *context, const char *name)
     const struct daemon *daemon = context;
     struct peer_status peer;
 
-    for (size_t i = 0; i < site_peer_count(daemon->site); i++) {
-        site_peer_status(daemon->site, i, clock_now_us(), &peer);
-        if (strcmp(peer.name, name) == 0)
-            return peer.state == PEER_UP;
-    }
-    return false;
+    return site_find_status(daemon->site, name, clock_now_us(), &peer) && peer.state == PEER_UP;
 }
 
 struct resolver_listener peers_listener(struct daemon *daemon)

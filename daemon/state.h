@@ -58,7 +58,9 @@ struct state_endpoint {
 };
 
 /**
- * state_load_endpoints() - the endpoints kept; lines that make no sense are skipped
+ * state_load_endpoints() - the endpoints kept, one for each peer
+ *
+ * Lines that make no sense are skipped, and all but the first of a name.
  *
  * Return: how many, at most @capacity; 0 when there is no file
  */

@@ -75,6 +75,14 @@ static bool parse_line(char *line, struct state_endpoint *out)
     return parse_endpoint(blank + 1, &out->endpoint);
 }
 
+static bool is_kept(const struct state_endpoint *kept, size_t count, const char *peer)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(kept[i].peer, peer) == 0)
+            return true;
+    return false;
+}
+
 size_t state_load_endpoints(const char *directory, struct state_endpoint *out, size_t capacity)
 {
     char text[FILE_SIZE], *rest = NULL;
@@ -85,7 +93,7 @@ size_t state_load_endpoints(const char *directory, struct state_endpoint *out, s
         return 0;
     for (char *line = strtok_r(text, "\n", &rest); line && count < capacity;
          line = strtok_r(NULL, "\n", &rest))
-        if (parse_line(line, &out[count]))
+        if (parse_line(line, &out[count]) && !is_kept(out, count, out[count].peer))
             count++;
     return count;
 }

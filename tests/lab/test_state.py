@@ -288,5 +288,7 @@ def test_endpoints_are_kept(home):
     path.write_text("nonsense\nParents 192.0.2.1:1\nx 192.0.2.1\nx 192.0.2.1:0\nx 192.0.2.1:65536\n"
                     "x :1\nx [::1:1\nx [::1%none0]:1\nx 300.0.0.1:1\n\n x\ngood [::1]:1\n")
     assert home.run("endpoints") == "good [::1]:1\n"
+    path.write_text("".join(f"twice 192.0.2.1:{n}\n" for n in range(1, 40)) + "good [::1]:1\n")
+    assert home.run("endpoints") == "twice 192.0.2.1:1\ngood [::1]:1\n"
     path.write_text("x" * 100000)
     assert home.run("endpoints") == ""
