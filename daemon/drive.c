@@ -77,11 +77,25 @@ void drive_settle(struct daemon *daemon)
 
 /* ---- into the core ---- */
 
+/* What was read at once has one time: when it was read. */
+struct batch {
+    struct daemon *daemon;
+    uint64_t now_us;
+};
+
 static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes)
 {
-    struct daemon *daemon = context;
+    const struct batch *batch = context;
 
-    site_receive_datagram(daemon->site, from, datagram, bytes, clock_now_us());
+    site_receive_datagram(batch->daemon->site, from, datagram, bytes, batch->now_us);
+}
+
+/* Return: whether more may be waiting */
+static bool receive_datagrams(struct daemon *daemon, enum udp_family family)
+{
+    struct batch batch = {daemon, clock_now_us()};
+
+    return udp_receive(&daemon->udp, family, on_datagram, &batch);
 }
 
 static void on_udp(uv_poll_t *poll, int status, int events)
@@ -92,7 +106,7 @@ static void on_udp(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
-        if (!udp_receive(&daemon->udp, family, on_datagram, daemon))
+        if (!receive_datagrams(daemon, family))
             break;
     site_flush(daemon->site, clock_now_us());
     drive_settle(daemon);
@@ -100,18 +114,19 @@ static void on_udp(uv_poll_t *poll, int status, int events)
 
 static void on_frame(void *context, uint8_t *frame, size_t bytes)
 {
-    struct daemon *daemon = context;
+    const struct batch *batch = context;
 
-    site_receive_frame(daemon->site, frame, bytes, clock_now_us());
+    site_receive_frame(batch->daemon->site, frame, bytes, batch->now_us);
 }
 
 /* A deleted device stays readable for ever: stop, network.c finds out and makes it again. */
 static void on_tap(uv_poll_t *poll, int status, int events)
 {
     struct daemon *daemon = poll->data;
+    struct batch batch = {daemon, clock_now_us()};
 
     (void)events;
-    if (status < 0 || tap_receive(&daemon->tap, on_frame, daemon) < 0)
+    if (status < 0 || tap_receive(&daemon->tap, on_frame, &batch) < 0)
         uv_poll_stop(poll);
     site_flush(daemon->site, clock_now_us());
     drive_settle(daemon);
