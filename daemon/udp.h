@@ -28,8 +28,9 @@ typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t 
  * udp_open() - Bind @port on both families
  *
  * A family that is not there is logged and gone on without. The big socket buffers need
- * CAP_NET_ADMIN, so this comes before privileges are reduced. Return: false with @error (port in
- * use, neither family there); nothing is left open then
+ * CAP_NET_ADMIN, so this comes before privileges are reduced.
+ *
+ * Return: false with @error (port in use, neither family there); nothing is left open then
  */
 bool udp_open(struct udp *udp, uint16_t port, struct error *error);
 
