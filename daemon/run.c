@@ -182,6 +182,19 @@ static void catch_signal(struct daemon *daemon, uv_signal_t *handle, uv_signal_c
     uv_signal_start(handle, on, number);
 }
 
+/* Until the handlers stand, a signal waits: its default action would leave the TAP in the bridge.
+ */
+static void hold_signals(int how)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGTERM);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGHUP);
+    pthread_sigmask(how, &held, NULL);
+}
+
 /* ---- up and down ---- */
 
 /* Whatever part failed to start, stop() undoes what there is. */
@@ -210,6 +223,7 @@ static bool start_loop(struct daemon *daemon, struct error *error)
     catch_signal(daemon, &daemon->terminate, on_end, SIGTERM);
     catch_signal(daemon, &daemon->interrupt, on_end, SIGINT);
     catch_signal(daemon, &daemon->hangup, on_hangup, SIGHUP);
+    hold_signals(SIG_UNBLOCK);
     resolver_start(&daemon->resolver, &daemon->loop, &resolver);
     drive_start(daemon);
     network_watch(&daemon->network, &daemon->loop, &network);
@@ -288,6 +302,7 @@ int command_run(const char *config_path)
                              .udp = {.fd = {-1, -1}},
                              .control = {.fd = -1}};
     signal(SIGPIPE, SIG_IGN);
+    hold_signals(SIG_BLOCK);
     if (sodium_init() < 0 || uv_loop_init(&daemon.loop) != 0) {
         error_set(&error, EXIT_FAILED, "cannot start: no random numbers or no event loop");
         return error_print(&error);
