@@ -78,12 +78,13 @@ static bool parse_flags(const char *value, const struct flag *flags, size_t coun
     return *out != 0;
 }
 
-/* What the kernel takes for an interface's name (dev_valid_name()). */
+/* What the kernel takes for an interface's name (dev_valid_name()); '%' would be a pattern to it.
+ */
 static bool interface_name_valid(const char *name)
 {
     size_t bytes = strlen(name);
 
-    return bytes > 0 && bytes < CONFIG_INTERFACE_SIZE && !strpbrk(name, "/: \t") &&
+    return bytes > 0 && bytes < CONFIG_INTERFACE_SIZE && !strpbrk(name, "/:% \t") &&
            strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
