@@ -4,7 +4,8 @@
  *
  * Each call site has a bucket of its own (ten lines at once, then one a second), so that a flood
  * of one message can neither fill a disk nor hide another message. What a bucket swallowed is
- * counted and told with its next line.
+ * counted and told with its next line. Nor does writing ever wait: lines that stderr does not take
+ * at once are counted and left out.
  *
  * Secrets are never logged; text that came from the network is validated before it gets here.
  */
