@@ -241,28 +241,22 @@ static bool start(struct daemon *daemon, struct error *error)
            open_system(daemon, error) && privileges_reduce(error) && start_loop(daemon, error);
 }
 
+/* @context: not NULL when signal handlers are to be closed too */
 static void close_handle(uv_handle_t *handle, void *context)
 {
-    (void)context;
-    if (!uv_is_closing(handle))
+    if (!uv_is_closing(handle) && (context != NULL || handle->type != UV_SIGNAL))
         uv_close(handle, NULL);
 }
 
-/* Return: whether the loop is empty; a name still being asked for keeps it busy */
-static bool close_loop(struct daemon *daemon)
+static void close_handles(struct daemon *daemon, bool signals_too)
 {
-    uv_walk(&daemon->loop, close_handle, NULL);
+    uv_walk(&daemon->loop, close_handle, signals_too ? daemon : NULL);
     for (int turn = 0; turn < 4; turn++)
         uv_run(&daemon->loop, UV_RUN_NOWAIT);
-    return uv_loop_close(&daemon->loop) == 0;
 }
 
-static bool stop(struct daemon *daemon)
+static void undo_system(struct daemon *daemon)
 {
-    resolver_stop(&daemon->resolver);
-    network_unwatch(&daemon->network);
-    control_close(&daemon->control);
-    bool clean = close_loop(daemon);
     if (daemon->network.netlink != NULL)
         network_detach(&daemon->network);
     tap_close(&daemon->tap, &daemon->netlink);
@@ -270,9 +264,22 @@ static bool stop(struct daemon *daemon)
         network_restore_bridge(&daemon->network);
     netlink_close(&daemon->netlink);
     udp_close(&daemon->udp);
+}
+
+/* The handlers of signals stay to the last: who presses ^C twice must not end it half way.
+ *
+ * Return: whether the loop is empty; a name still being asked for keeps it busy */
+static bool stop(struct daemon *daemon)
+{
+    resolver_stop(&daemon->resolver);
+    network_unwatch(&daemon->network);
+    control_close(&daemon->control);
+    close_handles(daemon, false);
+    undo_system(daemon);
+    close_handles(daemon, true);
     free_site(daemon);
     config_free(daemon->config);
-    return clean;
+    return uv_loop_close(&daemon->loop) == 0;
 }
 
 static void say_ready(const struct daemon *daemon)

@@ -85,18 +85,38 @@ def test_a_stopped_terminal_stops_nothing(lab, a):
         os.close(writer)
 
 
-def test_a_signal_during_the_start(lab, a):
-    """Whenever it comes, a TAP that was found is given back."""
+def bridge_of_tap(machine):
+    return f"/proc/{machine.pid}/root/sys/class/net/{TAP}/master"
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_during_the_start(lab, a, sig):
+    """It comes the moment the TAP is in the bridge: a TAP that was found is given back."""
     daemon = lab.daemon(a)
     daemon.write()
     a.router.run(f"ip tuntap add {TAP} mode tap")
-    for after_ms in range(0, 60, 3):
+    for _ in range(5):
         daemon.restart(wait=False)
         pid = daemon.process.pid
-        time.sleep(after_ms / 1000)
-        os.kill(pid, [signal.SIGTERM, signal.SIGINT][after_ms % 2])
-        daemon.process.popen.wait(10)
-        assert "master" not in a.router.output(f"ip link show {TAP}"), after_ms
+        while not os.path.exists(bridge_of_tap(a.router)):
+            assert daemon.process.running, daemon.log()
+        os.kill(pid, sig)
+        if sig == signal.SIGHUP:
+            wait_for(daemon.status, 5, "the daemon to go on")
+            os.kill(pid, signal.SIGTERM)
+        assert daemon.process.popen.wait(10) == 0
+        assert not os.path.exists(bridge_of_tap(a.router))
+
+
+def test_control_c_many_times(lab, a):
+    daemon = lab.daemon(a).start()
+    pid = daemon.process.pid
+    while os.path.exists(bridge_of_tap(a.router)):
+        os.kill(pid, signal.SIGINT)
+    with pytest.raises(ProcessLookupError):
+        while True:
+            os.kill(pid, signal.SIGINT)
+    assert not a.router.ok(f"ip link show {TAP}") and not a.router.ok(f"test -e {CONTROL}")
 
 
 @pytest.mark.parametrize("name", ["tap%d", "a/b", "a b"])
