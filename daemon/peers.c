@@ -192,32 +192,38 @@ bool peers_apply(struct daemon *daemon, struct error *error)
 
 /* ---- reload ---- */
 
-static void keep_text(char *fresh, const char *running, size_t size, const char *option)
+static void warn_fixed(const char *option)
 {
-    if (strcmp(fresh, running) != 0)
-        log_warn("%s has changed in the configuration: restart lansplice to use it", option);
-    memcpy(fresh, running, size);
+    log_warn("'%s' has changed in the configuration: restart lansplice to use it", option);
 }
 
-/* What cannot change as it runs stays, and is said so. */
-static void keep_fixed(struct config *fresh, const struct config *running)
+static void keep(void *fresh, const void *running, size_t bytes, const char *option)
 {
-    keep_text(fresh->name, running->name, sizeof fresh->name, "'name'");
-    keep_text(fresh->bridge, running->bridge, sizeof fresh->bridge, "'bridge'");
-    keep_text(fresh->tap, running->tap, sizeof fresh->tap, "'tap'");
-    keep_text(fresh->control, running->control, sizeof fresh->control, "'control'");
-    if (fresh->port != running->port)
-        log_warn("'port' has changed in the configuration: restart lansplice to use it");
-    fresh->port = running->port;
-    if (memcmp(fresh->public_key, running->public_key, sizeof fresh->public_key) != 0)
-        log_warn("the private key has changed: restart lansplice to use it");
-    memcpy(fresh->private_key, running->private_key, sizeof fresh->private_key);
-    memcpy(fresh->public_key, running->public_key, sizeof fresh->public_key);
+    if (memcmp(fresh, running, bytes) != 0)
+        warn_fixed(option);
+    memcpy(fresh, running, bytes);
+}
+
+static void keep_suites(struct config *fresh, const struct config *running)
+{
     if (fresh->suite_count != running->suite_count ||
-        memcmp(fresh->suite, running->suite, sizeof fresh->suite) != 0)
-        log_warn("'ciphers' has changed in the configuration: restart lansplice to use it");
+        memcmp(fresh->suite, running->suite, running->suite_count) != 0)
+        warn_fixed("ciphers");
     fresh->suite_count = running->suite_count;
     memcpy(fresh->suite, running->suite, sizeof fresh->suite);
+}
+
+/* What cannot change as it runs stays, and is said so. All else reloads. */
+static void keep_fixed(struct config *fresh, const struct config *running)
+{
+    keep(fresh->name, running->name, sizeof fresh->name, "name");
+    keep(fresh->bridge, running->bridge, sizeof fresh->bridge, "bridge");
+    keep(fresh->tap, running->tap, sizeof fresh->tap, "tap");
+    keep(fresh->control, running->control, sizeof fresh->control, "control");
+    keep(&fresh->port, &running->port, sizeof fresh->port, "port");
+    keep(fresh->public_key, running->public_key, sizeof fresh->public_key, "private-key");
+    memcpy(fresh->private_key, running->private_key, sizeof fresh->private_key);
+    keep_suites(fresh, running);
 }
 
 static void set_options(struct daemon *daemon)
