@@ -42,7 +42,9 @@ static const struct port_setting wanted[BRIDGE_PORT_SETTINGS] = {
     {IFLA_BRPORT_MULTICAST_ROUTER, 2, "mcast_router"},
 };
 
-static int set_one(struct netlink *netlink, int port, int attribute, uint8_t value)
+/* One attribute of a port: @bytes of @value, none for a flag. */
+static int set_attribute(struct netlink *netlink, int port, int attribute, const uint8_t *value,
+                         int bytes)
 {
     struct ifinfomsg header = {.ifi_family = AF_BRIDGE, .ifi_index = port};
     struct nl_msg *message = nlmsg_alloc_simple(RTM_SETLINK, NLM_F_ACK);
@@ -52,12 +54,25 @@ static int set_one(struct netlink *netlink, int port, int attribute, uint8_t val
         return -NLE_NOMEM;
     if (nlmsg_append(message, &header, sizeof header, NLMSG_ALIGNTO) < 0 ||
         (nest = nla_nest_start(message, IFLA_PROTINFO | NLA_F_NESTED)) == NULL ||
-        nla_put_u8(message, attribute, value) < 0) {
+        nla_put(message, attribute, bytes, value) < 0) {
         nlmsg_free(message);
         return -NLE_NOMEM;
     }
     nla_nest_end(message, nest);
     return netlink_send(netlink, message);
+}
+
+static int set_one(struct netlink *netlink, int port, int attribute, uint8_t value)
+{
+    return set_attribute(netlink, port, attribute, &value, sizeof value);
+}
+
+void bridge_flush_port(struct netlink *netlink, int port)
+{
+    int code = set_attribute(netlink, port, IFLA_BRPORT_FLUSH, NULL, 0);
+
+    if (code < 0)
+        log_debug("bridge port: flush: %s", netlink_error_text(code));
 }
 
 void bridge_set_port(struct netlink *netlink, int port)

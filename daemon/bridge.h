@@ -26,6 +26,9 @@ bool bridge_join(struct netlink *netlink, const struct link *bridge, int port);
 /** bridge_set_port() - The settings alone, for a port that others put into a bridge */
 void bridge_set_port(struct netlink *netlink, int port);
 
+/** bridge_flush_port() - Let the bridge forget which addresses are behind a port */
+void bridge_flush_port(struct netlink *netlink, int port);
+
 /** bridge_read_port() - Remember a port's settings, to be given to bridge_restore_port() */
 void bridge_read_port(struct netlink *netlink, int port, struct bridge_port *out);
 

@@ -205,6 +205,10 @@ void events_report(void *context, const struct site_event *event)
     case EVENT_LOOP_OVERLAY:
     case EVENT_LOOP_REOPENED:
         tell_loop(event);
+        /* During a loop the bridge learned addresses on the wrong side, and what is shut is no way
+         * to anybody: without this unicast went there until each device spoke again. */
+        if (event->kind != EVENT_MAC_FLAPS)
+            network_flush(&daemon->network);
         break;
     case EVENT_UNDER_LOAD:
         log_warn("many handshakes arrive: callers must now prove their address first");

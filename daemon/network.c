@@ -105,6 +105,12 @@ void network_restore_bridge(struct network *network)
         bridge_restore(network->netlink, &network->before, &network->tap->mac);
 }
 
+void network_flush(struct network *network)
+{
+    if (network->bridge.index != 0)
+        bridge_flush_port(network->netlink, network->tap->index);
+}
+
 bool network_is_attached(const struct network *network)
 {
     return network->bridge.index != 0;

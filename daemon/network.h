@@ -76,6 +76,9 @@ void network_detach(struct network *network);
 /** network_restore_bridge() - After tap_close(): the bridge as it was before */
 void network_restore_bridge(struct network *network);
 
+/** network_flush() - Let the bridge forget what is behind the TAP, because it is not (any more) */
+void network_flush(struct network *network);
+
 /** network_is_attached() - Whether the TAP is in a bridge */
 bool network_is_attached(const struct network *network);
 
