@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Enrolment when something is wrong: tokens, lines, rivals and power cuts."""
 import base64
+import hashlib
 import re
 import shutil
 import time
@@ -20,6 +21,15 @@ def invite(inviter, name, home):
 def token_bytes(token):
     text = HEADER.search(token)[1]
     return bytearray(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+def with_another_psk(token):
+    """The token as a forger who has seen all of it but the PSK would write it (token.h)."""
+    body = token_bytes(token)[:-4]
+    body[3 + 32 + 16] ^= 1  # after version and length, public key and id
+    checksum = hashlib.blake2b(bytes(body)).digest()[:4]
+    text = base64.urlsafe_b64encode(bytes(body) + checksum).decode().rstrip("=")
+    return f"lansplice1:{text}\n"
 
 
 def is_enrolled(inviter, name):
@@ -92,15 +102,30 @@ def test_two_race_for_one_token(lab, a, b, c, inviter, joiner):
 
 
 def test_right_key_wrong_token(lab, a, b, inviter, joiner):
-    """A token of ours in which the secret was changed: it names us, and does not let in."""
-    wrong = token_bytes(invite(inviter, "b", a))
-    good = invite(inviter, "b", a)  # replaces it: what stood in the first one is worth nothing
-    text = base64.urlsafe_b64encode(bytes(wrong)).decode().rstrip("=")
-    joiner.command("join", "-", input=f"lansplice1:{text}\n")
-    time.sleep(3)
+    """The live token with another secret in it: it names us and is answered, and nobody gets in."""
+    good = invite(inviter, "b", a)
+    joiner.command("join", "-", input=with_another_psk(good))
+    wait_for(lambda: joiner.counter("auth_failed") >= 2, 10, "two answers under another PSK")
     assert not joiner.is_up()
-    assert not is_enrolled(inviter, "b")
-    assert inviter.counter("auth_failed") + inviter.counter("handshakes_refused") > 0
+    assert not is_enrolled(inviter, "b") and not inviter.is_up("b")
+    assert (inviter.folder / "state/invites/b").exists()
+    assert inviter.counter("handshakes") == 0
+    assert inviter.counter("handshakes_refused") == 0  # the id was right
+    joiner.command("join", "-", input=good)
+    joiner.stop()
+    joiner.restart()
+    joiner.wait_up("a")
+    inviter.wait_up("b")
+    assert is_enrolled(inviter, "b")
+
+
+@pytest.mark.xfail(strict=True, reason="site_set_peer() does not compare token_psk, and so keeps "
+                                       "calling under the wrong one until the daemon restarts")
+def test_the_right_token_replaces_a_wrong_one(lab, a, b, inviter, joiner):
+    """Same key, same id, the PSK put right: a running joiner takes it and is let in."""
+    good = invite(inviter, "b", a)
+    joiner.command("join", "-", input=with_another_psk(good))
+    wait_for(lambda: joiner.counter("auth_failed") >= 1, 10, "an answer under another PSK")
     joiner.command("join", "-", input=good)
     joiner.wait_up("a")
 
