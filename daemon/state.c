@@ -77,13 +77,18 @@ static bool is_empty(const char *directory)
 
 /* Where to begin when the counter is lost: the clock, in seconds, is ahead of it, as a reservation
  * is made less than once a second. Unless the clock is wrong, which a new site need not fear. */
+static uint64_t clock_order(void)
+{
+    return (clock_unix_ms() / 1000) << 20;
+}
+
 static uint64_t order_by_clock(const char *directory, bool found)
 {
     if (!is_empty(directory))
         log_warn("the order counter is %s: %s/order: beginning at the clock: should peers not "
                  "answer, check that the clock is right",
                  found ? "damaged" : "missing", directory);
-    return (clock_unix_ms() / 1000) << 20;
+    return clock_order();
 }
 
 bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
@@ -97,6 +102,10 @@ bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
         return false;
     if (!found || !parse_order(text, next))
         *next = order_by_clock(directory, found);
+    /* A clock that is right is ahead of the counter: so a state folder that came back from an old
+     * backup does not make the peers refuse this home. One that is wrong is behind and ignored. */
+    if (*next < clock_order())
+        *next = clock_order();
     *limit = *next + STATE_ORDER_STEP;
     bytes = snprintf(text, sizeof text, "%" PRIu64 "\n", *limit);
     return files_write(directory, "order", text, (size_t)bytes, 0600, error);
