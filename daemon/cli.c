@@ -65,8 +65,10 @@ static int print_help(void)
 
 static int usage_error(const char *what, const char *value)
 {
-    fprintf(stderr, "lansplice: %s: %s: see 'lansplice --help'\n", what, value);
-    return EXIT_USAGE;
+    struct error error;
+
+    error_set(&error, EXIT_USAGE, "%s: %.200s: see 'lansplice --help'", what, value);
+    return error_print(&error);
 }
 
 static int take_endpoint(struct cli_options *options, const char *endpoint)

@@ -4,6 +4,8 @@
  */
 #include "error.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -17,9 +19,7 @@ void error_set(struct error *error, int exit_code, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    for (char *c = error->text; *c; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
+    text_tidy(error->text);
 }
 
 int error_print(const struct error *error)

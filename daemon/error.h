@@ -24,7 +24,7 @@ struct error {
  * error_set() - say what went wrong
  * @error: overwritten; may be NULL when the caller does not care
  * @exit_code: EXIT_FAILED or EXIT_USAGE
- * @format: printf(3)'s; a text too long is cut, line ends become blanks
+ * @format: printf(3)'s; a text too long is cut, and made fit for a terminal by text_tidy()
  */
 void error_set(struct error *error, int exit_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

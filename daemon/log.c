@@ -5,6 +5,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "text.h"
 
 #include <poll.h>
 #include <stdarg.h>
@@ -93,9 +94,7 @@ void log_write(enum log_level level, struct log_bucket *bucket, const char *form
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    for (char *c = line; *c; c++)
-        if (*c == '\n' || *c == '\r')
-            *c = ' ';
+    text_tidy(line);
     /* One call, one write: lines of two processes on one stderr do not mix. */
     if (suppressed)
         fprintf(stderr, "%s: %s (and %u more like it were suppressed)\n", level_names[level], line,

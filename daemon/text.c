@@ -50,3 +50,21 @@ const char *text_mac(const struct mac *mac, char out[TEXT_MAC_SIZE])
              o[5]);
     return out;
 }
+
+/* C1 control characters, in UTF-8: c2 80 to c2 9f. */
+static bool is_c1(const char *c)
+{
+    return (uint8_t)c[0] == 0xc2 && ((uint8_t)c[1] & 0xe0) == 0x80;
+}
+
+void text_tidy(char *text)
+{
+    for (char *c = text; *c != '\0'; c++) {
+        if (*c == '\n' || *c == '\r')
+            *c = ' ';
+        else if (((uint8_t)*c < ' ') || *c == 0x7f)
+            *c = '?';
+        else if (is_c1(c))
+            c[0] = c[1] = '?';
+    }
+}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * text.h - addresses as people read them.
+ * text.h - addresses as people read them, and what others wrote made fit to be read.
  *
- * Each function writes into @out and returns it, so that it can stand in a printf's arguments.
+ * Each function with an @out writes into it and returns it, so that it can stand in a printf's
+ * arguments.
  */
 #ifndef TEXT_H
 #define TEXT_H
@@ -27,5 +28,8 @@ const char *text_endpoint(const struct endpoint *endpoint, char out[TEXT_ENDPOIN
 
 /** text_mac() - "fe:00:5e:00:53:01" */
 const char *text_mac(const struct mac *mac, char out[TEXT_MAC_SIZE]);
+
+/** text_tidy() - One line that no terminal obeys: control characters become '?', line ends ' ' */
+void text_tidy(char *text);
 
 #endif
