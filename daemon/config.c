@@ -168,6 +168,17 @@ static bool on_option(void *context, int line, const char *name, const char *val
     return false;
 }
 
+/* Root's right to use what belongs to others is a capability, and goes with the privileges. */
+static bool check_owner(const char *path, const char *folder, struct error *error)
+{
+    if (files_are_ours(path))
+        return true;
+    error_set(error, EXIT_USAGE,
+              "belongs to another user: %s: keep it in a folder of root's, or chown -R root %s",
+              path, folder);
+    return false;
+}
+
 static bool load_file(struct loader *loader, const char *path, const char *directory,
                       bool peers_only)
 {
@@ -181,7 +192,8 @@ static bool load_file(struct loader *loader, const char *path, const char *direc
     loader->directory = directory;
     loader->peers_only = peers_only;
     loader->section = CONFIG_NONE;
-    return config_file_parse(path, &handler, loader->error);
+    return check_owner(path, directory, loader->error) &&
+           config_file_parse(path, &handler, loader->error);
 }
 
 static int is_peer_file(const struct dirent *entry)
@@ -204,8 +216,8 @@ static bool load_peers_directory(struct loader *loader)
     if (count < 0 && errno == ENOENT)
         return true;
     if (count < 0) {
-        error_set(loader->error, EXIT_USAGE, "cannot read the peers: %s: %s", directory,
-                  strerror(errno));
+        error_set(loader->error, EXIT_USAGE, "cannot read the peers: %s: %s%s", directory,
+                  strerror(errno), files_remedy(errno));
         return false;
     }
     for (int i = 0; i < count; i++) {
@@ -281,6 +293,27 @@ static bool set_paths(struct config *config, const char *path, struct error *err
     return true;
 }
 
+/* What the daemon writes or removes later. */
+static bool check_owners(const struct config *config, struct error *error)
+{
+    static const char *const ours[] = {"peers.d",       "state",       "state/invites",
+                                       "state/joining", "state/order", "state/endpoints"};
+    char path[CONFIG_PATH_SIZE];
+
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (files_join_path(path, sizeof path, config->directory, ours[i]) &&
+            !check_owner(path, config->directory, error))
+            return false;
+    copy_text(path, sizeof path, config->control);
+    *(strrchr(path, '/') + 1) = '\0';
+    if (files_are_ours(path))
+        return true;
+    error_set(error, EXIT_USAGE,
+              "belongs to another user: %s: change 'control' in [site] to a folder of root's",
+              path);
+    return false;
+}
+
 bool config_load(struct config *config, const char *path, struct error *error)
 {
     struct error unwanted = {0};
@@ -290,8 +323,9 @@ bool config_load(struct config *config, const char *path, struct error *error)
     sodium_memzero(config, sizeof *config);
     config_set_defaults(config);
     good = set_paths(config, path, loader.error) &&
+           check_owner(config->directory, config->directory, loader.error) &&
            load_file(&loader, path, config->directory, false) && check_site(&loader, path) &&
-           load_peers_directory(&loader);
+           check_owners(config, loader.error) && load_peers_directory(&loader);
     for (size_t i = 0; good && i < config->peer_count; i++)
         good = check_peer(&loader, i);
     return good;

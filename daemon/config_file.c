@@ -4,10 +4,15 @@
  */
 #include "config_file.h"
 
+#include "files.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct reading {
     const char *path;
@@ -125,18 +130,46 @@ static int on_option(void *context, const char *section, const char *name, const
     return !reading->failed;
 }
 
+static const char *remedy(const char *path, int code)
+{
+    struct stat status;
+
+    if (code != ENOENT)
+        return files_remedy(code);
+    if (lstat(path, &status) == 0)
+        return ": it is a link that leads nowhere: mend or remove it";
+    return ": make one with 'lansplice init'";
+}
+
+/* A pipe or a device must not make us wait. */
+static FILE *open_file(const char *path, struct error *error)
+{
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), code = errno;
+    struct stat status;
+    FILE *stream = NULL;
+
+    if (file < 0)
+        error_set(error, EXIT_USAGE, "cannot read the configuration: %s: %s%s", path,
+                  strerror(code), remedy(path, code));
+    else if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode))
+        error_set(error, EXIT_USAGE, "cannot read the configuration: %s: not a regular file: %s",
+                  path, S_ISDIR(status.st_mode) ? "name a file in it" : "remove it");
+    else
+        stream = fdopen(file, "r");
+    if (file >= 0 && !stream)
+        close(file);
+    return stream;
+}
+
 bool config_file_parse(const char *path, const struct config_file_handler *handler,
                        struct error *error)
 {
     struct reading reading = {.path = path, .handler = handler, .error = error};
     int code;
 
-    reading.stream = fopen(path, "re");
-    if (!reading.stream) {
-        error_set(error, EXIT_USAGE, "cannot read the configuration: %s: %s%s", path,
-                  strerror(errno), errno == ENOENT ? ": make one with 'lansplice init'" : "");
+    reading.stream = open_file(path, error);
+    if (!reading.stream)
         return false;
-    }
     code = ini_parse_stream(next_option, &reading, on_option, &reading);
     if (code != 0 && !reading.failed)
         fail(&reading, "not understood", "write options as option = value");

@@ -13,9 +13,28 @@
 
 enum { NAME_SIZE = 128 };
 
-static const char *remedy(int code)
+const char *files_remedy(int code)
 {
-    return code == EACCES || code == EPERM ? ": run it as root, or as the files' owner" : "";
+    switch (code) {
+    case EACCES:
+    case EPERM:
+        return ": run it as root, or as the files' owner";
+    case ENOENT:
+        return ": make the folder it stands in first, or correct the path";
+    case ENOTDIR:
+    case ELOOP:
+        return ": a file or a link stands where a folder or a file must be: remove it";
+    case EEXIST:
+    case EISDIR:
+        return ": remove what is there, or take another path";
+    case ENOSPC:
+    case EDQUOT:
+        return ": make room on the disk";
+    case EROFS:
+        return ": make the file system writable, or take another folder";
+    default:
+        return "";
+    }
 }
 
 static void explain(struct error *error, const char *what, const char *directory, const char *name)
@@ -23,7 +42,7 @@ static void explain(struct error *error, const char *what, const char *directory
     int code = errno;
 
     error_set(error, EXIT_FAILED, "cannot %s: %s/%s: %s%s", what, directory, name, strerror(code),
-              remedy(code));
+              files_remedy(code));
     errno = code;
 }
 
@@ -161,6 +180,13 @@ bool files_read(const char *directory, const char *name, char *out, size_t capac
     return bytes >= 0 || !*found;
 }
 
+bool files_are_ours(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) < 0 || status.st_uid == 0 || status.st_uid == geteuid();
+}
+
 bool files_remove(const char *directory, const char *name, struct error *error)
 {
     int folder = open_directory(directory);
@@ -198,7 +224,7 @@ bool files_make_directory(const char *path, struct error *error)
     if (mkdir(path, 0700) == 0 ? chmod(path, 0700) == 0 && sync_parent(path) : errno == EEXIST)
         return true;
     error_set(error, EXIT_FAILED, "cannot make the folder: %s: %s%s", path, strerror(errno),
-              remedy(errno));
+              files_remedy(errno));
     return false;
 }
 

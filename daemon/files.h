@@ -39,6 +39,12 @@ bool files_write_new(const char *directory, const char *name, const void *data, 
 bool files_read(const char *directory, const char *name, char *out, size_t capacity, bool *found,
                 struct error *error);
 
+/** files_remedy() - What to do about an errno: ": and some words", or "" */
+const char *files_remedy(int code);
+
+/** files_are_ours() - Whether a file or folder, if there is one, is root's or ours */
+bool files_are_ours(const char *path);
+
 /** files_remove() - durably; fine when there is none */
 bool files_remove(const char *directory, const char *name, struct error *error);
 
