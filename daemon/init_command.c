@@ -11,15 +11,17 @@
 #include "files.h"
 #include "keyfile.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONF_SIZE = 4096 };
+enum { CONF_SIZE = 4096, OTHER_CONF_SIZE = 65536 };
 
 static const char conf_format[] =
     "# lansplice: this home. 'lansplice check-config' checks the file; lansplice.conf(5) explains\n"
@@ -109,12 +111,85 @@ static bool make_site(const char *directory, const char *file, const char *name,
            write_order(directory, error) && write_conf(directory, file, name, error);
 }
 
-static int refuse_second(const char *path)
+/* ---- what stands in the way ---- */
+
+static int is_configuration(const struct dirent *entry)
 {
-    fprintf(stderr,
-            "lansplice: this home is set up already: %s: edit it, or give another file by -c\n",
+    size_t bytes = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && bytes > 5 && strcmp(entry->d_name + bytes - 5, ".conf") == 0;
+}
+
+static bool has_site(const char *directory, const char *file)
+{
+    char text[OTHER_CONF_SIZE];
+    bool found;
+
+    files_read(directory, file, text, sizeof text, &found, NULL);
+    return found && strstr(text, "[site]") != NULL;
+}
+
+/* Two homes cannot share one folder's key, counter and peers. */
+static bool check_folder(const char *directory, struct error *error)
+{
+    struct dirent **entries;
+    int count = scandir(directory, &entries, is_configuration, alphasort);
+    bool free_of_others = true;
+
+    for (int i = 0; i < count; i++) {
+        if (free_of_others && has_site(directory, entries[i]->d_name)) {
+            error_set(error, EXIT_FAILED,
+                      "another home is set up in this folder: %s/%s: edit that, or give a file in "
+                      "another folder by -c",
+                      directory, entries[i]->d_name);
+            free_of_others = false;
+        }
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return free_of_others;
+}
+
+static bool check_owner(const char *directory, struct error *error)
+{
+    if (files_are_ours(directory))
+        return true;
+    error_set(error, EXIT_USAGE,
+              "belongs to another user: %s: give a file in a folder of root's by -c", directory);
+    return false;
+}
+
+static bool check_key(const char *directory, struct error *error)
+{
+    char path[CONFIG_PATH_SIZE];
+    uint8_t key[KEY_BYTES];
+    bool good = files_join_path(path, sizeof path, directory, "home.key") &&
+                (access(path, F_OK) < 0 || keyfile_read(key, path, "init", error));
+
+    sodium_memzero(key, sizeof key);
+    return good;
+}
+
+static bool check_path(const char *path, struct error *error)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+
+    if (strlen(path) + 32 >= CONFIG_PATH_SIZE)
+        error_set(error, EXIT_USAGE, "path too long: -c: use a shorter one");
+    else if (slash && !slash[1])
+        error_set(error, EXIT_USAGE, "no file named: -c %s: add its name, as lansplice.conf", path);
+    else if (lstat(path, &status) < 0)
+        return true;
+    else if (S_ISDIR(status.st_mode))
+        error_set(error, EXIT_USAGE, "a folder: -c %s: name a file in it, as lansplice.conf", path);
+    else
+        error_set(
+            error, EXIT_FAILED,
+            "this home is set up already: %s: edit it, or give a file in another folder by -c",
             path);
-    return EXIT_FAILED;
+    return false;
 }
 
 /* What was written is loaded again: the key shown is the one that will be used. */
@@ -140,31 +215,44 @@ static int tell(const char *path)
     return 0;
 }
 
+static bool choose_name(const struct cli_options *options, char out[SITE_NAME_MAX + 1],
+                        struct error *error)
+{
+    if (!options->name)
+        default_name(out);
+    else if (site_name_valid(options->name))
+        copy_text(out, SITE_NAME_MAX + 1, options->name);
+    else {
+        error_set(error, EXIT_USAGE, "bad name: --name %s: use 1 to 32 of a-z, 0-9 and -",
+                  options->name);
+        return false;
+    }
+    return true;
+}
+
+static void folder_of(const char *path, char out[CONFIG_PATH_SIZE])
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == path)
+        copy_text(out, CONFIG_PATH_SIZE, "/");
+    else
+        snprintf(out, CONFIG_PATH_SIZE, "%.*s", slash ? (int)(slash - path) : 1,
+                 slash ? path : ".");
+}
+
 int command_init(const struct cli_options *options)
 {
     char name[SITE_NAME_MAX + 1], directory[CONFIG_PATH_SIZE];
     const char *path = options->config_path, *slash = strrchr(path, '/');
     struct error error;
-    struct stat status;
 
-    if (options->name && !site_name_valid(options->name)) {
-        fprintf(stderr, "lansplice: bad name: --name %s: use 1 to 32 of a-z, 0-9 and -\n",
-                options->name);
-        return EXIT_USAGE;
-    }
-    if (strlen(path) >= sizeof directory) {
-        fprintf(stderr, "lansplice: path too long: -c: use a shorter one\n");
-        return EXIT_USAGE;
-    }
-    if (options->name)
-        copy_text(name, sizeof name, options->name);
-    else
-        default_name(name);
-    if (lstat(path, &status) == 0)
-        return refuse_second(path);
-    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) : 1,
-             slash ? path : ".");
-    if (!make_site(directory[0] ? directory : "/", slash ? slash + 1 : path, name, &error))
+    if (!choose_name(options, name, &error) || !check_path(path, &error))
+        return error_print(&error);
+    folder_of(path, directory);
+    if (!check_owner(directory, &error) || !check_folder(directory, &error) ||
+        !check_key(directory, &error) ||
+        !make_site(directory, slash ? slash + 1 : path, name, &error))
         return error_print(&error);
     return tell(path);
 }

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from commands import LANSPLICE, make_home, one_line
+from commands import LANSPLICE, make_home, one_line, secret
 from commands import run as lansplice
 from lansplice import BINARY
 from machine import wait_for
@@ -123,3 +123,110 @@ def test_control_c_many_times(lab, a):
 def test_tap_names_that_are_none(home, name):
     home.write_text(home.read_text() + f"tap = {name}\n")
     assert "tap" in one_line(lansplice("check-config", "-c", home), 2)
+
+
+# ---- names, files and folders ----
+
+@pytest.mark.parametrize("arguments", [
+    ["\x1b[31mx\n"], ["--\nx"], ["-c", "/no\nne/x", "check-config"], ["invite", "x", "\n"],
+    ["join", "/no\n\x1b\xc2\x9bne"], ["init", "--name", "a\nb"], ["genkey", "--name", "\n"],
+])
+def test_what_is_typed_does_not_break_the_line(home, arguments):
+    more = [] if "-c" in arguments else ["-c", home]
+    done = lansplice(*arguments, *more)
+    assert done.returncode in (1, 2)
+    assert "\x1b" not in one_line(done, done.returncode)
+
+
+def replace(path, what):
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    {"fifo": os.mkfifo, "folder": os.mkdir,
+     "device": lambda p: os.symlink("/dev/zero", p),
+     "dangling": lambda p: os.symlink("/nowhere/at/all", p)}[what](path)
+
+
+@pytest.mark.parametrize("what,remedy", [("fifo", "remove it"), ("folder", "name a file in it"),
+                                         ("device", "remove it"), ("dangling", "link")])
+@pytest.mark.parametrize("name", ["lansplice.conf", "peers.d/x.conf"])
+def test_what_is_no_file_is_refused_at_once(home, name, what, remedy):
+    replace(home.parent / name, what)
+    message = one_line(lansplice("check-config", "-c", home), 2)
+    assert remedy in message and name in message
+
+
+@pytest.mark.parametrize("name", [".", "lansplice.conf", "peers.d", "peers.d/x.conf", "state",
+                                  "state/order"])
+def test_what_belongs_to_another_user(lab, a, name):
+    """Root can use it only until it gives up its privileges: it is refused before."""
+    daemon = lab.daemon(a)
+    daemon.write()
+    (daemon.folder / "peers.d").mkdir()
+    (daemon.folder / "peers.d/x.conf").touch()
+    daemon.command("invite", "b")  # makes state
+    (daemon.folder / "state/order").touch()
+    os.chown(daemon.folder / name, 65534, 65534)
+    for command in "check-config", "run":
+        message = one_line(daemon.command(command, check=False), 2)
+        assert "chown -R root" in message and name.lstrip(".") in message
+    assert not a.router.ok(f"test -e {CONTROL}")
+
+
+def test_a_socket_in_the_folder_of_another_user(lab, a):
+    daemon = lab.daemon(a)
+    a.router.run("install -d -o 65534 /run/theirs")
+    daemon.site["control"] = "/run/theirs/sock"
+    daemon.write()
+    assert "'control'" in one_line(daemon.command("run", check=False), 2)
+    assert not a.router.output("ls /run/theirs")
+
+
+def test_a_full_disk(lab, a):
+    daemon = lab.daemon(a)
+    daemon.write()
+    a.router.run(f"""
+        mkdir /run/small && mount -t tmpfs -o size=40k tmpfs /run/small
+        cp -r {daemon.folder}/* /run/small && sed -i 's|{daemon.folder}|.|' /run/small/*.conf
+        cat /dev/zero >/run/small/zero 2>/dev/null || true""")
+    done = a.router.run([BINARY, "-c", "/run/small/lansplice.conf", "invite", "b"], check=False)
+    assert "make room" in one_line(done, 1)
+    a.router.run("mount -o remount,ro /run/small")
+    done = a.router.run([BINARY, "-c", "/run/small/lansplice.conf", "invite", "b"], check=False)
+    assert "writable" in one_line(done, 1)
+
+
+# ---- init ----
+
+def contents(folder):
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name,code,word", [
+    ("", 2, "add its name"), ("state", 2, "name a file in it"), ("other.conf", 1, "another home"),
+    ("lansplice.conf", 1, "another folder"), ("other", 1, "another home"),
+])
+def test_init_beside_another_home(home, name, code, word):
+    before = contents(home.parent)
+    assert word in one_line(lansplice("init", "--name", "x", "-c", f"{home.parent}/{name}"), code)
+    assert contents(home.parent) == before
+
+
+def test_init_makes_nothing_for_a_path_without_a_file(tmp_path):
+    one_line(lansplice("init", "--name", "x", "-c", f"{tmp_path}/new/"), 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_init_in_the_folder_of_another_user(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    one_line(lansplice("init", "--name", "x", "-c", tmp_path / "lansplice.conf"), 2)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("key,permissions", [("no key", 0o600), ("", 0o600), (None, 0o644)])
+def test_init_finds_a_bad_key(tmp_path, key, permissions):
+    """Nothing is written: else a second init would find the home set up and not working."""
+    file = secret(tmp_path / "home.key", lansplice("genkey").stdout if key is None else key,
+                  permissions)
+    before = contents(tmp_path)
+    assert str(file) in one_line(lansplice("init", "-c", tmp_path / "lansplice.conf"), 2)
+    assert contents(tmp_path) == before
