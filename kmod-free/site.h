@@ -27,7 +27,7 @@
 #include "address.h"
 #include "frame/gateway.h"
 #include "tunnel/site_info.h"
-#include "tunnel/wire.h"
+#include "wire.h"
 
 #include <stddef.h>
 
@@ -36,7 +36,6 @@ enum {
     SITE_SUITES_MAX = 3,
     SITE_OWN_ADDRESSES_MAX = 16,
     PEER_ENDPOINTS_MAX = 8,
-    TOKEN_ID_BYTES = 16,
     SITE_CLASHES_MAX = 16,
 };
 

@@ -11,7 +11,7 @@
 #ifndef CRYPTO_AEAD_H
 #define CRYPTO_AEAD_H
 
-#include "tunnel/wire.h"
+#include "wire.h"
 
 #include <sodium.h>
 #include <stdbool.h>

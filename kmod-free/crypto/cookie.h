@@ -26,7 +26,7 @@
 #define CRYPTO_COOKIE_H
 
 #include "address.h"
-#include "tunnel/wire.h"
+#include "wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>

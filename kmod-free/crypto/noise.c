@@ -45,7 +45,7 @@ static const struct pattern patterns[] = {
 };
 
 /* The message being written or read: what is left of it. */
-struct cursor {
+struct message {
     uint8_t *out;      /* where a writer goes on */
     const uint8_t *in; /* where a reader goes on */
     size_t left_bytes;
@@ -101,7 +101,7 @@ static void next_nonce(struct noise *n, uint8_t nonce[crypto_aead_chacha20poly13
     n->nonce++;
 }
 
-static bool encrypt_and_hash(struct noise *n, struct cursor *c, const uint8_t *text, size_t bytes)
+static bool encrypt_and_hash(struct noise *n, struct message *c, const uint8_t *text, size_t bytes)
 {
     size_t sealed_bytes = bytes + (n->has_key ? NOISE_TAG_BYTES : 0u);
 
@@ -122,7 +122,7 @@ static bool encrypt_and_hash(struct noise *n, struct cursor *c, const uint8_t *t
 }
 
 /* Takes text_bytes of plain text off the message, and the tag that follows when there is a key. */
-static bool decrypt_and_hash(struct noise *n, struct cursor *c, uint8_t *text, size_t text_bytes)
+static bool decrypt_and_hash(struct noise *n, struct message *c, uint8_t *text, size_t text_bytes)
 {
     size_t sealed_bytes = text_bytes + (n->has_key ? NOISE_TAG_BYTES : 0u);
 
@@ -165,7 +165,7 @@ static void mix_ephemeral(struct noise *n, const uint8_t public_key[NOISE_KEY_BY
         mix_key(n, public_key);
 }
 
-static bool write_ephemeral(struct noise *n, struct cursor *c)
+static bool write_ephemeral(struct noise *n, struct message *c)
 {
     if (c->left_bytes < NOISE_KEY_BYTES ||
         !noise_public_from_private(n->e_public, n->keys.e_private))
@@ -177,7 +177,7 @@ static bool write_ephemeral(struct noise *n, struct cursor *c)
     return true;
 }
 
-static bool read_ephemeral(struct noise *n, struct cursor *c)
+static bool read_ephemeral(struct noise *n, struct message *c)
 {
     if (c->left_bytes < NOISE_KEY_BYTES)
         return false;
@@ -212,7 +212,7 @@ static bool mix_token(struct noise *n, uint8_t token)
     }
 }
 
-static bool write_token(struct noise *n, uint8_t token, struct cursor *c)
+static bool write_token(struct noise *n, uint8_t token, struct message *c)
 {
     if (token == E)
         return write_ephemeral(n, c);
@@ -221,7 +221,7 @@ static bool write_token(struct noise *n, uint8_t token, struct cursor *c)
     return mix_token(n, token);
 }
 
-static bool read_token(struct noise *n, uint8_t token, struct cursor *c)
+static bool read_token(struct noise *n, uint8_t token, struct message *c)
 {
     if (token == E)
         return read_ephemeral(n, c);
@@ -243,7 +243,7 @@ static void end_turn(struct noise *n)
 }
 
 static bool write_message(struct noise *n, const uint8_t *payload, size_t payload_bytes,
-                          struct cursor *c)
+                          struct message *c)
 {
     if (!is_turn(n, true))
         return false;
@@ -261,7 +261,7 @@ bool noise_write(struct noise *n, const uint8_t *payload, size_t payload_bytes, 
 {
     size_t capacity =
         out_capacity < NOISE_MESSAGE_MAX_BYTES ? out_capacity : NOISE_MESSAGE_MAX_BYTES;
-    struct cursor c = {.out = out, .left_bytes = capacity};
+    struct message c = {.out = out, .left_bytes = capacity};
     bool ok = payload_bytes <= capacity && write_message(n, payload, payload_bytes, &c);
 
     *out_bytes = ok ? capacity - c.left_bytes : 0;
@@ -270,7 +270,7 @@ bool noise_write(struct noise *n, const uint8_t *payload, size_t payload_bytes, 
     return ok;
 }
 
-static bool read_message(struct noise *n, struct cursor *c, uint8_t *payload,
+static bool read_message(struct noise *n, struct message *c, uint8_t *payload,
                          size_t payload_capacity, size_t *payload_bytes)
 {
     size_t tag_bytes;
@@ -293,7 +293,7 @@ static bool read_message(struct noise *n, struct cursor *c, uint8_t *payload,
 bool noise_read(struct noise *n, const uint8_t *message, size_t message_bytes, uint8_t *payload,
                 size_t payload_capacity, size_t *payload_bytes)
 {
-    struct cursor c = {.in = message, .left_bytes = message_bytes};
+    struct message c = {.in = message, .left_bytes = message_bytes};
     bool ok = message_bytes <= NOISE_MESSAGE_MAX_BYTES &&
               read_message(n, &c, payload, payload_capacity, payload_bytes);
 

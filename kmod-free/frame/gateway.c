@@ -5,7 +5,7 @@
 #include "frame/gateway.h"
 
 #include "bytes.h"
-#include "frame/cursor.h"
+#include "cursor.h"
 #include "frame/neighbor.h"
 
 /* ---- The rule ---- */

@@ -4,8 +4,8 @@
  */
 #include "frame/mss.h"
 
+#include "cursor.h"
 #include "frame/checksum.h"
-#include "frame/cursor.h"
 
 enum {
     IPV4_HEADER_BYTES = 20,

@@ -4,7 +4,7 @@
  */
 #include "frame/neighbor.h"
 
-#include "frame/cursor.h"
+#include "cursor.h"
 
 enum {
     ARP_SENDER_MAC = 8, /* offsets in an Ethernet/IPv4 ARP */

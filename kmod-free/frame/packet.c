@@ -5,7 +5,7 @@
  */
 #include "frame/packet.h"
 
-#include "frame/cursor.h"
+#include "cursor.h"
 
 enum {
     VLAN_ID_MASK = 0x0fff,

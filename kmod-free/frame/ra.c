@@ -5,8 +5,8 @@
 #include "frame/ra.h"
 
 #include "bytes.h"
+#include "cursor.h"
 #include "frame/checksum.h"
-#include "frame/cursor.h"
 
 enum {
     IPV6_HEADER_BYTES = 40, /* and offsets in it */

@@ -11,7 +11,7 @@
 #ifndef TUNNEL_CHUNK_H
 #define TUNNEL_CHUNK_H
 
-#include "tunnel/wire.h"
+#include "wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -16,7 +16,8 @@
 #define TUNNEL_HANDSHAKE_H
 
 #include "crypto/noise.h"
-#include "site.h"
+#include "tunnel/site_info.h"
+#include "wire.h"
 
 enum { HELLO_SUITES_MAX = 8 };
 

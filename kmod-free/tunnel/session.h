@@ -13,7 +13,7 @@
 #include "crypto/aead.h"
 #include "crypto/noise.h"
 #include "crypto/replay.h"
-#include "tunnel/wire.h"
+#include "wire.h"
 
 struct session {
     uint32_t local_index, remote_index; /* local 0: the slot is free */

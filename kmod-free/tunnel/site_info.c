@@ -7,7 +7,7 @@
 #include "tunnel/site_info.h"
 
 #include "bytes.h"
-#include "frame/cursor.h"
+#include "cursor.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "tunnel/token.h"
 
 #include "bytes.h"
-#include "frame/cursor.h"
+#include "cursor.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -17,7 +17,8 @@
 #ifndef TUNNEL_TOKEN_H
 #define TUNNEL_TOKEN_H
 
-#include "site.h"
+#include "tunnel/site_info.h"
+#include "wire.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
  * required: nothing changes a frame; a word dropped is one that is on; the gateway rule is the
  * same seen from both ends; a host is never in its own way.
  */
-#include "frame/cursor.h"
+#include "cursor.h"
 #include "frame/gateway.h"
 #include "frame/guard.h"
 #include "frame/hosts.h"

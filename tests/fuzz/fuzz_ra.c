@@ -4,8 +4,8 @@
  * route in it, holds no option but those kept, and is left alone the second time. The same octets
  * as prefixes: what is built is whole and never larger than one packet.
  */
+#include "cursor.h"
 #include "frame/checksum.h"
-#include "frame/cursor.h"
 #include "frame/ra.h"
 
 #include <stdlib.h>

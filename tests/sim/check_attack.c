@@ -9,7 +9,7 @@
 #include "bytes.h"
 #include "crypto/cookie.h"
 #include "site/private.h" /* to be a peer that does what no site does */
-#include "tunnel/wire.h"
+#include "wire.h"
 
 #include <string.h>
 

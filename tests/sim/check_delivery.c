@@ -7,7 +7,7 @@
 #include "run.h"
 
 #include "tunnel/reassembly.h"
-#include "tunnel/wire.h"
+#include "wire.h"
 
 enum { SEEDS = 20, FRAMES = 1000, INTERVAL_US = 500 };
 

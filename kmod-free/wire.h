@@ -24,8 +24,8 @@
  * so that the IP header of a frame that comes first is aligned to 4 bytes in the datagram.
  * Fragment body: id 2, offset 2, total 2, data.  Control body: type 1 (enum control_type), value.
  */
-#ifndef TUNNEL_WIRE_H
-#define TUNNEL_WIRE_H
+#ifndef WIRE_H
+#define WIRE_H
 
 #include <stdint.h>
 
@@ -42,6 +42,7 @@ enum {
     PUBLIC_KEY_BYTES = 32,
     PSK_BYTES = 32,
     MAC_TAG_BYTES = 16, /* mac1, mac2 */
+    TOKEN_ID_BYTES = 16,
     WIRE_PART_WHOLE = 0x11,
     HANDSHAKE_HEADER_BYTES = 4,
     INITIATION_BYTES = 1024,

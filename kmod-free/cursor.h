@@ -5,8 +5,8 @@
  * Every decoder reads through one: a read either has all its bytes or fails and moves nothing, so
  * no decoder compares lengths by hand.
  */
-#ifndef FRAME_CURSOR_H
-#define FRAME_CURSOR_H
+#ifndef CURSOR_H
+#define CURSOR_H
 
 #include "bytes.h"
 
