@@ -232,7 +232,7 @@ static void learn_mac(struct gateway_learner *l, const struct neighbor *n)
             l->entry[i].gateway.mac = n->mac;
 }
 
-void gateway_learn(struct gateway_learner *l, const struct packet *p, uint64_t now_us)
+bool gateway_learn(struct gateway_learner *l, const struct packet *p, uint64_t now_us)
 {
     struct dhcp_reply reply;
     struct neighbor n;
@@ -242,6 +242,9 @@ void gateway_learn(struct gateway_learner *l, const struct packet *p, uint64_t n
         learn_ra(l, p, now_us);
     else if (read_dhcp(p, &reply))
         learn_dhcp(l, &reply, now_us);
+    else
+        return false;
+    return true;
 }
 
 void gateway_learned(const struct gateway_learner *l, uint64_t now_us, struct gateway_set *out)

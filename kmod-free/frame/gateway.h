@@ -93,8 +93,10 @@ struct gateway_learner {
  * A router that is replaced goes at once when the same DHCP server names another in an ACK, or the
  * router's own advertisement has lifetime 0; else when it has aged. When all entries are in use
  * the one that would age first makes room.
+ *
+ * Return: true when it was of a kind that teaches; gateway_learned() may then say something new
  */
-void gateway_learn(struct gateway_learner *l, const struct packet *p, uint64_t now_us);
+bool gateway_learn(struct gateway_learner *l, const struct packet *p, uint64_t now_us);
 
 /** gateway_learned() - The gateways learned and not aged, in a stable order */
 void gateway_learned(const struct gateway_learner *l, uint64_t now_us, struct gateway_set *out);

@@ -312,8 +312,8 @@ static void refresh_gateways(struct site *site)
 /* Only when netlink knows no gateway: a bridge without addresses, or a box without a route. */
 void site_learn_gateways(struct site *site, const struct packet *packet)
 {
-    gateway_learn(&site->gateway_learner, packet, site->now_us);
-    refresh_gateways(site);
+    if (gateway_learn(&site->gateway_learner, packet, site->now_us))
+        refresh_gateways(site);
 }
 
 void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us)
