@@ -439,6 +439,20 @@ START_TEST(what_a_payload_may_say)
 }
 END_TEST
 
+/* Well-formed but for their number: there is room for HELLO_SUITES_MAX, and no more are read. */
+START_TEST(only_so_many_suites)
+{
+    for (unsigned count = 0; count < 256; count++) {
+        uint8_t payload[INITIATION_FIXED_BYTES + 255 + FEW_BYTES] = {PROTOCOL_VERSION};
+        payload[INITIATION_FIXED_BYTES - 1] = (uint8_t)count;
+        memset(payload + INITIATION_FIXED_BYTES, 7, count);
+        ck_assert_msg(decoded(hello_decode_initiation, payload, sizeof payload) ==
+                          (count <= HELLO_SUITES_MAX),
+                      "%u suites", count);
+    }
+}
+END_TEST
+
 START_TEST(a_site_of_no_length_is_not_told)
 {
     uint8_t payload[INITIATION_PAYLOAD_BYTES] = {0};
@@ -471,6 +485,7 @@ int main(void)
     tcase_add_test(tc, what_was_sent_to_another_is_not_read);
     tcase_add_test(tc, a_payload_cut_short_is_refused_and_padding_ignored);
     tcase_add_test(tc, what_a_payload_may_say);
+    tcase_add_test(tc, only_so_many_suites);
     tcase_add_test(tc, a_site_of_no_length_is_not_told);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
