@@ -65,8 +65,6 @@ enum {
     OUTER_PACKET_MAX_BYTES = 9000
 };
 
-enum { UDP_HEADER_BYTES = 8, IPV4_HEADER_BYTES = 20, IPV6_HEADER_BYTES = 40 };
-
 enum chunk_kind {
     CHUNK_PADDING = 0, /* body ignored; an all-zero tail is padding too */
     CHUNK_FRAME = 1,

@@ -67,8 +67,6 @@ enum {
     DHCP_OPTION_END = 255,
     DHCP_OFFER = 2,
     DHCP_ACK = 5,
-    UDP_HEADER_BYTES = 8,
-    ICMPV6_RA = 134,
     RA_FIXED_BYTES = 16,
     RA_LIFETIME = 6,
     IPV6_HOP_LIMIT = 7,
@@ -202,7 +200,7 @@ static void learn_dhcp(struct gateway_learner *l, const struct dhcp_reply *reply
 static bool is_valid_ra(const struct packet *p)
 {
     return p->network == PACKET_IPV6 && p->protocol == IP_PROTOCOL_ICMPV6 && !p->fragment &&
-           p->transport_offset != 0 && p->frame[p->transport_offset] == ICMPV6_RA &&
+           p->transport_offset != 0 && p->frame[p->transport_offset] == ND_ROUTER_ADVERTISEMENT &&
            p->network_end - p->transport_offset >= RA_FIXED_BYTES &&
            p->frame[p->network_offset + IPV6_HOP_LIMIT] == 255 && ip_is_link_local(&p->ip_source);
 }

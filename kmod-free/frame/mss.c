@@ -8,8 +8,6 @@
 #include "frame/checksum.h"
 
 enum {
-    IPV4_HEADER_BYTES = 20,
-    TCP_HEADER_BYTES = 20,
     TCP_FLAGS_OFFSET = 13,
     TCP_CHECKSUM_OFFSET = 16,
     TCP_SYN = 0x02,

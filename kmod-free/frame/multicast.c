@@ -65,8 +65,8 @@ static uint8_t class_of_v6(const uint8_t group[16])
 static bool is_neighbor_discovery(const struct packet *p)
 {
     return p->network == PACKET_IPV6 && p->protocol == IP_PROTOCOL_ICMPV6 &&
-           p->transport_offset != 0 && p->frame[p->transport_offset] >= 133 &&
-           p->frame[p->transport_offset] <= 137;
+           p->transport_offset != 0 && p->frame[p->transport_offset] >= ND_ROUTER_SOLICITATION &&
+           p->frame[p->transport_offset] <= ND_REDIRECT;
 }
 
 /* IGMP and MLD. Old reports go to the group they report, but are not its data. */

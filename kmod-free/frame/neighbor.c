@@ -56,7 +56,7 @@ static void read_nd(const struct packet *p, uint8_t type, struct neighbor *out)
     out->family = IP_V6;
     out->sender = p->ip_source;
     out->target = ip_v6(p->frame + p->transport_offset + ND_TARGET);
-    if (type == ICMPV6_ND_ADVERTISEMENT) {
+    if (type == ND_NEIGHBOR_ADVERTISEMENT) {
         out->claimed = out->target;
         out->mac = neighbor_link_address(p, ND_OPTIONS, ND_OPTION_TARGET_LINK_ADDRESS, p->source);
         return;
@@ -78,7 +78,7 @@ bool neighbor_parse(const struct packet *p, struct neighbor *out)
         p->transport_offset == 0 || p->network_end - p->transport_offset < ND_OPTIONS)
         return false;
     uint8_t type = p->frame[p->transport_offset];
-    if (type != ICMPV6_ND_SOLICITATION && type != ICMPV6_ND_ADVERTISEMENT)
+    if (type != ND_NEIGHBOR_SOLICITATION && type != ND_NEIGHBOR_ADVERTISEMENT)
         return false;
     read_nd(p, type, out);
     return true;

@@ -21,8 +21,6 @@
 #include "frame/packet.h"
 
 enum {
-    ICMPV6_ND_SOLICITATION = 135,
-    ICMPV6_ND_ADVERTISEMENT = 136,
     ND_OPTION_SOURCE_LINK_ADDRESS = 1,
     ND_OPTION_TARGET_LINK_ADDRESS = 2,
 };

@@ -10,10 +10,7 @@
 enum {
     VLAN_ID_MASK = 0x0fff,
     LENGTH_FIELD_MAX = 0x05ff, /* at most this it is an 802.3 length (IEEE 802.3 s.3.2.6) */
-    IPV4_MIN_HEADER_BYTES = 20,
-    IPV6_FIXED_HEADER_BYTES = 40,
     ARP_BYTES = 28,
-    UDP_HEADER_BYTES = 8,
     TCP_MIN_HEADER_BYTES = 20,
     ICMP_COMMON_BYTES = 4, /* type, code, checksum: ICMP, ICMPv6 and IGMP alike */
     IPV4_OPTION_END = 0,
@@ -100,15 +97,15 @@ static bool ipv4_has_router_alert(struct cursor options)
 static bool parse_ipv4(struct packet *p, struct cursor c)
 {
     const uint8_t *ip;
-    if (!cursor_take(&c, IPV4_MIN_HEADER_BYTES, &ip) || ip[0] >> 4 != 4)
+    if (!cursor_take(&c, IPV4_HEADER_BYTES, &ip) || ip[0] >> 4 != 4)
         return false;
     size_t header_bytes = (size_t)4 * (ip[0] & 0xf), total_bytes = load_be16(ip + 2);
-    if (header_bytes < IPV4_MIN_HEADER_BYTES || total_bytes < header_bytes ||
-        total_bytes - IPV4_MIN_HEADER_BYTES > cursor_left(&c))
+    if (header_bytes < IPV4_HEADER_BYTES || total_bytes < header_bytes ||
+        total_bytes - IPV4_HEADER_BYTES > cursor_left(&c))
         return false;
     c.end = ip + total_bytes; /* the rest is Ethernet padding */
-    struct cursor options = cursor_over(c.at, header_bytes - IPV4_MIN_HEADER_BYTES);
-    cursor_skip(&c, header_bytes - IPV4_MIN_HEADER_BYTES);
+    struct cursor options = cursor_over(c.at, header_bytes - IPV4_HEADER_BYTES);
+    cursor_skip(&c, header_bytes - IPV4_HEADER_BYTES);
 
     uint16_t fragment_field = load_be16(ip + 6);
     p->network = PACKET_IPV4;
@@ -184,7 +181,7 @@ static bool is_extension(uint8_t type)
 static bool parse_ipv6(struct packet *p, struct cursor c)
 {
     const uint8_t *ip;
-    if (!cursor_take(&c, IPV6_FIXED_HEADER_BYTES, &ip) || ip[0] >> 4 != 6)
+    if (!cursor_take(&c, IPV6_HEADER_BYTES, &ip) || ip[0] >> 4 != 6)
         return false;
     size_t payload_bytes = load_be16(ip + 4);
     if (payload_bytes > cursor_left(&c))

@@ -28,6 +28,15 @@ enum {
     IP_PROTOCOL_TCP = 6,
     IP_PROTOCOL_UDP = 17,
     IP_PROTOCOL_ICMPV6 = 58,
+    IPV4_HEADER_BYTES = 20, /* without options */
+    IPV6_HEADER_BYTES = 40, /* without extension headers */
+    UDP_HEADER_BYTES = 8,
+    TCP_HEADER_BYTES = 20,        /* without options */
+    ND_ROUTER_SOLICITATION = 133, /* ICMPv6 types, RFC 4861 */
+    ND_ROUTER_ADVERTISEMENT = 134,
+    ND_NEIGHBOR_SOLICITATION = 135,
+    ND_NEIGHBOR_ADVERTISEMENT = 136,
+    ND_REDIRECT = 137,
 };
 
 enum packet_network {

@@ -9,14 +9,12 @@
 #include "frame/checksum.h"
 
 enum {
-    IPV6_HEADER_BYTES = 40, /* and offsets in it */
     IPV6_PAYLOAD_LENGTH = 4,
     IPV6_NEXT_HEADER = 6,
     IPV6_HOP_LIMIT = 7,
     IPV6_SOURCE = 8,
     IPV6_DESTINATION = 24,
-    RA_TYPE = 134, /* RFC 4861 s.4.2, and offsets in the message */
-    RA_BYTES = 16,
+    RA_BYTES = 16, /* RFC 4861 s.4.2, and offsets in the message */
     RA_CODE = 1,
     RA_CHECKSUM = 2,
     RA_HOP_LIMIT = 4,
@@ -55,7 +53,7 @@ static bool is_plain_ra(const struct packet *p)
         p->network_end - p->transport_offset < RA_BYTES)
         return false;
     const uint8_t *ra = p->frame + p->transport_offset;
-    return ra[0] == RA_TYPE && ra[RA_CODE] == 0 &&
+    return ra[0] == ND_ROUTER_ADVERTISEMENT && ra[RA_CODE] == 0 &&
            p->frame[p->network_offset + IPV6_HOP_LIMIT] == 255 && ip_is_link_local(&p->ip_source) &&
            load_be16(ra + RA_CHECKSUM) == checksum_transport(p);
 }
@@ -234,6 +232,6 @@ size_t ra_on_link(uint8_t *out, size_t capacity, const struct mac *source,
     store_ethernet(out, source);
     store_ipv6(out + ETHER_HEADER_BYTES, source);
     memset(out + ra_offset, 0, RA_BYTES);
-    out[ra_offset] = RA_TYPE;
+    out[ra_offset] = ND_ROUTER_ADVERTISEMENT;
     return finish(out, bytes, ETHER_HEADER_BYTES) ? bytes : 0;
 }

@@ -11,8 +11,6 @@
 #include "frame/mss.h"
 #include "frame/ra.h"
 
-enum { ICMPV6_ROUTER_SOLICITATION = 133, ICMPV6_ROUTER_ADVERTISEMENT = 134 };
-
 /* What a loop echoes comes back at once; and a phone that was carried to the other home, or all
  * that a loop made us believe, is soon free. */
 #define LIVES_HERE_US UINT64_C(10000000)
@@ -59,8 +57,8 @@ bool site_is_icmpv6(const struct packet *packet, uint8_t type)
 
 bool site_about_neighbors(const struct packet *packet)
 {
-    return packet->network == PACKET_ARP || site_is_icmpv6(packet, 135) ||
-           site_is_icmpv6(packet, 136);
+    return packet->network == PACKET_ARP || site_is_icmpv6(packet, ND_NEIGHBOR_SOLICITATION) ||
+           site_is_icmpv6(packet, ND_NEIGHBOR_ADVERTISEMENT);
 }
 
 bool site_lives_here(const struct site *site, const struct mac *mac)
@@ -167,10 +165,10 @@ void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_
         return;
     }
     learn_local(site, &packet);
-    if (site_is_icmpv6(&packet, ICMPV6_ROUTER_SOLICITATION))
+    if (site_is_icmpv6(&packet, ND_ROUTER_SOLICITATION))
         site_announce_solicited(site);
     if (site->config.ra_routes && (site->config.guard & GUARD_RA) &&
-        site_is_icmpv6(&packet, ICMPV6_ROUTER_ADVERTISEMENT)) {
+        site_is_icmpv6(&packet, ND_ROUTER_ADVERTISEMENT)) {
         forward_routes_only(site, &packet);
         return;
     }

@@ -153,7 +153,8 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
         site_note_flap(site, &packet.source);
         return;
     }
-    if (site->config.ra_routes && (site->config.guard & GUARD_RA) && site_is_icmpv6(&packet, 134)) {
+    if (site->config.ra_routes && (site->config.guard & GUARD_RA) &&
+        site_is_icmpv6(&packet, ND_ROUTER_ADVERTISEMENT)) {
         if (!take_router_advertisement(site, &packet, scratch, sizeof scratch))
             return;
     } else if (site_guard_blocks(site, &packet, GUARD_FROM_PEER)) {
