@@ -342,8 +342,10 @@ static bool enrol_key(const struct config *config, const struct site_enrolment *
     else if (good) {
         token.bound = true;
         memcpy(token.key, enrolment->public_key, PUBLIC_KEY_BYTES);
-        /* A retry finds the peer written: what its owner added to the file since shall stay. */
-        good = peer_files_write_psk(config, name, enrolment->psk, error) &&
+        /* What is left of a join that was given up would outlive the enrolment. A retry finds the
+         * peer written: what its owner added to the file since shall stay. */
+        good = state_remove_token(config, STATE_JOINING, name, error) &&
+               peer_files_write_psk(config, name, enrolment->psk, error) &&
                (config_find_key(config, enrolment->public_key) ||
                 peer_files_write_conf(config, name, enrolment->public_key, NULL, 0, error)) &&
                state_store_token(config, STATE_INVITE, name, &token, error);
