@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Which options a command takes besides -c and -v. */
-enum { TAKES_NAME = 1, TAKES_ENDPOINT = 2, TAKES_JSON = 4, TAKES_WATCH = 8 };
+enum { TAKES_NAME = 1, TAKES_ENDPOINT = 2, TAKES_JSON = 4, TAKES_WATCH = 8, TAKES_CANCEL = 16 };
 
 struct command {
     const char *name, *synopsis, *help;
@@ -36,8 +36,9 @@ static int show_status(const struct cli_options *options)
 static const struct command commands[] = {
     {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0, TAKES_NAME,
      command_init},
-    {"invite", "invite NAME [--endpoint HOST:PORT]...", "make a token for another home", 1, 1,
-     TAKES_ENDPOINT, command_invite},
+    {"invite", "invite NAME [--endpoint HOST:PORT]...",
+     "make a token for another home, or --cancel it", 1, 1, TAKES_ENDPOINT | TAKES_CANCEL,
+     command_invite},
     {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1, TAKES_NAME,
      command_join},
     {"run", "run", "the daemon, in the foreground", 0, 0, 0, run_daemon},
@@ -79,13 +80,22 @@ static int take_endpoint(struct cli_options *options, const char *endpoint)
     return 0;
 }
 
-enum { OPTION_NAME = 256, OPTION_ENDPOINT, OPTION_JSON, OPTION_WATCH, OPTION_VERSION, OPTION_HELP };
+enum {
+    OPTION_NAME = 256,
+    OPTION_ENDPOINT,
+    OPTION_CANCEL,
+    OPTION_JSON,
+    OPTION_WATCH,
+    OPTION_VERSION,
+    OPTION_HELP,
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"verbose", no_argument, NULL, 'v'},
     {"name", required_argument, NULL, OPTION_NAME},
     {"endpoint", required_argument, NULL, OPTION_ENDPOINT},
+    {"cancel", no_argument, NULL, OPTION_CANCEL},
     {"json", no_argument, NULL, OPTION_JSON},
     {"watch", no_argument, NULL, OPTION_WATCH},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -116,6 +126,10 @@ static int take_option(struct parsed *parsed, int option, char **argv)
     case OPTION_ENDPOINT:
         parsed->given |= TAKES_ENDPOINT;
         return take_endpoint(&parsed->options, optarg);
+    case OPTION_CANCEL:
+        parsed->given |= TAKES_CANCEL;
+        parsed->options.cancel = true;
+        return 0;
     case OPTION_JSON:
         parsed->given |= TAKES_JSON;
         parsed->options.json = true;

@@ -15,7 +15,7 @@ struct cli_options {
     const char *name; /* --name, or NULL */
     size_t endpoint_count;
     const char *endpoint[CONFIG_ENDPOINTS_MAX]; /* --endpoint, not checked yet */
-    bool json, watch, verbose;
+    bool cancel, json, watch, verbose;
     int argument_count; /* what follows the command */
     char **argument;
 };

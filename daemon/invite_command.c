@@ -9,12 +9,14 @@
 #include "commands.h"
 #include "copy.h"
 #include "daemon_client.h"
+#include "keyfile.h"
 #include "state.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A configuration line must hold it at the other end (inih's limit is 200 characters a line). */
 enum { ENDPOINT_TEXT_MAX = 180 };
@@ -97,16 +99,19 @@ static void explain(const struct config *config, const char *name, const struct 
     char fingerprint[TOKEN_FINGERPRINT_BYTES], until[16] = "";
     time_t end = (time_t)((clock_unix_ms() + config->token_lifetime_ms) / 1000);
     struct tm local;
+    bool terminal = isatty(STDOUT_FILENO);
 
     if (localtime_r(&end, &local))
         strftime(until, sizeof until, " (%H:%M)", &local);
     token_fingerprint(token, fingerprint);
     fprintf(stderr,
             "fingerprint: %s\n"
-            "The line above is a secret: it lets one machine join as %s, once, within %u minutes%s."
-            "\nNext: on the other router run 'lansplice join', paste the line, and compare the\n"
-            "fingerprint it prints with the one here.\n",
-            fingerprint, name, config->token_lifetime_ms / 60000, until);
+            "%s is a secret: it lets one machine join as %s, once, within %u minutes%s.\n"
+            "Next: on the other router run 'lansplice join', %s, and compare\n"
+            "the fingerprint it shows with the one here.\n",
+            fingerprint, terminal ? "The line above" : "The token that was written", name,
+            config->token_lifetime_ms / 60000, until,
+            terminal ? "paste the line" : "give it that file");
     if (!token->endpoint_count)
         fprintf(stderr, "Note: no --endpoint was given: the other home does not learn where to "
                         "call this one.\n");
@@ -120,7 +125,9 @@ static bool publish(const struct config *config, const char *name, const struct 
 {
     enum daemon_answer answer;
 
-    if (!store_token(config, name, token, error))
+    /* What is left of a join that was given up: it would outlive the enrolment. */
+    if (!state_remove_token(config, STATE_JOINING, name, error) ||
+        !store_token(config, name, token, error))
         return false;
     answer = daemon_reload(config->control, error);
     if (answer != DAEMON_REFUSED && print_token(token, error)) {
@@ -131,20 +138,49 @@ static bool publish(const struct config *config, const char *name, const struct 
     return false;
 }
 
+/* Return: whether there was one */
+static bool take_back(const struct config *config, const char *name, struct error *error)
+{
+    struct state_token token;
+    bool found;
+
+    if (!state_load_token(config, STATE_INVITE, name, &token, &found, error))
+        return false;
+    sodium_memzero(&token, sizeof token);
+    if (!found) {
+        error_set(error, EXIT_FAILED, "nothing to take back: %s: it has no open invitation", name);
+        return false;
+    }
+    if (!state_remove_token(config, STATE_INVITE, name, error) ||
+        daemon_reload(config->control, error) == DAEMON_REFUSED)
+        return false;
+    fprintf(stderr, "The invitation of %s is taken back: its token is worth nothing.\n", name);
+    return true;
+}
+
+static bool make(const struct config *config, const struct cli_options *options, const char *name,
+                 struct error *error)
+{
+    struct token token;
+    bool published;
+
+    keyfile_warn_if_readable(STDOUT_FILENO, "token");
+    make_token(config, options, &token);
+    published = publish(config, name, &token, error);
+    sodium_memzero(&token, sizeof token);
+    return published;
+}
+
 int command_invite(const struct cli_options *options)
 {
     const char *name = options->argument[0];
     struct config *config = config_new();
     struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
-    struct token token;
-    bool done = false;
+    bool done =
+        config && check_request(options, name, &error) &&
+        config_load(config, options->config_path, &error) && check_peers(config, name, &error) &&
+        (options->cancel ? take_back(config, name, &error) : make(config, options, name, &error));
 
-    if (config && check_request(options, name, &error) &&
-        config_load(config, options->config_path, &error) && check_peers(config, name, &error)) {
-        make_token(config, options, &token);
-        done = publish(config, name, &token, &error);
-        sodium_memzero(&token, sizeof token);
-    }
     config_free(config);
     return done ? 0 : error_print(&error);
 }

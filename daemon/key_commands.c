@@ -9,7 +9,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { INPUT_SIZE = 256 };
@@ -28,21 +27,12 @@ static int print_key(const uint8_t key[KEY_BYTES])
     return EXIT_FAILED;
 }
 
-static void warn_of_readable_output(void)
-{
-    struct stat status;
-
-    if (fstat(STDOUT_FILENO, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077))
-        fprintf(stderr, "lansplice: warning: others can read the file this key goes to: "
-                        "chmod 600 it, or set umask 077 before\n");
-}
-
 static int generate(bool clamp)
 {
     uint8_t key[KEY_BYTES];
     int code;
 
-    warn_of_readable_output();
+    keyfile_warn_if_readable(STDOUT_FILENO, "key");
     randombytes_buf(key, sizeof key);
     if (clamp) { /* RFC 7748 section 5; X25519 does it anyway, but so the file shows it */
         key[0] &= 248;

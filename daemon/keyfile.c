@@ -93,3 +93,14 @@ bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, s
     error_set(error, EXIT_USAGE, "bad key file: %s: %s %s", where, path, problem);
     return false;
 }
+
+void keyfile_warn_if_readable(int file, const char *what)
+{
+    struct stat status;
+
+    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 077))
+        fprintf(stderr,
+                "lansplice: warning: others can read the file this %s goes to: chmod 600 it, or "
+                "set umask 077 before\n",
+                what);
+}

@@ -233,13 +233,17 @@ def test_join_needs_init(home, tmp_path):
     assert "lansplice init" in one_line(result, 2)
 
 
-def on_terminal(arguments, keys):
-    """Run on a terminal of its own and type. Return: the exit code and all that was shown."""
+def on_terminal(arguments, *keys):
+    """Run on a terminal of its own and type, the next keys at each question.
+
+    Return: the exit code and all that was shown.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(LANSPLICE, [LANSPLICE, *map(str, arguments)])
-    shown, typed = b"", False
-    while select.select([terminal], [], [], 20)[0]:
+    shown, questions = b"", [b"ends): ", b"[y/N] "]
+    typing = list(zip(questions, keys))
+    while select.select([terminal], [], [], 5)[0]:
         try:
             piece = os.read(terminal, 4096)
         except OSError:
@@ -247,9 +251,8 @@ def on_terminal(arguments, keys):
         if not piece:
             break
         shown += piece
-        if not typed and b": " in shown:
-            os.write(terminal, keys.encode())
-            typed = True
+        if typing and typing[0][0] in shown:
+            os.write(terminal, typing.pop(0)[1].encode())
     else:
         os.kill(pid, signal.SIGKILL)
     os.close(terminal)
@@ -258,22 +261,33 @@ def on_terminal(arguments, keys):
 
 def test_join_prompts_without_echo(home, parents):
     token = lansplice("invite", "parents", "-c", home).stdout.strip()
-    code, shown = on_terminal(["join", "-c", parents], token + "\n")
+    code, shown = on_terminal(["join", "-c", parents], token + "\n", "y\n")
     assert code == 0, shown
     assert token not in shown and "fingerprint: " in shown
 
 
-def test_a_token_pasted_in_lines(home, parents):
+@pytest.mark.parametrize("before", ["", "\n", " \r\n\n", "\ufeff"])
+def test_a_token_pasted_in_lines(home, parents, before):
     token = lansplice("invite", "parents", "-c", home).stdout.strip()
-    code, shown = on_terminal(["join", "-c", parents], token[:60] + "\n" + token[60:] + "\n")
+    keys = before + token[:60] + "\n" + token[60:] + "\n"
+    code, shown = on_terminal(["join", "-c", parents], keys, "yes\n")
     assert code == 0, shown
 
 
-@pytest.mark.parametrize("keys", ["\x03", "\n", "\x04", "lansplice1:AQ\x03"])
+@pytest.mark.parametrize("keys", ["\x03", "\x04", "\n\x04", "lansplice1:AQ\x03"])
 def test_the_prompt_can_be_left(parents, keys):
     code, _ = on_terminal(["join", "-c", parents], keys)
     assert code == 1
     assert not (parents.parent / "peers.d").exists()
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "maybe\n"])
+def test_another_fingerprint_joins_nobody(home, parents, answer):
+    token = lansplice("invite", "parents", "-c", home).stdout.strip()
+    code, shown = on_terminal(["join", "-c", parents], token + "\n", answer)
+    assert code == 1 and "nothing was changed" in shown
+    assert not (parents.parent / "peers.d").exists()
+    assert not (parents.parent / "state/joining").exists()
 
 
 # --- a running daemon is told --------------------------------------------------------------------

@@ -3,8 +3,11 @@
 import os
 import pty
 import re
+import select
+import shutil
 import signal
 import subprocess
+import termios
 import time
 
 import pytest
@@ -230,3 +233,114 @@ def test_init_finds_a_bad_key(tmp_path, key, permissions):
     before = contents(tmp_path)
     assert str(file) in one_line(lansplice("init", "-c", tmp_path / "lansplice.conf"), 2)
     assert contents(tmp_path) == before
+
+
+# ---- invite and join ----
+
+def test_a_join_given_up_does_not_outlive_the_enrolment(lab, a, b):
+    """join, its peer removed, and the roles turned round: nobody is joining for ever."""
+    first, second = lab.daemon(a).start(), lab.daemon(b).start()
+    b.rule("udp dport 7788 drop")
+    first.command("join", input=invite(second, "a", b))
+    (first.folder / "peers.d/b.conf").unlink()
+    first.reload()
+    second.command("invite", "a", "--cancel")
+    b.clear_rules()
+    second.command("join", input=invite(first, "b", a))
+    second.wait_up("a")
+    assert not (first.folder / "state/joining/b").exists()
+    for daemon in first, second:
+        daemon.stop()
+        daemon.restart()
+    first.wait_up("b")
+    assert not first.peer("b")["joining"]
+
+
+def test_what_is_left_of_a_join_goes_with_the_enrolment(lab, a, b):
+    inviter, joiner = lab.daemon(a).start(), lab.daemon(b).start()
+    token = invite(inviter, "b", a)
+    (inviter.folder / "state/joining").mkdir(exist_ok=True)
+    shutil.copy(inviter.folder / "state/invites/b", inviter.folder / "state/joining/b")
+    joiner.command("join", input=token)
+    joiner.wait_up("a")
+    wait_for(lambda: not (inviter.folder / "state/joining/b").exists(), 5, "it to go")
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_both_invite_and_both_join(lab, a, b, first):
+    """Neither join ends the tokens of both; whoever takes the invitation back may join."""
+    daemons = {"a": lab.daemon(a).start(), "b": lab.daemon(b).start()}
+    tokens = {"b": invite(daemons["a"], "b", a), "a": invite(daemons["b"], "a", b)}
+    for name, other in ("a", "b"), ("b", "a"):
+        message = one_line(daemons[name].command("join", input=tokens[name], check=False), 1)
+        assert f"'lansplice invite {other} --cancel'" in message
+    other = {"a": "b", "b": "a"}[first]
+    daemons[first].command("invite", other, "--cancel")
+    daemons[first].command("join", input=tokens[first])
+    for name in daemons:
+        daemons[name].wait_up()
+        assert not daemons[name].peer({"a": "b", "b": "a"}[name])["joining"]
+
+
+def test_nothing_to_take_back(home):
+    assert "parents" in one_line(lansplice("invite", "parents", "--cancel", "-c", home), 1)
+
+
+def test_a_join_the_daemon_refuses(lab, a, b):
+    inviter, joiner = lab.daemon(a).start(), lab.daemon(b).start()
+    token = invite(inviter, "b", a)
+    (joiner.folder / "peers.d").mkdir()
+    good = joiner.path.read_text()
+    done = joiner.machine.start(f"sleep 0.3; echo broken >>{joiner.path}")
+    # The configuration goes bad after join has read it, before the daemon does.
+    waiting = f"(sleep 1; cat {joiner.folder}/token) | {BINARY} -c {joiner.path} join"
+    (joiner.folder / "token").write_text(token)
+    result = joiner.machine.run(waiting, check=False)
+    done.popen.wait()
+    assert result.returncode == 1 and "refused" in result.stderr
+    assert "lansplice run" not in result.stdout and "next reload" in result.stdout
+    joiner.path.write_text(good)
+    joiner.reload()
+    joiner.wait_up("a")
+
+
+def test_a_token_for_all_to_read(home, tmp_path):
+    for permissions, warned in (0o600, False), (0o644, True):
+        path = secret(tmp_path / "token", "", permissions)
+        with path.open("w") as out:
+            done = subprocess.run([LANSPLICE, "invite", "x", "-c", home], stdout=out,
+                                  stderr=subprocess.PIPE, text=True, timeout=20)
+        assert done.returncode == 0 and ("chmod 600" in done.stderr) == warned
+        assert "line above" not in done.stderr
+
+
+def test_a_byte_order_mark_before_the_token(home, parents):
+    token = lansplice("invite", "parents", "-c", home).stdout
+    assert lansplice("join", "-c", parents, stdin="\ufeff" + token).returncode == 0
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_terminal_echoes_again_after_a_signal(parents, sig):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv("/bin/sh", ["sh", "-c", f"trap : TERM HUP INT; {LANSPLICE} -c {parents} join; "
+                                         "echo over; sleep 20"])
+
+    def show(word):
+        shown = b""
+        while word not in shown:
+            assert select.select([terminal], [], [], 10)[0], shown
+            shown += os.read(terminal, 4096)
+
+    def echoes():
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+    show(b"ends): ")
+    wait_for(lambda: not echoes(), 5, "the prompt to be quiet")
+    child = int(open(f"/proc/{pid}/task/{pid}/children").read().split()[0])
+    os.kill(child, sig)
+    show(b"over")
+    assert echoes()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(terminal)
