@@ -172,11 +172,12 @@ unsigned liveness_due(struct liveness *l, bool callable, uint64_t now_us)
         liveness_no_session(l);
         actions |= LIVENESS_REJECT;
     }
-    if (unanswered_probe_at(l) <= now_us) {
+    /* After a sleep one probe stands for all that were missed. */
+    while (unanswered_probe_at(l) <= now_us) {
         l->unanswered_probes++;
         actions |= LIVENESS_PROBE;
     }
-    if (silence_probe_at(l) <= now_us) {
+    while (silence_probe_at(l) <= now_us) {
         l->silence_probes++;
         actions |= LIVENESS_PROBE;
     }

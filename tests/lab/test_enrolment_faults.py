@@ -112,15 +112,11 @@ def test_right_key_wrong_token(lab, a, b, inviter, joiner):
     assert inviter.counter("handshakes") == 0
     assert inviter.counter("handshakes_refused") == 0  # the id was right
     joiner.command("join", "-", input=good)
-    joiner.stop()
-    joiner.restart()
     joiner.wait_up("a")
     inviter.wait_up("b")
     assert is_enrolled(inviter, "b")
 
 
-@pytest.mark.xfail(strict=True, reason="site_set_peer() does not compare token_psk, and so keeps "
-                                       "calling under the wrong one until the daemon restarts")
 def test_the_right_token_replaces_a_wrong_one(lab, a, b, inviter, joiner):
     """Same key, same id, the PSK put right: a running joiner takes it and is let in."""
     good = invite(inviter, "b", a)

@@ -308,8 +308,8 @@ START_TEST(a_closed_session_is_forgotten)
 }
 END_TEST
 
-/* Asked late, it says one thing of each rule at a time, and its deadline that more is due. */
-START_TEST(who_comes_late_catches_up)
+/* Asked late, as after a sleep, it says each thing once for all the times it was due. */
+START_TEST(who_comes_late_does_each_thing_once)
 {
     uint64_t now = start[_i] + 5 * SECOND;
     unsigned probes = 0, downs = 0, calls = 0;
@@ -325,7 +325,7 @@ START_TEST(who_comes_late_catches_up)
         calls += (actions & H) != 0;
         downs += (actions & D) != 0;
     }
-    ck_assert_uint_eq(probes, 7); /* 250, 500, 1000, 2000 ... 5000 ms */
+    ck_assert_uint_eq(probes, 1);
     ck_assert_uint_eq(calls, 1);
     ck_assert_uint_eq(downs, 1);
 }
@@ -425,7 +425,7 @@ int main(void)
     tcase_add_loop_test(tc, proving_probes_at_once, 0, STARTS);
     tcase_add_loop_test(tc, it_keeps_alive, 0, STARTS);
     tcase_add_loop_test(tc, a_closed_session_is_forgotten, 0, STARTS);
-    tcase_add_loop_test(tc, who_comes_late_catches_up, 0, STARTS);
+    tcase_add_loop_test(tc, who_comes_late_does_each_thing_once, 0, STARTS);
     tcase_add_loop_test(tc, the_deadline_is_when_something_is_due, 0, STARTS);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
