@@ -225,9 +225,8 @@ static bool same_identity(const struct peer_config *a, const struct peer_config 
     return a->has_key == b->has_key && a->has_token == b->has_token && a->joining == b->joining &&
            sodium_memcmp(a->public_key, b->public_key, sizeof a->public_key) == 0 &&
            sodium_memcmp(a->psk, b->psk, sizeof a->psk) == 0 &&
-           (!a->has_token ||
-            (sodium_memcmp(a->token_id, b->token_id, sizeof a->token_id) == 0 &&
-             sodium_memcmp(a->token_psk, b->token_psk, sizeof a->token_psk) == 0));
+           (!a->has_token || (sodium_memcmp(a->token_id, b->token_id, sizeof a->token_id) == 0 &&
+                              sodium_memcmp(a->token_psk, b->token_psk, sizeof a->token_psk) == 0));
 }
 
 bool site_set_peer(struct site *site, const struct peer_config *config, uint64_t now_us)

@@ -160,8 +160,10 @@ class Home:
             ip route replace default via 192.0.2.{16 * self.number + 1}""")
 
     def snooping_with_querier(self):
-        self.router.run("ip link set br-lan type bridge mcast_snooping 1 mcast_querier 1 "
+        """The bridge filters once its queries had time to be answered: that time is set first."""
+        self.router.run("ip link set br-lan type bridge mcast_query_response_interval 50 "
                         "mcast_query_interval 100 mcast_startup_query_interval 50")
+        self.router.run("ip link set br-lan type bridge mcast_snooping 1 mcast_querier 1")
 
 
 class Lab:

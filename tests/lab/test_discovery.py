@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Real Avahi finds real Avahi, and SSDP a real minidlna, in the other home; then they are used."""
+import time
+
 import pytest
 
 from captures import DNS, DNSRR, UDP
@@ -75,12 +77,41 @@ def test_dlna_server_is_found_and_described(lab, a, b, snooping):
         wait_for(lambda: "239.255.255.250" in b.router.output("bridge mdb show"), 10)
     lab.splice(a, b)
     assert find_dlna(near, "Holiday Films", seconds=20) == f"http://{far.ip}:8200/rootDesc.xml"
-    if snooping:  # the port attribute is what did it: without it, and the reports it let cross,
-        for home in (a, b):
-            home.router.run("bridge link set dev lansplice0 mcast_router 0")
-            home.router.run("bridge mdb del dev br-lan port lansplice0 grp 239.255.255.250 || true")
-        wait_for(lambda: not [url for url in discover_ssdp(near).values() if far.ip in url], 20,
-                 "the search to find nothing without mcast_router")
+
+
+MEMBER = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+group = socket.inet_aton("239.255.255.250") + socket.inet_aton("0.0.0.0")
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+time.sleep(600)
+"""
+SEARCHES = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 4)
+for _ in range(20):
+    s.sendto(b"M-SEARCH * HTTP/1.1\\r\\n\\r\\n", ("239.255.255.250", 1900))
+"""
+
+
+@pytest.mark.parametrize("mcast_router,crossing", [(None, 20), (0, 0)], ids=["as set", "cleared"])
+def test_a_snooping_bridge_sends_all_groups_to_the_tap(lab, a, b, mcast_router, crossing):
+    """Somebody at home has joined the group, so the bridge knows where it belongs: not to the TAP.
+    The port attribute is what lets searches out all the same."""
+    near = a.host("h1")
+    for home in (a, b):
+        home.snooping_with_querier()
+    lab.splice(a, b)
+    if mcast_router is not None:
+        a.router.run(f"bridge link set dev lansplice0 mcast_router {mcast_router}")
+    a.host("h2").start(["/usr/bin/python3", "-c", MEMBER], name="member")
+    wait_for(lambda: "239.255.255.250" in a.router.output("bridge mdb show"), 10, "the member")
+    time.sleep(2)  # the first queries and their answers, after which the bridge filters
+    seen = lab.capture(a.router, "lansplice0", "udp dst port 1900")
+    near.run(["/usr/bin/python3", "-c", SEARCHES])
+    wait_for(lambda: crossing == 0 or len(seen.frames()) >= crossing, 5, "the searches")
+    assert len(seen.stop().frames()) == crossing
 
 
 def test_a_bridge_that_calls_iptables(lab, a, b):
