@@ -192,8 +192,10 @@ static bool load_file(struct loader *loader, const char *path, const char *direc
     loader->directory = directory;
     loader->peers_only = peers_only;
     loader->section = CONFIG_NONE;
-    return check_owner(path, directory, loader->error) &&
-           config_file_parse(path, &handler, loader->error);
+    bool good = check_owner(path, directory, loader->error) &&
+                config_file_parse(path, &handler, loader->error);
+    loader->file = loader->directory = NULL; /* the caller's, and soon gone */
+    return good;
 }
 
 static int is_peer_file(const struct dirent *entry)

@@ -27,7 +27,7 @@ bool key_from_text(uint8_t key[KEY_BYTES], const char *text);
  */
 bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, struct error *error);
 
-/** keyfile_warn_if_readable() - when others can read the file that a secret (@what) is written to */
+/** keyfile_warn_if_readable() - when others can read the file a secret (@what) is written to */
 void keyfile_warn_if_readable(int file, const char *what);
 
 #endif
