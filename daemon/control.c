@@ -14,11 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 8 };
+enum { BACKLOG = 8, SILENT_MS = 10000, LOOK_MS = 1000 };
 
 struct control_client {
     uv_pipe_t pipe;
     struct control *control;
+    uint64_t heard_ms; /* by the loop's clock */
     size_t used;
     char line[CONTROL_LINE_MAX_BYTES];
 };
@@ -116,6 +117,7 @@ void control_close(struct control *control)
             if (control->client[i] != NULL)
                 hang_up(control->client[i]);
         uv_close((uv_handle_t *)&control->pipe, NULL);
+        uv_close((uv_handle_t *)&control->timer, NULL);
         control->serving = false;
     }
     if (control->fd >= 0)
@@ -223,10 +225,27 @@ static void on_read(uv_stream_t *stream, ssize_t bytes, const uv_buf_t *buffer)
         hang_up(client);
         return;
     }
+    client->heard_ms = uv_now(stream->loop);
     client->used += (size_t)bytes;
     obey_lines(client);
     if (client->used == sizeof client->line || uv_stream_get_write_queue_size(stream) > 1u << 20)
         hang_up(client);
+}
+
+/* Eight who say nothing would keep everybody else out. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+    bool any = false;
+
+    for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct control_client *client = control->client[i];
+        if (client != NULL && uv_now(timer->loop) - client->heard_ms >= SILENT_MS)
+            hang_up(client);
+        any = any || client != NULL;
+    }
+    if (!any)
+        uv_timer_stop(timer);
 }
 
 static struct control_client **free_place(struct control *control)
@@ -260,6 +279,8 @@ static void on_connection(uv_stream_t *server, int status)
         return;
     }
     *place = client;
+    client->heard_ms = uv_now(server->loop);
+    uv_timer_start(&control->timer, on_timer, LOOK_MS, LOOK_MS);
     uv_read_start((uv_stream_t *)&client->pipe, on_room_wanted, on_read);
 }
 
@@ -269,7 +290,8 @@ bool control_serve(struct control *control, uv_loop_t *loop, control_answer_fn *
     control->answer = answer;
     control->context = context;
     uv_pipe_init(loop, &control->pipe, 0);
-    control->pipe.data = control;
+    uv_timer_init(loop, &control->timer);
+    control->pipe.data = control->timer.data = control;
     control->serving = true;
     int code = uv_pipe_open(&control->pipe, control->fd);
     if (code == 0) {

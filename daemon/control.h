@@ -3,8 +3,8 @@
  * control.h - the socket through which `lansplice status`, `invite` and `join` talk to the daemon.
  *
  * A unix stream socket, mode 0600. A client writes lines of JSON, {"command":"status"} or
- * {"command":"reload"}, and gets one line of JSON for each. A line is at most 4 KiB, and at most
- * eight clients are served at once.
+ * {"command":"reload"}, and gets one line of JSON for each. A line is at most 4 KiB, at most eight
+ * clients are served at once, and one that says nothing for ten seconds is hung up on.
  */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -31,6 +31,7 @@ struct control {
     dev_t device;
     ino_t inode; /* of the socket file, so that only our own is removed */
     uv_pipe_t pipe;
+    uv_timer_t timer; /* runs while there are clients */
     bool serving;
     control_answer_fn *answer;
     void *context;

@@ -5,6 +5,7 @@
 #include "daemon_client.h"
 
 #include "copy.h"
+#include "files.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -78,6 +79,13 @@ static bool is_nobody(int code)
     return code == ENOENT || code == ECONNREFUSED;
 }
 
+static void explain_silence(const char *control, struct error *error)
+{
+    error_set(error, EXIT_FAILED,
+              "the daemon at %s does not answer: it is busy or stuck: try again, or restart it",
+              control);
+}
+
 static void explain_connect(const char *control, int code, struct error *error)
 {
     if (is_nobody(code))
@@ -85,9 +93,11 @@ static void explain_connect(const char *control, int code, struct error *error)
                   control);
     else if (code == EACCES || code == EPERM)
         error_set(error, EXIT_FAILED, "may not talk to the daemon: %s: needs root", control);
+    else if (code == EAGAIN)
+        explain_silence(control, error);
     else
-        error_set(error, EXIT_FAILED, "cannot reach the running daemon: %s: %s", control,
-                  strerror(code));
+        error_set(error, EXIT_FAILED, "cannot reach the running daemon: %s: %s%s", control,
+                  strerror(code), files_remedy(code));
     errno = code;
 }
 
@@ -103,8 +113,7 @@ struct json_object *daemon_ask(const char *control, const char *command, struct 
     answer = exchange(client, command);
     close(client);
     if (!answer) {
-        error_set(error, EXIT_FAILED, "the running daemon does not answer: %s: restart it",
-                  control);
+        explain_silence(control, error);
         errno = EPROTO;
     }
     return answer;
