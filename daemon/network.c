@@ -181,6 +181,27 @@ static const struct link *mend_tap(struct network *network)
     return read_links(network) ? link_by_index(network, tap->index) : NULL;
 }
 
+/* With 'bridge' set the TAP is ours to keep going: down, it looks attached and carries nothing. */
+static void mend_down(struct network *network, const struct link *tap)
+{
+    if (network->bridge_name[0] == '\0' || tap->up || !may_try(network))
+        return;
+    log_warn("the TAP %s was set down: setting it up again", tap->name);
+    int code = netlink_set_up(network->netlink, tap->index, true);
+    if (code < 0)
+        log_warn("cannot set up the TAP %s: %s", tap->name, netlink_error_text(code));
+}
+
+static void tell_down(struct network *network, const struct link *bridge)
+{
+    bool down = bridge != NULL && !bridge->up;
+
+    if (down && !network->down_told)
+        log_warn("bridge %s is down: nothing crosses: 'ip link set %s up'", bridge->name,
+                 bridge->name);
+    network->down_told = down;
+}
+
 static void tell_missing(struct network *network, bool missing)
 {
     if (missing && !network->missing_told)
@@ -275,7 +296,11 @@ static void refresh(struct network *network)
     if (!read_links(network))
         return;
     const struct link *tap = mend_tap(network);
+    network->tap_up = tap != NULL && tap->up;
+    if (tap != NULL)
+        mend_down(network, tap);
     const struct link *bridge = tap != NULL ? mend_membership(network, tap) : NULL;
+    tell_down(network, bridge);
     if (bridge != NULL) {
         ports_mtu = survey_ports(network, bridge, &ports);
         follow_mtu(network, tap, bridge, ports_mtu);

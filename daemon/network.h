@@ -7,6 +7,8 @@
  *   the TAP is gone                        made again
  *   the TAP is not in the bridge           put back, at most once a second
  *   the bridge is gone                     waited for
+ *   a bridge is configured, the TAP down   set up, at most once a second
+ *   the bridge is down                     said once: it is the home's
  *   the bridge's MTU differs               the TAP's follows
  *   no bridge configured, but others put
  *   the TAP into one                       that one is the LAN's
@@ -47,7 +49,8 @@ struct network {
     uint64_t ports;     /* hash of the bridge's ports and their state */
     unsigned ports_mtu; /* smallest MTU of the other ports; 0: there are none */
     uint64_t next_try_us;
-    bool missing_told;
+    bool missing_told, down_told;
+    bool tap_up;
     uv_poll_t events;
     uv_timer_t timer;
     bool watching;
