@@ -5,6 +5,7 @@
  *   run.c     starts everything in order, and takes it down in reverse
  *   drive.c   sockets, TAP and time into the core; datagrams and frames out of it
  *   events.c  what the core reports: into the log, and onto the disk
+ *   reach.c   peers that do not answer: what to look at
  *   peers.c   the configuration's peers, endpoints and options into the core; reload
  *
  * All of it runs on one loop and one thread. The core must not be called from inside its own
@@ -19,6 +20,15 @@
 #include "resolver.h"
 #include "state.h"
 #include "udp.h"
+
+enum { REACH_WHERE_SIZE = CONFIG_ENDPOINT_SIZE };
+
+/* How long a peer is being called in vain. */
+struct reach {
+    char peer[SITE_NAME_MAX + 1]; /* "": free */
+    uint64_t since_us;
+    bool told;
+};
 
 struct daemon {
     const char *config_path;
@@ -35,7 +45,7 @@ struct daemon {
     struct resolver resolver;
 
     uv_loop_t loop;
-    uv_timer_t tick_timer, store_timer, expiry_timer;
+    uv_timer_t tick_timer, store_timer, expiry_timer, reach_timer;
     uv_signal_t terminate, interrupt, hangup;
     uv_poll_t udp_poll[UDP_FAMILIES], tap_poll;
     bool tap_polled;        /* tap_poll is initialised and not closed */
@@ -47,6 +57,9 @@ struct daemon {
     size_t kept_count;
     bool kept_dirty;
     uint64_t kept_stored_us; /* 0: not yet */
+
+    const char *forgotten; /* the peer that is being removed just now, or NULL */
+    struct reach reach[SITE_PEERS_MAX];
 };
 
 /* drive.c */
@@ -65,6 +78,12 @@ void events_report(void *context, const struct site_event *event);
 bool events_enrol(void *context, const struct site_enrolment *enrolment);
 /** events_store() - Write the kept endpoints if they changed */
 void events_store(struct daemon *daemon);
+
+/* reach.c */
+/** reach_start() - Begin to look for peers that do not answer; needs the loop */
+void reach_start(struct daemon *daemon);
+/** reach_where() - Where a peer is called, "host:port" as configured or as it last proved; or "" */
+const char *reach_where(const struct daemon *daemon, const char *peer, char out[REACH_WHERE_SIZE]);
 
 /* peers.c */
 /** peers_apply() - Give the core all peers of the configuration and the state folder */

@@ -68,26 +68,55 @@ static void keep_endpoint(struct daemon *daemon, const char *peer, const struct 
 
 /* ---- what people read ---- */
 
-static const char *cipher_of(const struct daemon *daemon, const char *name)
+static void tell_up(const struct daemon *daemon, const char *name)
 {
     struct peer_status peer;
+    char at[TEXT_ENDPOINT_SIZE];
 
-    if (site_find_status(daemon->site, name, clock_now_us(), &peer) && peer.suite != SUITE_NONE)
-        return status_suite_name(peer.suite);
-    return "no cipher yet";
+    if (!site_find_status(daemon->site, name, clock_now_us(), &peer))
+        return;
+    text_endpoint(&peer.endpoint, at);
+    if (peer.joining)
+        log_info("peer %s answers at %s: waiting for it to accept us", name, at);
+    else
+        log_info("peer %s is up at %s (%s)", name, at,
+                 peer.suite != SUITE_NONE ? status_suite_name(peer.suite) : "no cipher yet");
 }
 
-static void tell_peer(struct daemon *daemon, const struct site_event *event)
+static void tell_down(const struct daemon *daemon, const char *name)
+{
+    struct peer_status peer;
+    bool called = site_find_status(daemon->site, name, clock_now_us(), &peer) &&
+                  peer.state == PEER_CONNECTING;
+
+    if (daemon->forgotten == NULL)
+        log_info("peer %s is down: %s", name,
+                 called ? "trying to reach it" : "waiting for its call");
+}
+
+static void tell_refusal(const char *invited, const char *caller)
+{
+    if (invited == NULL)
+        log_warn("a token that %s used is not known here, or was used before: if it was for you to "
+                 "give, make a new one with 'lansplice invite'",
+                 caller);
+    else
+        log_warn("the token for %s that %s used was used before or is too old: if that is %s, make "
+                 "a new one with 'lansplice invite %s'",
+                 invited, caller, invited, invited);
+}
+
+static void tell_peer(const struct daemon *daemon, const struct site_event *event)
 {
     char at[TEXT_ENDPOINT_SIZE];
 
     text_endpoint(&event->endpoint, at);
     switch (event->kind) {
     case EVENT_PEER_UP:
-        log_info("peer %s is up at %s (%s)", event->peer, at, cipher_of(daemon, event->peer));
+        tell_up(daemon, event->peer);
         break;
     case EVENT_PEER_DOWN:
-        log_info("peer %s is down: trying to reach it", event->peer);
+        tell_down(daemon, event->peer);
         break;
     case EVENT_PEER_MOVED:
         log_debug("peer %s is at %s", event->peer, at);
@@ -96,14 +125,7 @@ static void tell_peer(struct daemon *daemon, const struct site_event *event)
         log_debug("peer %s has told of its LAN", event->peer);
         break;
     case EVENT_TOKEN_REFUSED:
-        if (event->peer == NULL)
-            log_warn("a token was refused that is not known here, or was used before: if it was "
-                     "for you to give, make a new one with 'lansplice invite'");
-        else
-            log_warn(
-                "invitation for %s refused: its token was used before or is too old: make a new "
-                "one with 'lansplice invite %s'",
-                event->peer, event->peer);
+        tell_refusal(event->peer, at);
         break;
     default:
         break;
@@ -229,7 +251,7 @@ bool events_enrol(void *context, const struct site_enrolment *enrolment)
         return false;
     }
     if (enrolment->joining)
-        log_info("peer %s has accepted us: enrolment is complete", enrolment->peer);
+        log_info("peer %s is up: it has accepted us", enrolment->peer);
     else
         log_info("peer %s %s", enrolment->peer,
                  enrolment->confirmed ? "is enrolled: its invitation is used up"

@@ -74,7 +74,9 @@ static bool is_listed(const struct peer_config *peers, size_t count, const char 
 static void forget(struct daemon *daemon, const char *name)
 {
     log_info("peer %s is no longer configured", name);
+    daemon->forgotten = name;
     site_remove_peer(daemon->site, name, clock_now_us());
+    daemon->forgotten = NULL;
     resolver_remove_peer(&daemon->resolver, name);
     for (size_t i = 0; i < daemon->kept_count; i++)
         if (strcmp(daemon->kept[i].peer, name) == 0) {

@@ -138,12 +138,14 @@ static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
 
     if (peer != NULL && peer->generation == request->generation && status != UV_ECANCELED) {
         struct resolver_name *host = &peer->host[request->host];
+        bool failed_before = host->failed;
         host->asked = false;
         host->failed = status != 0;
-        if (status != 0)
-            log_info("peer %s: cannot resolve %s: %s: trying again", peer->name, host->text,
-                     uv_strerror(status));
-        else if (take_answer(host, answer))
+        if (status != 0 && !failed_before)
+            log_warn("peer %s: cannot resolve %s: %s: trying again: is the name right, does DNS "
+                     "answer here?",
+                     peer->name, host->text, uv_strerror(status));
+        else if (status == 0 && take_answer(host, answer))
             tell(resolver, peer);
         plan(resolver, peer);
     }

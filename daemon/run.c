@@ -99,8 +99,11 @@ static struct json_object *answer_status(struct daemon *daemon)
 {
     bool attached = network_is_attached(&daemon->network);
     struct status_source source = {
+        .daemon = daemon,
         .config = daemon->config,
         .site = daemon->site,
+        .bridge_up = attached && daemon->network.bridge.up,
+        .tap_up = daemon->network.tap_up,
         .bridge = attached ? daemon->network.bridge.name : NULL,
         .tap = daemon->tap.name,
         .started_us = daemon->started_us,
@@ -226,6 +229,7 @@ static bool start_loop(struct daemon *daemon, struct error *error)
     hold_signals(SIG_UNBLOCK);
     resolver_start(&daemon->resolver, &daemon->loop, &resolver);
     drive_start(daemon);
+    reach_start(daemon);
     network_watch(&daemon->network, &daemon->loop, &network);
     if (!peers_apply(daemon, error))
         return false;

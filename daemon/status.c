@@ -4,6 +4,7 @@
  */
 #include "status.h"
 
+#include "daemon.h"
 #include "text.h"
 
 #include <json-c/json.h>
@@ -111,15 +112,17 @@ static void add_traffic(struct json_object *to, const struct peer_status *peer)
     add_count(to, "macs", peer->macs);
 }
 
-static struct json_object *peer_json(const struct peer_status *peer)
+static struct json_object *peer_json(const struct status_source *source,
+                                     const struct peer_status *peer)
 {
     struct json_object *to = json_object_new_object();
-    char endpoint[TEXT_ENDPOINT_SIZE];
+    char endpoint[TEXT_ENDPOINT_SIZE], where[REACH_WHERE_SIZE];
     bool known = peer->endpoint.address.family != IP_NONE;
 
     add_text(to, "name", peer->name);
     add_text(to, "state", state_name(peer->state));
     add_text(to, "endpoint", known ? text_endpoint(&peer->endpoint, endpoint) : NULL);
+    add_text(to, "called_at", reach_where(source->daemon, peer->name, where));
     add_text(to, "path", path_name(peer));
     add(to, "rtt_ms", rtt_json(peer->rtt_ms));
     add(to, "path_mtu",
@@ -146,7 +149,7 @@ static struct json_object *peers_json(const struct status_source *source)
     for (size_t i = 0; i < site_peer_count(source->site); i++) {
         struct peer_status peer;
         site_peer_status(source->site, i, source->now_us, &peer);
-        json_object_array_add(list, peer_json(&peer));
+        json_object_array_add(list, peer_json(source, &peer));
     }
     return list;
 }
@@ -239,6 +242,8 @@ struct json_object *status_json(const struct status_source *source)
     add_text(to, "tap", source->tap);
     add_text(to, "bridge", bridge);
     add_flag(to, "bridge_attached", source->bridge != NULL);
+    add_flag(to, "bridge_up", source->bridge_up);
+    add_flag(to, "tap_up", source->tap_up);
     add_flag(to, "port_shut", site_port_shut(source->site));
     add_count(to, "uptime_s", (source->now_us - source->started_us) / 1000000);
     add(to, "peers", peers_json(source));

@@ -10,11 +10,15 @@
 
 struct json_object;
 
+struct daemon;
+
 struct status_source {
+    const struct daemon *daemon; /* for reach_where() */
     const struct config *config;
     const struct site *site;
     const char *bridge; /* the bridge the TAP is in; NULL: none */
     const char *tap;
+    bool bridge_up, tap_up;
     uint64_t started_us, now_us;
     uint64_t send_dropped, send_too_large, tap_dropped;
 };

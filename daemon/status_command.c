@@ -84,13 +84,25 @@ static const char *state_words(struct json_object *peer)
 {
     if (flag(peer, "shut"))
         return "shut (loop)";
-    if (strcmp(text(peer, "state"), "up") == 0)
-        return "up";
     if (flag(peer, "joining"))
         return "joining";
+    if (strcmp(text(peer, "state"), "up") == 0)
+        return "up";
     if (flag(peer, "invited"))
         return "invited";
     return text(peer, "state");
+}
+
+/* Where it is, or where it is being called: then with a question mark. */
+static void format_endpoint(char out[CELL_SIZE], struct json_object *peer)
+{
+    const char *at = text(peer, "endpoint");
+
+    if (strcmp(text(peer, "state"), "connecting") != 0)
+        snprintf(out, CELL_SIZE, "%s", at);
+    else
+        snprintf(out, CELL_SIZE, "%.70s ?",
+                 field(peer, "called_at") != NULL ? text(peer, "called_at") : at);
 }
 
 static void fill_row(row cells, struct json_object *peer)
@@ -99,7 +111,7 @@ static void fill_row(row cells, struct json_object *peer)
 
     snprintf(cells[0], CELL_SIZE, "%s", text(peer, "name"));
     snprintf(cells[1], CELL_SIZE, "%s", state_words(peer));
-    snprintf(cells[2], CELL_SIZE, "%s", text(peer, "endpoint"));
+    format_endpoint(cells[2], peer);
     snprintf(cells[3], CELL_SIZE, "%s", text(peer, "path"));
     if (rtt == NULL)
         snprintf(cells[4], CELL_SIZE, "-");
@@ -177,19 +189,85 @@ static void print_troubles(struct json_object *status)
         print_clash(json_object_array_get_idx(clashes, i));
 }
 
+/* ---- counters ---- */
+
+struct counter_words {
+    const char *name, *words;
+};
+
+static const struct counter_words kept_home[] = {
+    {"guard_dhcp", "DHCP"},
+    {"guard_ra", "router advertisements"},
+    {"guard_gateway", "claims to be a gateway"},
+    {"guard_hosts", "claims to be a host of the other home"},
+    {"guard_source", "from devices that live on the other side"},
+    {"guard_querier", "multicast queries"},
+    {"guard_stp", "spanning tree and the like"},
+    {"multicast_filtered", "of groups that do not cross"},
+};
+
+static const struct counter_words dropped[] = {
+    {"loop_stopped", "in a loop"},
+    {"storm_dropped", "over the storm limit"},
+    {"macs_capped", "of too many devices"},
+    {"replay_dropped", "received twice"},
+    {"auth_failed", "not authentic"},
+    {"malformed", "malformed"},
+    {"unknown_index", "of no session"},
+    {"reassembly_discarded", "with pieces missing"},
+    {"too_large", "too large"},
+    {"send_too_large", "too large for the network"},
+    {"send_dropped", "not sent"},
+    {"tap_dropped", "not taken by the TAP"},
+};
+
+static const struct counter_words mended[] = {
+    {"ttl_repaired_mdns", "TTLs of mDNS"},
+    {"ttl_repaired_ssdp", "TTLs of SSDP"},
+    {"mss_clamped", "TCP segment sizes"},
+    {"fragmented", "frames sent in pieces"},
+};
+
+/* One line of those that are not zero; none when all are. */
+static void print_counters(struct json_object *counters, const char *title,
+                           const struct counter_words *words, size_t count)
+{
+    bool begun = false;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t value = number(counters, words[i].name);
+        if (value == 0)
+            continue;
+        printf("%s%s%" PRId64 " %s", begun ? "" : title, begun ? ", " : ": ", value,
+               words[i].words);
+        begun = true;
+    }
+    if (begun)
+        putchar('\n');
+}
+
+static void print_all_counters(struct json_object *counters)
+{
+    print_counters(counters, "kept at home", kept_home, sizeof kept_home / sizeof *kept_home);
+    print_counters(counters, "dropped", dropped, sizeof dropped / sizeof *dropped);
+    print_counters(counters, "mended", mended, sizeof mended / sizeof *mended);
+}
+
 static void print_status(struct json_object *status)
 {
     char uptime[CELL_SIZE];
 
     format_duration(uptime, number(status, "uptime_s"));
-    printf("%s: lansplice %s, up %s, TAP %s", text(status, "name"), text(status, "version"), uptime,
-           text(status, "tap"));
+    printf("%s: lansplice %s, up %s, TAP %s%s", text(status, "name"), text(status, "version"),
+           uptime, text(status, "tap"), flag(status, "tap_up") ? "" : " (DOWN)");
     if (flag(status, "bridge_attached"))
-        printf(" in bridge %s\n", text(status, "bridge"));
+        printf(" in bridge %s%s\n", text(status, "bridge"),
+               flag(status, "bridge_up") ? "" : " (DOWN)");
     else
         printf(", NOT in a bridge\n");
     print_peers(field(status, "peers"));
     print_troubles(status);
+    print_all_counters(field(status, "counters"));
 }
 
 static int show(const char *path, bool json)

@@ -344,3 +344,131 @@ def test_the_terminal_echoes_again_after_a_signal(parents, sig):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(terminal)
+
+
+# ---- the log and status of a daemon that waits ----
+
+def status_words(daemon):
+    return daemon.command("status").stdout
+
+
+def test_a_peer_that_does_not_answer(lab, a, b):
+    """It is said once, with what to look at; status shows where it is called."""
+    daemon = lab.daemon(a)
+    lab.introduce(a, b)
+    daemon.start()
+    assert re.search(rf"^b +connecting +{b.wan_ip}:7788 \?", status_words(daemon), re.M)
+    wait_for(lambda: f"peer b does not answer at {b.wan_ip}:7788: is UDP port 7788" in daemon.log(),
+             25, "a warning")
+    time.sleep(6)
+    assert daemon.log().count("does not answer") == 1
+    lab.daemon(b).start()
+    daemon.wait_up("b")
+    assert re.search(rf"^b +up +{b.wan_ip}:7788  ", status_words(daemon), re.M)
+
+
+def test_a_name_that_does_not_resolve(lab, a, b):
+    daemon = lab.daemon(a)
+    lab.introduce(a, b)
+    daemon.peers["b"]["endpoint"] = "no-such-name.invalid:7788"
+    daemon.start()
+    wait_for(lambda: "warn: peer b: cannot resolve no-such-name" in daemon.log(), 20, "a warning")
+
+
+def test_a_token_nobody_answers(lab, a, b):
+    inviter, joiner = lab.daemon(a).start(), lab.daemon(b).start()
+    token = invite(inviter, "b", a)
+    inviter.command("invite", "b", "--cancel")
+    joiner.command("join", input=token)
+    assert re.search(rf"^a +joining +{a.wan_ip}:7788 \?", status_words(joiner), re.M)
+    caller = re.escape(f"{b.wan_ip}:7788")
+    wait_for(lambda: re.search(rf"warn: a token that {caller} used is not known", inviter.log()), 5,
+             "the inviter's warning")
+    wait_for(lambda: f"not reachable at {a.wan_ip}:7788?" in joiner.log(), 30, "a warning")
+    assert joiner.log().count("our token") == 1
+
+
+def test_a_joiner_that_is_not_accepted_yet(lab, a, b):
+    inviter, joiner = lab.daemon(a).start(), lab.daemon(b).start()
+    token = invite(inviter, "b", a)
+    (inviter.folder / "peers.d").touch()  # nothing can be enrolled
+    joiner.command("join", input=token)
+    wait_for(lambda: "waiting for it to accept us" in joiner.log(), 10, "an answer")
+    assert re.search(r"^a +joining", status_words(joiner), re.M)
+    assert "is up" not in joiner.log()
+    (inviter.folder / "peers.d").unlink()
+    wait_for(lambda: "peer a is up" in joiner.log(), 20, "the peer to be up")
+    assert re.search(r"^a +up", status_words(joiner), re.M)
+
+
+def test_a_peer_that_is_removed_is_not_down(lab, a, b):
+    first, _ = lab.splice(a, b)
+    first.peers.clear()
+    first.write()
+    first.reload()
+    wait_for(lambda: "no longer configured" in first.log(), 5, "the reload")
+    assert "is down" not in first.log()
+
+
+def test_a_tap_and_a_bridge_that_are_set_down(lab, a):
+    daemon = lab.daemon(a).start()
+    a.router.run(f"ip link set {TAP} down")
+    wait_for(lambda: "UP" in a.router.output(f"ip link show {TAP}").split(">")[0], 5, "it to be up")
+    assert f"the TAP {TAP} was set down" in daemon.log()
+    a.router.run("ip link set br-lan down")
+    wait_for(lambda: "in bridge br-lan (DOWN)" in status_words(daemon), 5, "status to say so")
+    assert daemon.log().count("bridge br-lan is down") == 1
+    a.router.run("ip link set br-lan up")
+    wait_for(lambda: "DOWN" not in status_words(daemon), 5, "status to say so")
+
+
+def test_a_tap_that_others_place_stays_down(lab, a):
+    daemon = lab.daemon(a)
+    daemon.site["bridge"] = None
+    daemon.start()
+    a.router.run(f"ip link set {TAP} down")
+    wait_for(lambda: f"TAP {TAP} (DOWN), NOT in a bridge" in status_words(daemon), 5, "status")
+
+
+def test_what_was_dropped_is_said_in_words(lab, a, b):
+    host = a.host("h1")
+    first, _ = lab.splice(a, b)
+    host.run("busybox udhcpc -f -n -q -t 2 -T 1 -i eth0 -s /bin/true || true")
+    wait_for(lambda: re.search(r"^kept at home: \d+ DHCP", status_words(first), re.M), 5, "words")
+
+
+# ---- the control socket ----
+
+OCCUPY = f"""
+import socket, time
+held = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+for one in held:
+    one.connect("{CONTROL}")
+    one.send(b"half a line")
+print("held", flush=True)
+begin = time.monotonic()
+for one in held:
+    assert one.recv(10) == b""
+print("over after", time.monotonic() - begin, flush=True)
+"""
+
+
+def test_clients_that_say_nothing(lab, a):
+    daemon = lab.daemon(a).start()
+    occupier = a.router.start(["/usr/bin/python3", "-c", OCCUPY])
+    wait_for(lambda: "held" in occupier.log(), 5, "the places to be taken")
+    assert "busy or stuck" in one_line(daemon.command("status", check=False), 1)
+    wait_for(lambda: "over after" in occupier.log(), 15, "them to be hung up on")
+    assert 8 < float(occupier.log().split()[-1]) < 13
+    assert daemon.status()
+
+
+def test_a_stuck_daemon_is_no_absent_one(lab, a):
+    daemon = lab.daemon(a).start()
+    daemon.process.signal(signal.SIGSTOP)
+    message = one_line(daemon.command("status", check=False), 1)
+    assert "busy or stuck" in message and CONTROL in message
+    for pid in daemon.process.pid, daemon.process.popen.pid:  # nsenter stops with its child
+        os.kill(pid, signal.SIGCONT)
+    daemon.stop()
+    assert "lansplice run" in one_line(daemon.command("status", check=False), 1)
