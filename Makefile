@@ -31,6 +31,8 @@ ifdef SAN
 CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=$(SAN)
 else
+# What is not the data path may be small rather than fast: routers have little flash.
+SMALL    := -Os
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 # Nothing unwinds at run time; a debugger finds its tables in .debug_frame.
 CFLAGS   += -fno-asynchronous-unwind-tables
@@ -74,7 +76,7 @@ $B/kmod-free/%.o: kmod-free/%.c Makefile
 
 $B/%.o: %.c Makefile
 	$(call say,CC,$<)
-	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP \
+	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter daemon/%,$<),$(SMALL)) -MMD -MP \
 	    $(call pkg,--cflags,$(if $(filter daemon/%,$<),$(PKGS_DAEMON),$(PKGS_CORE) $(PKGS_TEST))) -c -o $@ $<
 
 $(UNIT_BIN): $B/%: $B/%.o $(CORE_LIB)
