@@ -4,7 +4,7 @@
  */
 #include "control.h"
 
-#include "log.h"
+#include "files.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -82,8 +82,8 @@ bool control_open(struct control *control, const char *path, struct error *error
         control->fd >= 0 && bind(control->fd, (const struct sockaddr *)&at, sizeof at) == 0;
     umask(mask);
     if (!bound || stat(path, &made) != 0) {
-        error_set(error, EXIT_FAILED, "cannot make the control socket: %s: %s", path,
-                  strerror(errno));
+        error_set(error, EXIT_FAILED, "cannot make the control socket: %s: %s%s", path,
+                  strerror(errno), files_remedy(errno));
         control_close(control);
         return false;
     }

@@ -300,7 +300,8 @@ static bool load_invites(const struct config *config, struct peer_config *out, s
         return false;
     found = scandir(folder, &entries, is_token_file, alphasort);
     if (found < 0) {
-        error_set(error, EXIT_FAILED, "cannot read the invites: %s: %s", folder, strerror(errno));
+        error_set(error, EXIT_FAILED, "cannot read the invites: %s: %s%s", folder, strerror(errno),
+                  files_remedy(errno));
         return false;
     }
     for (int i = 0; i < found; i++) {
