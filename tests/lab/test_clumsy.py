@@ -277,9 +277,9 @@ def test_both_invite_and_both_join(lab, a, b, first):
     other = {"a": "b", "b": "a"}[first]
     daemons[first].command("invite", other, "--cancel")
     daemons[first].command("join", input=tokens[first])
-    for name in daemons:
-        daemons[name].wait_up()
-        assert not daemons[name].peer({"a": "b", "b": "a"}[name])["joining"]
+    for daemon in daemons.values():
+        daemon.wait_up()
+    wait_for(lambda: not daemons[first].peer(other)["joining"], 5, "it to be accepted")
 
 
 def test_nothing_to_take_back(home):
