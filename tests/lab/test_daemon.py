@@ -33,7 +33,8 @@ def links(machine):
     """Everything `ip -d link` and `ip addr` say, by name."""
     found = {link["ifname"]: link for link in json.loads(machine.output("ip -d -j link show"))}
     for link in json.loads(machine.output("ip -j addr show")):
-        found[link["ifname"]]["addr_info"] = link["addr_info"]
+        if link["ifname"] in found:  # else it came between the two commands
+            found[link["ifname"]]["addr_info"] = link["addr_info"]
     return steady(found)
 
 
