@@ -91,14 +91,6 @@ static inline bool ip_is_link_local(const struct ip_address *a)
     return a->family == IP_V4 && a->octet[0] == 169 && a->octet[1] == 254;
 }
 
-static inline bool ip_in_prefix(const struct ip_address *a, const struct ip_prefix *p)
-{
-    unsigned whole = p->length_bits / 8u, rest = p->length_bits % 8u;
-    if (a->family != p->address.family || memcmp(a->octet, p->address.octet, whole) != 0)
-        return false;
-    return rest == 0 || ((a->octet[whole] ^ p->address.octet[whole]) >> (8 - rest)) == 0;
-}
-
 static inline bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
 {
     return a->length_bits == b->length_bits && ip_equal(&a->address, &b->address);

@@ -98,17 +98,27 @@ void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *p
     peer_send_frame(site, peer, packet->frame, packet->frame_bytes);
 }
 
-/* RAs from our LAN that only offer routes cross when asked for; cut down to just that. */
-static void forward_routes_only(struct site *site, const struct packet *packet)
+bool site_is_for_routes(const struct site *site, const struct packet *packet)
 {
-    uint8_t frame[ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500];
-    struct packet restricted;
-    size_t bytes = ra_restrict(packet, &site->gateways, frame, sizeof frame);
-    if (bytes == 0 || !packet_parse(&restricted, frame, bytes)) {
-        site->counters.guard_ra++;
+    return site->config.ra_routes && (site->config.guard & GUARD_RA) &&
+           site_is_icmpv6(packet, ND_ROUTER_ADVERTISEMENT);
+}
+
+bool site_cut_to_routes(struct site *site, struct packet *packet, uint8_t out[ROUTES_FRAME_BYTES])
+{
+    size_t bytes = ra_restrict(packet, &site->gateways, out, ROUTES_FRAME_BYTES);
+    if (bytes != 0 && packet_parse(packet, out, bytes))
+        return true;
+    site->counters.guard_ra++;
+    return false;
+}
+
+static void forward_routes_only(struct site *site, struct packet *packet)
+{
+    uint8_t frame[ROUTES_FRAME_BYTES];
+    if (!site_cut_to_routes(site, packet, frame))
         return;
-    }
-    for_each_peer(site, peer) site_forward_to_peer(site, peer, &restricted);
+    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet);
 }
 
 static void forward(struct site *site, struct packet *packet)
@@ -167,8 +177,7 @@ void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_
     learn_local(site, &packet);
     if (site_is_icmpv6(&packet, ND_ROUTER_SOLICITATION))
         site_announce_solicited(site);
-    if (site->config.ra_routes && (site->config.guard & GUARD_RA) &&
-        site_is_icmpv6(&packet, ND_ROUTER_ADVERTISEMENT)) {
+    if (site_is_for_routes(site, &packet)) {
         forward_routes_only(site, &packet);
         return;
     }

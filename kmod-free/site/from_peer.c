@@ -10,7 +10,6 @@
 
 #include "bytes.h"
 #include "frame/mss.h"
-#include "frame/ra.h"
 #include "frame/ttl.h"
 
 #include <string.h>
@@ -121,19 +120,9 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
         deliver_to_lan(site, from, packet);
 }
 
-static bool take_router_advertisement(struct site *site, struct packet *packet, uint8_t *scratch,
-                                      size_t room)
-{
-    size_t bytes = ra_restrict(packet, &site->gateways, scratch, room);
-    if (bytes != 0 && packet_parse(packet, scratch, bytes))
-        return true;
-    site->counters.guard_ra++;
-    return false;
-}
-
 static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
 {
-    uint8_t scratch[ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500];
+    uint8_t routes[ROUTES_FRAME_BYTES];
     struct packet packet;
     if (!packet_parse(&packet, frame, bytes) || mac_is_group(&packet.source)) {
         site->counters.malformed++;
@@ -153,9 +142,8 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
         site_note_flap(site, &packet.source);
         return;
     }
-    if (site->config.ra_routes && (site->config.guard & GUARD_RA) &&
-        site_is_icmpv6(&packet, ND_ROUTER_ADVERTISEMENT)) {
-        if (!take_router_advertisement(site, &packet, scratch, sizeof scratch))
+    if (site_is_for_routes(site, &packet)) {
+        if (!site_cut_to_routes(site, &packet, routes))
             return;
     } else if (site_guard_blocks(site, &packet, GUARD_FROM_PEER)) {
         return;

@@ -175,21 +175,20 @@ static void receive_response(struct site *site, const struct endpoint *from,
         return;
     }
     struct noise noise = peer->noise; /* a forged response must not spoil the handshake */
-    uint8_t suite_known = 0;
     if (!handshake_read_response(&noise, datagram, bytes, &hello)) {
         site->counters.auth_failed++;
         noise_wipe(&noise);
         return;
     }
-    for (unsigned i = 0; i < site->config.suite_count; i++)
-        suite_known |= site->config.suite[i] == hello.suite[0];
-    if (hello.version != PROTOCOL_VERSION || !suite_known) {
+    enum suite suite =
+        aead_choose(site->config.suite, site->config.suite_count, hello.suite, hello.suite_count);
+    if (hello.version != PROTOCOL_VERSION || suite == SUITE_NONE) {
         site->counters.handshakes_refused++;
         noise_wipe(&noise);
         return;
     }
     session->remote_index = load_be32(datagram + 4);
-    bool derived = session_derive(session, &noise, true, (enum suite)hello.suite[0], site->now_us);
+    bool derived = session_derive(session, &noise, true, suite, site->now_us);
     noise_wipe(&noise);
     noise_wipe(&peer->noise);
     if (!derived) {

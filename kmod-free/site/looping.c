@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { PROBE_FRAME_MAX = 256 };
-
 static void report_loop(struct site *site, const struct loop_event *event)
 {
     struct site_event out = {.shut_here = event->shut_here};
@@ -41,7 +39,7 @@ static void send_probe(struct site *site, struct peer *peer, const uint8_t *fram
 
 void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from)
 {
-    uint8_t stamped[PROBE_FRAME_MAX];
+    uint8_t stamped[LOOP_PROBE_BYTES];
     size_t bytes = 0;
     bool to_lan = false;
     struct loop_event event = {.kind = LOOP_NONE};
@@ -66,7 +64,7 @@ void site_receive_probe_frame(struct site *site, struct packet *packet, struct p
 
 void site_loop_tick(struct site *site)
 {
-    uint8_t probe[PROBE_FRAME_MAX];
+    uint8_t probe[LOOP_PROBE_BYTES];
     struct loop_event event;
 
     for (;;) {

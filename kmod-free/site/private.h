@@ -44,6 +44,7 @@ enum {
     MACS_PER_PEER = 1024,
     BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
     ANNOUNCED_MAX = 32,
+    ROUTES_FRAME_BYTES = ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500,
 };
 
 /* A datagram being packed, or sealed and waiting for site_flush(). */
@@ -193,6 +194,10 @@ bool site_class_passes(struct site *site, struct storm *storm, const struct pack
 bool site_lives_here(const struct site *site, const struct mac *mac);
 bool site_is_icmpv6(const struct packet *packet, uint8_t type);
 bool site_about_neighbors(const struct packet *packet);
+/* With ra-routes: a router advertisement, which the guard would drop, crosses cut to its routes. */
+bool site_is_for_routes(const struct site *site, const struct packet *packet);
+/* @packet lies in @out afterwards; false, and counted, when nothing of it may cross. */
+bool site_cut_to_routes(struct site *site, struct packet *packet, uint8_t out[ROUTES_FRAME_BYTES]);
 void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet);
 
 /* from_peer.c */

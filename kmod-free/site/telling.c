@@ -61,7 +61,7 @@ void site_compose_info(const struct site *site, const struct peer *to, struct si
 
 void peer_tell_site(struct site *site, struct peer *peer)
 {
-    uint8_t value[1000];
+    uint8_t value[SITE_INFO_MAX_BYTES];
     struct site_info info;
     site_compose_info(site, peer, &info);
     size_t bytes = site_info_encode(&info, value, sizeof value);
