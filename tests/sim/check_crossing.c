@@ -405,6 +405,38 @@ static uint32_t lifetime_s(const struct world *w, unsigned node)
     return load_be32(copy + p.transport_offset + 16 + 4);
 }
 
+START_TEST(only_routes_cross_and_only_when_asked_for)
+{
+    /* A Thread border router's: lifetime 0, a route, a DNS server that must not ride along. */
+    static const uint8_t options[] = {24, 2, 64, 0, 0, 0, 7, 8, 0xfd, 1, 0,    2, 0, 3,
+                                      0,  4, 25, 3, 0, 0, 0, 0, 7,    8, 0xfd, 0, 0, 0,
+                                      0,  0, 0,  0, 0, 0, 0, 0, 0,    0, 0,    1};
+    enum { RA_BYTES = 14 + 40 + 16, ROUTE_BYTES = 16 };
+    struct frame_spec spec = {.source = frame_mac(9),
+                              .ip_source = frame_ip("fe80::9"),
+                              .ip_destination = frame_ip("ff02::1")};
+    for (unsigned from = HOME; from <= PARENTS; from++)
+        for (unsigned asked = 0; asked < 2; asked++)
+            for (uint16_t lifetime_s = 0; lifetime_s <= 1800; lifetime_s += 1800) {
+                struct world w;
+                uint8_t frame[FRAME_BYTES_MAX];
+                struct site_config options_on = defaults();
+                options_on.ra_routes = asked;
+                begin(&w, &options_on);
+                size_t bytes = frame_ra(frame, spec, lifetime_s, options, sizeof options);
+                bool want = asked && lifetime_s == 0;
+                ck_assert(crosses(&w, from, frame, bytes) == want);
+                if (want) {
+                    ck_assert_uint_eq(w.last_bytes[1 - from], RA_BYTES + ROUTE_BYTES);
+                    ck_assert_mem_eq(w.last[1 - from] + RA_BYTES, options, ROUTE_BYTES);
+                } else {
+                    ck_assert_uint_eq(counters(&w, from)->guard_ra, 1);
+                }
+                sim_end(&w.sim);
+            }
+}
+END_TEST
+
 START_TEST(prefixes_do_not_outlive_the_tunnel)
 {
     struct world w;
@@ -449,4 +481,5 @@ SIM_MAIN("crossing", each_word_keeps_its_kind_at_home, either_side_alone_guards,
          a_host_keeps_its_address_in_its_own_home, differing_subnets_are_named,
          a_source_that_lives_here_does_not_come_from_there,
          a_phone_carried_to_the_other_home_is_heard_there, peers_prefixes_are_put_on_the_link,
-         prefixes_do_not_outlive_the_tunnel, half_the_internet_is_not_put_on_the_link)
+         only_routes_cross_and_only_when_asked_for, prefixes_do_not_outlive_the_tunnel,
+         half_the_internet_is_not_put_on_the_link)
