@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import lansplice  # noqa: E402
+from commands import make_home  # noqa: E402
 from homes import Lab  # noqa: E402
 
 
@@ -45,6 +46,18 @@ def b(lab, a):  # a first: it is home number 1
 @pytest.fixture
 def c(lab, b):
     return lab.home("c")
+
+
+# Homes that are only a folder, for the commands that need no network.
+
+@pytest.fixture
+def home(tmp_path):
+    return make_home(tmp_path / "home", "home")
+
+
+@pytest.fixture
+def parents(tmp_path):
+    return make_home(tmp_path / "parents", "parents")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -15,18 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import LANSPLICE, ROOT, key, make_home, mode, one_line, public, secret
+from commands import LANSPLICE, ROOT, key, mode, one_line, public, secret
 from commands import run as lansplice
-
-
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "home", "home")
-
-
-@pytest.fixture
-def parents(tmp_path):
-    return make_home(tmp_path / "parents", "parents")
 
 
 # --- usage ---------------------------------------------------------------------------------------

@@ -12,23 +12,13 @@ import time
 
 import pytest
 
-from commands import LANSPLICE, make_home, one_line, secret
+from commands import LANSPLICE, one_line, secret
 from commands import run as lansplice
 from lansplice import BINARY
 from machine import wait_for
 
 TAP = "lansplice0"
 CONTROL = "/run/lansplice.sock"
-
-
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "home", "home")
-
-
-@pytest.fixture
-def parents(tmp_path):
-    return make_home(tmp_path / "parents", "parents")
 
 
 def invite(inviter, name, home):

@@ -133,8 +133,6 @@ START_TEST(heeds_options_and_fragments_of_ipv4)
 }
 END_TEST
 
-#define CHAIN(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
-
 START_TEST(counts_extension_headers_of_ipv6)
 {
     const struct {
@@ -145,14 +143,14 @@ START_TEST(counts_extension_headers_of_ipv6)
         int want_mss;
     } ROW[] = {
         {"plain", 6, NULL, 0, 1340},
-        {"hop by hop", 0, CHAIN(6, 0, 1, 4, 0, 0, 0, 0), 1332},
-        {"two", 0, CHAIN(60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0), 1324},
-        {"ah", 51, CHAIN(6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1), 1328},
-        {"atomic fragment", 44, CHAIN(6, 0, 0, 0, 0, 0, 0, 1), NO_MSS},
-        {"first fragment", 44, CHAIN(6, 0, 0, 1, 0, 0, 0, 1), NO_MSS},
-        {"later fragment", 44, CHAIN(6, 0, 0, 8, 0, 0, 0, 1), NO_MSS},
-        {"esp", 60, CHAIN(50, 0, 1, 4, 0, 0, 0, 0), NO_MSS},
-        {"udp", 60, CHAIN(17, 0, 1, 4, 0, 0, 0, 0), NO_MSS},
+        {"hop by hop", 0, FRAME_CHAIN(6, 0, 1, 4, 0, 0, 0, 0), 1332},
+        {"two", 0, FRAME_CHAIN(60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0), 1324},
+        {"ah", 51, FRAME_CHAIN(6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1), 1328},
+        {"atomic fragment", 44, FRAME_CHAIN(6, 0, 0, 0, 0, 0, 0, 1), NO_MSS},
+        {"first fragment", 44, FRAME_CHAIN(6, 0, 0, 1, 0, 0, 0, 1), NO_MSS},
+        {"later fragment", 44, FRAME_CHAIN(6, 0, 0, 8, 0, 0, 0, 1), NO_MSS},
+        {"esp", 60, FRAME_CHAIN(50, 0, 1, 4, 0, 0, 0, 0), NO_MSS},
+        {"udp", 60, FRAME_CHAIN(17, 0, 1, 4, 0, 0, 0, 0), NO_MSS},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
         struct frame_spec spec = spec_of(true, 0);
@@ -174,27 +172,27 @@ START_TEST(walks_the_options_exactly)
         size_t options_bytes, mss_at; /* 0: must be left alone */
     } ROW[] = {
         {"none", NULL, 0, 0},
-        {"first", CHAIN(2, 4, 5, 0xb4), 2},
-        {"linux", CHAIN(2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7), 2},
-        {"behind one NOP: odd", CHAIN(1, 2, 4, 5, 0xb4, 1, 1, 1), 3},
-        {"behind two NOPs", CHAIN(1, 1, 2, 4, 5, 0xb4, 1, 1), 4},
-        {"behind window scale: odd", CHAIN(3, 3, 7, 2, 4, 5, 0xb4, 0), 5},
-        {"behind SACK permitted", CHAIN(4, 2, 2, 4, 5, 0xb4, 0, 0), 4},
-        {"last octets", CHAIN(1, 1, 1, 1, 2, 4, 5, 0xb4), 6},
-        {"the first of two", CHAIN(2, 4, 5, 0xb4, 2, 4, 5, 0xb4), 2},
-        {"behind the end", CHAIN(0, 2, 2, 4, 5, 0xb4, 0, 0), 0},
-        {"inside another", CHAIN(253, 8, 2, 4, 5, 0xb4, 0, 0), 0},
-        {"no option", CHAIN(4, 2, 1, 1), 0},
-        {"length 3", CHAIN(2, 3, 5, 0xb4), 0},
-        {"length 5", CHAIN(2, 5, 5, 0xb4, 0, 0, 0, 0), 0},
-        {"length 2", CHAIN(2, 2, 2, 4, 5, 0xb4, 0, 0), 0},
-        {"length 0", CHAIN(2, 0, 5, 0xb4), 0},
-        {"other of length 0", CHAIN(3, 0, 2, 4, 5, 0xb4, 0, 0), 0},
-        {"other of length 1", CHAIN(3, 1, 2, 4, 5, 0xb4, 0, 0), 0},
-        {"other beyond the end", CHAIN(3, 9, 2, 4, 5, 0xb4, 0, 0), 0},
-        {"cut behind the kind", CHAIN(1, 1, 1, 2), 0},
-        {"cut behind the length", CHAIN(1, 1, 2, 4), 0},
-        {"cut within the value", CHAIN(1, 2, 4, 5), 0},
+        {"first", FRAME_CHAIN(2, 4, 5, 0xb4), 2},
+        {"linux", FRAME_CHAIN(2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7), 2},
+        {"behind one NOP: odd", FRAME_CHAIN(1, 2, 4, 5, 0xb4, 1, 1, 1), 3},
+        {"behind two NOPs", FRAME_CHAIN(1, 1, 2, 4, 5, 0xb4, 1, 1), 4},
+        {"behind window scale: odd", FRAME_CHAIN(3, 3, 7, 2, 4, 5, 0xb4, 0), 5},
+        {"behind SACK permitted", FRAME_CHAIN(4, 2, 2, 4, 5, 0xb4, 0, 0), 4},
+        {"last octets", FRAME_CHAIN(1, 1, 1, 1, 2, 4, 5, 0xb4), 6},
+        {"the first of two", FRAME_CHAIN(2, 4, 5, 0xb4, 2, 4, 5, 0xb4), 2},
+        {"behind the end", FRAME_CHAIN(0, 2, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"inside another", FRAME_CHAIN(253, 8, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"no option", FRAME_CHAIN(4, 2, 1, 1), 0},
+        {"length 3", FRAME_CHAIN(2, 3, 5, 0xb4), 0},
+        {"length 5", FRAME_CHAIN(2, 5, 5, 0xb4, 0, 0, 0, 0), 0},
+        {"length 2", FRAME_CHAIN(2, 2, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"length 0", FRAME_CHAIN(2, 0, 5, 0xb4), 0},
+        {"other of length 0", FRAME_CHAIN(3, 0, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"other of length 1", FRAME_CHAIN(3, 1, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"other beyond the end", FRAME_CHAIN(3, 9, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"cut behind the kind", FRAME_CHAIN(1, 1, 1, 2), 0},
+        {"cut behind the length", FRAME_CHAIN(1, 1, 2, 4), 0},
+        {"cut within the value", FRAME_CHAIN(1, 2, 4, 5), 0},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
         for (unsigned v6 = 0; v6 < 2; v6++) {

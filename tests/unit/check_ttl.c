@@ -192,8 +192,6 @@ START_TEST(heeds_options_and_fragments_of_ipv4)
 }
 END_TEST
 
-#define CHAIN(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
-
 START_TEST(heeds_extensions_and_fragments_of_ipv6)
 {
     const struct {
@@ -203,15 +201,15 @@ START_TEST(heeds_extensions_and_fragments_of_ipv6)
         size_t chain_bytes;
         bool touched;
     } ROW[] = {
-        {"hop by hop", 0, CHAIN(17, 0, 1, 4, 0, 0, 0, 0), true},
-        {"destination", 60, CHAIN(17, 0, 1, 4, 0, 0, 0, 0), true},
-        {"router alert", 0, CHAIN(17, 0, 5, 2, 0, 0, 1, 0), false},
-        {"atomic fragment", 44, CHAIN(17, 0, 0, 0, 0, 0, 0, 1), true},
-        {"first fragment", 44, CHAIN(17, 0, 0, 1, 0, 0, 0, 1), true},
-        {"later fragment", 44, CHAIN(17, 0, 0, 9, 0, 0, 0, 1), true},
-        {"later fragment of TCP", 44, CHAIN(6, 0, 0, 9, 0, 0, 0, 1), false},
-        {"later fragment of ICMPv6", 44, CHAIN(58, 0, 0, 9, 0, 0, 0, 1), false},
-        {"chain cut", 0, CHAIN(17, 40, 0, 0, 0, 0, 0, 0), false},
+        {"hop by hop", 0, FRAME_CHAIN(17, 0, 1, 4, 0, 0, 0, 0), true},
+        {"destination", 60, FRAME_CHAIN(17, 0, 1, 4, 0, 0, 0, 0), true},
+        {"router alert", 0, FRAME_CHAIN(17, 0, 5, 2, 0, 0, 1, 0), false},
+        {"atomic fragment", 44, FRAME_CHAIN(17, 0, 0, 0, 0, 0, 0, 1), true},
+        {"first fragment", 44, FRAME_CHAIN(17, 0, 0, 1, 0, 0, 0, 1), true},
+        {"later fragment", 44, FRAME_CHAIN(17, 0, 0, 9, 0, 0, 0, 1), true},
+        {"later fragment of TCP", 44, FRAME_CHAIN(6, 0, 0, 9, 0, 0, 0, 1), false},
+        {"later fragment of ICMPv6", 44, FRAME_CHAIN(58, 0, 0, 9, 0, 0, 0, 1), false},
+        {"chain cut", 0, FRAME_CHAIN(17, 40, 0, 0, 0, 0, 0, 0), false},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
         for (size_t d = 0; d < 5; d++) {

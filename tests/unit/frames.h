@@ -62,6 +62,9 @@ struct frame_spec {
     uint16_t source_port, destination_port; /* UDP and TCP */
 };
 
+/* The octets of extensions and extensions_bytes, in a table of cases. */
+#define FRAME_CHAIN(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+
 /* ---- values ---- */
 
 static inline struct ip_address frame_ip(const char *text)
