@@ -11,25 +11,43 @@ from programs import advertise, lease, serve_dhcp
 CLIENTS = 20
 
 
-def offers_heard(host, seconds=3):
-    """Ask as CLIENTS new machines; {(server, router, address) ...} of all the offers."""
-    heard = set()
+OFFER, ACK = 2, 5
+
+
+def dhcp_frame(host, number, kind, *options):
+    """What new machine `number` on the host's cable says to whoever serves leases."""
+    mac = f"02:00:00:00:{host.ip.split('.')[-1].zfill(2)}:{number:02x}"
+    return bytes(
+        Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255")
+        / UDP(sport=68, dport=67)
+        / BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")), xid=number + 1, flags=0x8000)
+        / DHCP(options=[("message-type", kind), ("param_req_list", [1, 3]), *options, "end"]))
+
+
+def dhcp_heard(host, seconds=3):
+    """CLIENTS new machines take the first lease they are offered. Sets of (server, router,
+    address, machine): of all the offers, and of the leases."""
+    heard = {OFFER: set(), ACK: set()}
+    asked = set()
     with contextlib.closing(host.packet_socket("eth0")) as raw:
         for number in range(CLIENTS):
-            mac = f"02:00:00:00:{host.ip.split('.')[-1].zfill(2)}:{number:02x}"
-            raw.send(bytes(
-                Ether(src=mac, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255")
-                / UDP(sport=68, dport=67)
-                / BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")), xid=number + 1, flags=0x8000)
-                / DHCP(options=[("message-type", "discover"), ("param_req_list", [1, 3]), "end"])))
+            raw.send(dhcp_frame(host, number, "discover"))
         end = time.monotonic() + seconds
         while select.select([raw], [], [], max(0, end - time.monotonic()))[0]:
             frame = Ether(raw.recv(4096))
-            if frame.haslayer(DHCP) and frame[UDP].dport == 68:
-                options = {o[0]: o[1] for o in frame[DHCP].options if isinstance(o, tuple)}
-                heard.add((options["server_id"], options.get("router"), frame[BOOTP].yiaddr,
-                           frame[BOOTP].xid))
-    return heard
+            if not frame.haslayer(DHCP) or frame[UDP].dport != 68:
+                continue
+            options = {o[0]: o[1] for o in frame[DHCP].options if isinstance(o, tuple)}
+            kind, client = options["message-type"], frame[BOOTP].xid
+            if kind in heard:
+                heard[kind].add((options["server_id"], options.get("router"),
+                                 frame[BOOTP].yiaddr, client))
+            if kind == OFFER and client not in asked:
+                asked.add(client)
+                raw.send(dhcp_frame(host, client - 1, "request",
+                                    ("server_id", options["server_id"]),
+                                    ("requested_addr", frame[BOOTP].yiaddr)))
+    return heard[OFFER], heard[ACK]
 
 
 def default_routers(host):
@@ -57,10 +75,11 @@ def test_each_home_hears_only_its_own_servers(lab, a, b):
     lab.splice(a, b)
     seen = {home: lab.capture(hosts[home], "eth0", "icmp6") for home in (a, b)}
     for home, other, low in ((a, b, 100), (b, a, 150)):
-        heard = offers_heard(hosts[home])
-        assert {(server, router) for server, router, _, _ in heard} == {(home.router_ip,) * 2}
-        assert {client for _, _, _, client in heard} == set(range(1, CLIENTS + 1))
-        assert all(low <= int(ip.split(".")[-1]) < low + 50 for _, _, ip, _ in heard)
+        for heard in dhcp_heard(hosts[home]):
+            assert {(server, router) for server, router, _, _ in heard} == {(home.router_ip,) * 2}
+            assert {client for _, _, _, client in heard} == set(range(1, CLIENTS + 1))
+            assert len({ip for _, _, ip, _ in heard}) == CLIENTS
+            assert all(low <= int(ip.split(".")[-1]) < low + 50 for _, _, ip, _ in heard)
         assert lease(fresh[home])[1:] == (home.router_ip, home.router_ip)
         wait_for(lambda: default_routers(fresh[home]), 10, "a router by RA")  # noqa: B023
         assert default_routers(fresh[home]) == {link_local(home.router)}
@@ -78,6 +97,7 @@ def test_without_the_guard_both_answer(lab, a, b):
         serve_dhcp(home, first, first + 49)
         advertise(home)
     lab.splice(a, b, site={"guard": "off"})
-    assert {server for server, *_ in offers_heard(near)} == {a.router_ip, b.router_ip}
+    offers, _ = dhcp_heard(near)
+    assert {server for server, *_ in offers} == {a.router_ip, b.router_ip}
     both = {link_local(a.router), link_local(b.router)}
     wait_for(lambda: default_routers(fresh) == both, 10, "both homes' routers by RA")
