@@ -26,6 +26,7 @@
 
 #include "address.h"
 #include "frame/gateway.h"
+#include "tunnel/path_mtu.h"
 #include "tunnel/site_info.h"
 #include "wire.h"
 
@@ -99,6 +100,7 @@ struct site_ops {
 struct site_timers {
     uint64_t rekey_after_us;  /* 0: 120 s */
     uint64_t reject_after_us; /* 0: 180 s */
+    uint64_t raise_after_us;  /* longest time between two attempts at a larger MTU; 0: 600 s */
 };
 
 struct site_config {
@@ -107,7 +109,8 @@ struct site_config {
     unsigned guard;      /* enum guard_word, or-ed */
     unsigned ttl_repair; /* TTL_REPAIR_MDNS, TTL_REPAIR_SSDP, or-ed */
     bool multicast_all, ra_routes, ipv6_on_link, hub;
-    uint16_t outer_packet_bytes;                 /* 0: OUTER_PACKET_DEFAULT_BYTES */
+    bool icmp_hint; /* tell senders what fits one datagram, beside delivering what does not */
+    uint16_t outer_packet_bytes; /* fixed size of outer packets; 0: the path's MTU */
     uint8_t suite[SITE_SUITES_MAX], suite_count; /* best first; those not available are skipped */
     struct site_timers timers;
 };
@@ -136,6 +139,7 @@ struct site_lan {
     uint8_t prefix_count;
     struct ip_prefix prefix[SITE_PREFIXES_MAX]; /* on-link, no link-local */
     struct gateway_set gateways;                /* empty: learn them from the LAN */
+    uint16_t mtu_bytes; /* largest IP packet that every port of the LAN takes; 0: not known */
 };
 
 struct site_counters {
@@ -147,9 +151,22 @@ struct site_counters {
     uint64_t replay_dropped, auth_failed, malformed, unknown_index;
     uint64_t handshakes, handshakes_refused, cookies_sent, cookies_received;
     uint64_t reassembly_discarded, too_large;
+    uint64_t mtu_probes, mtu_black_holes; /* of path_mtu.h, over all peers */
+    uint64_t path_hints;                  /* ICMP or EMSGSIZE about datagrams of ours */
+    uint64_t lan_too_large;               /* packets from a peer larger than our LAN's MTU */
+    uint64_t icmp_hints;                  /* 'packet too big' that we sent */
 };
 
 enum peer_state { PEER_DOWN, PEER_CONNECTING, PEER_UP };
+
+/* The MTU of one path to a peer, in use or the last one of that family. */
+struct path_status {
+    bool known;
+    uint16_t mtu_bytes; /* outer IP packet */
+    enum path_mtu_state state;
+    enum path_mtu_limit limit;
+    uint64_t proved_age_us; /* since a datagram of that size was answered; UINT64_MAX: never */
+};
 
 struct peer_status {
     char name[SITE_NAME_MAX + 1];
@@ -157,8 +174,9 @@ struct peer_status {
     bool invited, joining;
     bool shut; /* by the loop detector */
     struct endpoint endpoint;
-    double rtt_ms; /* smoothed; negative: not measured */
-    uint16_t path_mtu_bytes;
+    double rtt_ms;                       /* smoothed; negative: not measured */
+    uint16_t path_mtu_bytes;             /* of the path in use, or the base before there is one */
+    struct path_status path_v4, path_v6; /* as measured last */
     enum suite suite;
     uint64_t handshake_age_us; /* UINT64_MAX: never */
     uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes, lost;
@@ -231,6 +249,15 @@ void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us
 
 /** site_network_changed() - A WAN address or route changed: prove all paths now */
 void site_network_changed(struct site *site, uint64_t now_us);
+
+/**
+ * site_path_hint() - The outer socket learned something about large datagrams
+ * @to:         Where they went; port 0: any port of that address
+ * @mtu_bytes:  Largest outer IP packet, as told; 0: not told, only that one was too large
+ * @by_kernel:  Our own kernel refused it (EMSGSIZE); otherwise ICMP, which is not believed alone
+ */
+void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_bytes,
+                    bool by_kernel, uint64_t now_us);
 
 /** site_link_changed() - The TAP or a bridge port changed: look for loops more often for a while */
 void site_link_changed(struct site *site, uint64_t now_us);
