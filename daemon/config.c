@@ -361,11 +361,13 @@ void config_to_site(const struct config *config, struct site_config *out)
     out->ra_routes = config->ra_routes;
     out->ipv6_on_link = config->ipv6_on_link;
     out->hub = config->hub;
+    out->icmp_hint = config->icmp_hint;
     out->outer_packet_bytes = config->max_datagram_bytes;
     out->suite_count = config->suite_count;
     memcpy(out->suite, config->suite, sizeof out->suite);
     out->timers.rekey_after_us = UINT64_C(1000) * config->rekey_after_ms;
     out->timers.reject_after_us = UINT64_C(1000) * config->reject_after_ms;
+    out->timers.raise_after_us = UINT64_C(1000) * config->raise_after_ms;
 }
 
 void config_to_peer(const struct config_peer *peer, struct peer_config *out)

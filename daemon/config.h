@@ -60,12 +60,12 @@ struct config {
     char tap[CONFIG_INTERFACE_SIZE];
     char control[CONFIG_CONTROL_SIZE];
     unsigned ttl_repair, guard; /* TTL_REPAIR_..., enum guard_word: or-ed */
-    bool multicast_all, ra_routes, ipv6_on_link, hub;
+    bool multicast_all, ra_routes, ipv6_on_link, hub, icmp_hint;
     uint16_t max_datagram_bytes; /* outer IP packet; 0: auto */
     uint8_t suite[SITE_SUITES_MAX], suite_count;
 
     /* [test], in a build with TESTING=1 only; else the defaults */
-    uint32_t rekey_after_ms, reject_after_ms; /* 0: the protocol's */
+    uint32_t rekey_after_ms, reject_after_ms, raise_after_ms; /* 0: the protocol's */
     uint32_t token_lifetime_ms;
 
     size_t peer_count;

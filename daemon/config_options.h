@@ -24,8 +24,8 @@
     X("ipv6-on-link", set_ipv6_on_link, false, LEGAL_SWITCH)                                       \
     X("hub", set_hub, false, LEGAL_SWITCH)                                                         \
     X("max-datagram", set_max_datagram, false, "auto, or 1200 to 9000 bytes")                      \
+    X("icmp-hint", set_icmp_hint, false, LEGAL_SWITCH)                                             \
     X("ciphers", set_ciphers, false, "auto, or a list of aes256gcm chacha20poly1305")              \
-    X("icmp-hint", set_switch_unbuilt, false, "off")                                               \
     X("stun", set_text_unbuilt, true, "nothing")                                                   \
     X("turn", set_text_unbuilt, true, "nothing")                                                   \
     X("turn-secret", set_text_unbuilt, false, "nothing")                                           \
@@ -44,6 +44,7 @@
 #define TEST_OPTIONS(X)                                                                            \
     X("rekey-after-ms", set_rekey_after, false, "milliseconds, 1 to 1000000000")                   \
     X("reject-after-ms", set_reject_after, false, "milliseconds, 1 to 1000000000")                 \
+    X("raise-after-ms", set_raise_after, false, "milliseconds, 1 to 1000000000")                   \
     X("token-lifetime-ms", set_token_lifetime, false, "milliseconds, 1 to 1000000000")
 
 #endif

@@ -184,6 +184,11 @@ static bool set_hub(struct config_target *target, const char *value)
     return parse_switch(value, &target->config->hub);
 }
 
+static bool set_icmp_hint(struct config_target *target, const char *value)
+{
+    return parse_switch(value, &target->config->icmp_hint);
+}
+
 static bool set_max_datagram(struct config_target *target, const char *value)
 {
     uint32_t bytes = 0;
@@ -318,6 +323,11 @@ static bool set_rekey_after(struct config_target *target, const char *value)
 static bool set_reject_after(struct config_target *target, const char *value)
 {
     return parse_number(value, 1, 1000000000, &target->config->reject_after_ms);
+}
+
+static bool set_raise_after(struct config_target *target, const char *value)
+{
+    return parse_number(value, 1, 1000000000, &target->config->raise_after_ms);
 }
 
 static bool set_token_lifetime(struct config_target *target, const char *value)

@@ -33,16 +33,19 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
     GOOD + "max-datagram = auto\nciphers = auto\n",
     GOOD + "max-datagram = 9000\nciphers = chacha20poly1305\n",
     GOOD + "ciphers = aes256gcm chacha20poly1305\n",
-    GOOD + "icmp-hint = off\nstun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
+    GOOD + "icmp-hint = off\n",
+    GOOD + "icmp-hint = on\n",
+    GOOD + "stun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
            "rendezvous-command =\nevent-command =\n",
     GOOD + PEER,
     GOOD + PEER + "keepalive = 0\n",
     GOOD + PEER + "keepalive = 65535\nendpoint = a.example:1\nendpoint = 192.0.2.1:65535\n"
                   "endpoint = [2001:db8::1]:7788\nendpoint = b:2\n",
-    GOOD + "[test]\nrekey-after-ms = 100\nreject-after-ms = 200\ntoken-lifetime-ms = 5\n",
+    GOOD + "[test]\nrekey-after-ms = 100\nreject-after-ms = 200\ntoken-lifetime-ms = 5\n"
+           "raise-after-ms = 2000\n",
     (GOOD + PEER).rstrip("\n"),
     GOOD + "# " + "x" * 190 + "\n",
-], ids=range(19))
+], ids=range(21))
 def test_good_configuration(tmp_path, text):
     result = lansplice("check-config", "-c", write_config(tmp_path, text))
     assert result.returncode == 0, result.stderr
@@ -98,7 +101,7 @@ BAD = [
     (GOOD + "ciphers = rot13\n", 4, "chacha20poly1305"),
     (GOOD + "ciphers = chacha20poly1305 chacha20poly1305\n", 4, "auto"),
     (GOOD + "ciphers = aegis128l chacha20poly1305\n", 4, "libsodium >= 1.0.19"),
-    (GOOD + "icmp-hint = on\n", 4, "not in this version yet"),
+    (GOOD + "icmp-hint = maybe\n", 4, "on or off"),
     (GOOD + "stun = stun.example:3478\n", 4, "not in this version yet"),
     (GOOD + "turn = turn:u@h:1\n", 4, "not in this version yet"),
     (GOOD + "turn-secret = /x\n", 4, "not in this version yet"),

@@ -16,7 +16,7 @@ FIXED = {"name": "renamed", "private-key": "other.key", "port": 7799, "bridge": 
          "tap": "other0", "control": "/run/other.sock", "ciphers": "chacha20poly1305"}
 
 # Not in this version: any value but the default is refused, by name.
-UNBUILT = {"icmp-hint": "on", "stun": "host:3478", "turn": "turn:u@h:1", "turn-secret": "x",
+UNBUILT = {"stun": "host:3478", "turn": "turn:u@h:1", "turn-secret": "x",
            "relay-for-peers": "yes", "rendezvous-command": "/x", "event-command": "/x"}
 
 
@@ -102,6 +102,13 @@ def max_datagram(lab, a, b):
     return is_small
 
 
+def icmp_hint(lab, a, b):
+    def is_on():
+        a.host("h1").ping(b.host("h1").ip, options="-M do -s 1472")
+        return a.lansplice.counter("icmp_hints") > 0
+    return is_on
+
+
 def is_up(lab, a, b):
     def up():
         time.sleep(0.5)
@@ -112,7 +119,7 @@ def is_up(lab, a, b):
 SITE = {"guard": (None, "off", guard), "ttl-repair": ("off", "mdns", ttl_repair),
         "multicast": ("discovery", "all", multicast), "ra-routes": ("off", "on", ra_routes),
         "ipv6-on-link": ("off", "on", ipv6_on_link), "hub": ("no", "yes", hub),
-        "max-datagram": ("auto", 1200, max_datagram)}
+        "max-datagram": ("auto", 1200, max_datagram), "icmp-hint": ("off", "on", icmp_hint)}
 PEER = {"public-key": ("other", "right", is_up), "preshared-key": ("none", "right", is_up),
         "endpoint": ("192.0.2.99:7788", "right", is_up)}
 
