@@ -112,6 +112,64 @@ static void add_traffic(struct json_object *to, const struct peer_status *peer)
     add_count(to, "macs", peer->macs);
 }
 
+static const char *mtu_state_name(enum path_mtu_state state)
+{
+    static const char *const names[] = {[PATH_MTU_STOPPED] = "stopped",
+                                        [PATH_MTU_FIXED] = "fixed",
+                                        [PATH_MTU_SEARCHING] = "searching",
+                                        [PATH_MTU_FOUND] = "found",
+                                        [PATH_MTU_CONFIRMING] = "confirming"};
+
+    return names[state];
+}
+
+static const char *mtu_limit_name(enum path_mtu_limit limit)
+{
+    static const char *const names[] = {
+        [PATH_MTU_LIMIT_UNKNOWN] = NULL,           [PATH_MTU_LIMIT_CONFIGURATION] = "configuration",
+        [PATH_MTU_LIMIT_MAXIMUM] = "maximum",      [PATH_MTU_LIMIT_INTERFACE] = "interface",
+        [PATH_MTU_LIMIT_ROUTER] = "router",        [PATH_MTU_LIMIT_PATH] = "path",
+        [PATH_MTU_LIMIT_BELOW_BASE] = "below-base"};
+
+    return names[limit];
+}
+
+static struct json_object *age_json(uint64_t age_us)
+{
+    return age_us == UINT64_MAX ? NULL : json_object_new_int64((int64_t)(age_us / 1000000));
+}
+
+/* How well a path's MTU is known; @prefix stands before the names. */
+static void add_path(struct json_object *to, const struct path_status *path, const char *prefix)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "%sstate", prefix);
+    add_text(to, name, path->known ? mtu_state_name(path->state) : NULL);
+    snprintf(name, sizeof name, "%slimit", prefix);
+    add_text(to, name, path->known ? mtu_limit_name(path->limit) : NULL);
+    snprintf(name, sizeof name, "%sproved_s", prefix);
+    add(to, name, path->known ? age_json(path->proved_age_us) : NULL);
+}
+
+/* Each family that was measured so far. */
+static struct json_object *paths_json(const struct peer_status *peer)
+{
+    struct json_object *list = json_object_new_array();
+    const struct path_status *const paths[] = {&peer->path_v4, &peer->path_v6};
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (!paths[i]->known)
+            continue;
+        struct json_object *one = json_object_new_object();
+        add_text(one, "family", i == 0 ? "ipv4" : "ipv6");
+        add(one, "path_mtu", json_object_new_int(paths[i]->mtu_bytes));
+        add_path(one, paths[i], "");
+        json_object_array_add(list, one);
+    }
+    return list;
+}
+
 static struct json_object *peer_json(const struct status_source *source,
                                      const struct peer_status *peer)
 {
@@ -127,11 +185,11 @@ static struct json_object *peer_json(const struct status_source *source,
     add(to, "rtt_ms", rtt_json(peer->rtt_ms));
     add(to, "path_mtu",
         peer->path_mtu_bytes == 0 ? NULL : json_object_new_int(peer->path_mtu_bytes));
+    add_path(to, peer->endpoint.address.family == IP_V6 ? &peer->path_v6 : &peer->path_v4,
+             "path_mtu_");
+    add(to, "paths", paths_json(peer));
     add_text(to, "cipher", status_suite_name(peer->suite));
-    add(to, "last_handshake_s",
-        peer->handshake_age_us == UINT64_MAX
-            ? NULL
-            : json_object_new_int64((int64_t)(peer->handshake_age_us / 1000000)));
+    add(to, "last_handshake_s", age_json(peer->handshake_age_us));
     add_traffic(to, peer);
     add_text(to, "site", peer->remote.name);
     add(to, "prefixes", prefixes_json(&peer->remote));
@@ -216,6 +274,11 @@ static struct json_object *counters_json(const struct status_source *source)
         {"cookies_received", c->cookies_received},
         {"reassembly_discarded", c->reassembly_discarded},
         {"too_large", c->too_large},
+        {"lan_too_large", c->lan_too_large},
+        {"mtu_probes", c->mtu_probes},
+        {"mtu_black_holes", c->mtu_black_holes},
+        {"path_hints", c->path_hints},
+        {"icmp_hints", c->icmp_hints},
         {"send_dropped", source->send_dropped},
         {"send_too_large", source->send_too_large},
         {"tap_dropped", source->tap_dropped},
@@ -232,6 +295,7 @@ struct json_object *status_json(const struct status_source *source)
     char key[sodium_base64_ENCODED_LEN(PUBLIC_KEY_BYTES, sodium_base64_VARIANT_ORIGINAL)];
     uint8_t public_key[PUBLIC_KEY_BYTES];
     const char *bridge = source->bridge != NULL ? source->bridge : source->config->bridge;
+    int lan_mtu = source->daemon->network.view.lan.mtu_bytes;
 
     site_public_key(source->site, public_key);
     sodium_bin2base64(key, sizeof key, public_key, sizeof public_key,
@@ -245,6 +309,7 @@ struct json_object *status_json(const struct status_source *source)
     add_flag(to, "bridge_up", source->bridge_up);
     add_flag(to, "tap_up", source->tap_up);
     add_flag(to, "port_shut", site_port_shut(source->site));
+    add(to, "lan_mtu", lan_mtu == 0 ? NULL : json_object_new_int(lan_mtu));
     add_count(to, "uptime_s", (source->now_us - source->started_us) / 1000000);
     add(to, "peers", peers_json(source));
     add(to, "clashes", clashes_json(source));
