@@ -58,12 +58,8 @@ enum {
     DATA_HEADER_BYTES = 16,
 };
 
-/* The outer IP packet while no path MTU discovery is done: any path carries IPv6's minimum. */
-enum {
-    OUTER_PACKET_DEFAULT_BYTES = 1280,
-    OUTER_PACKET_MIN_BYTES = 1200,
-    OUTER_PACKET_MAX_BYTES = 9000
-};
+/* An outer IP packet with data; a path's MTU lies between (tunnel/path_mtu.h). */
+enum { OUTER_PACKET_MIN_BYTES = 1200, OUTER_PACKET_MAX_BYTES = 9000 };
 
 enum chunk_kind {
     CHUNK_PADDING = 0, /* body ignored; an all-zero tail is padding too */

@@ -28,8 +28,9 @@ enum {
     IP_PROTOCOL_TCP = 6,
     IP_PROTOCOL_UDP = 17,
     IP_PROTOCOL_ICMPV6 = 58,
-    IPV4_HEADER_BYTES = 20, /* without options */
-    IPV6_HEADER_BYTES = 40, /* without extension headers */
+    IPV4_HEADER_BYTES = 20,    /* without options */
+    IPV6_HEADER_BYTES = 40,    /* without extension headers */
+    IPV6_MTU_MIN_BYTES = 1280, /* RFC 8200 s.5 */
     UDP_HEADER_BYTES = 8,
     TCP_HEADER_BYTES = 20,        /* without options */
     ND_ROUTER_SOLICITATION = 133, /* ICMPv6 types, RFC 4861 */

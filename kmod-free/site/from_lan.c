@@ -80,6 +80,14 @@ static void learn_local(struct site *site, const struct packet *packet)
         site_learn_gateways(site, packet);
 }
 
+/* Both ways and at both ends: the segments it asks for fit one datagram, and our LAN. */
+void site_clamp_mss(struct site *site, const struct peer *peer, struct packet *packet)
+{
+    uint16_t bytes = peer_ip_packet_bytes(peer, packet), lan_bytes = site->lan.mtu_bytes;
+    if (mss_clamp(packet, lan_bytes != 0 && lan_bytes < bytes ? lan_bytes : bytes))
+        site->counters.mss_clamped++;
+}
+
 void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet)
 {
     if (!peer->up || !peer_can_send(peer))
@@ -93,8 +101,7 @@ void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *p
         site->counters.guard_gateway++;
         return;
     }
-    if (mss_clamp(packet, peer_ip_packet_bytes(site, peer, packet)))
-        site->counters.mss_clamped++;
+    site_clamp_mss(site, peer, packet);
     peer_send_frame(site, peer, packet->frame, packet->frame_bytes);
 }
 
@@ -121,6 +128,23 @@ static void forward_routes_only(struct site *site, struct packet *packet)
     for_each_peer(site, peer) site_forward_to_peer(site, peer, packet);
 }
 
+/* It is delivered all the same, in pieces: this only tells the sender what would be cheaper.
+ * Not below what IPv6 promises, where there is nothing to choose. */
+static void hint_too_big(struct site *site, const struct peer *peer, const struct packet *packet)
+{
+    uint8_t frame[TOO_BIG_FRAME_BYTES];
+    if (!site->config.icmp_hint || !peer_can_send(peer))
+        return;
+    uint16_t mtu_bytes = peer_ip_packet_bytes(peer, packet);
+    if (packet->network == PACKET_IPV6 && mtu_bytes <= IPV6_MTU_MIN_BYTES)
+        return;
+    size_t bytes = too_big_icmp(packet, mtu_bytes, frame);
+    if (bytes == 0 || !too_big_allows(&site->icmp_limit, site->now_us))
+        return;
+    site->counters.icmp_hints++;
+    site->ops.deliver(site->ops.context, frame, bytes);
+}
+
 static void forward(struct site *site, struct packet *packet)
 {
     if (!mac_is_group(&packet->destination)) {
@@ -130,6 +154,7 @@ static void forward(struct site *site, struct packet *packet)
             fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
         if (peer >= 0) {
             site_forward_to_peer(site, &site->peer[peer], packet);
+            hint_too_big(site, &site->peer[peer], packet);
             return;
         }
         if (!storm_allows_unknown(&site->storm_from_lan, packet->frame_bytes, site->now_us)) {

@@ -9,7 +9,6 @@
 #include "site/private.h"
 
 #include "bytes.h"
-#include "frame/mss.h"
 #include "frame/ttl.h"
 
 #include <string.h>
@@ -89,11 +88,49 @@ static void forward_to_other_peers(struct site *site, const struct peer *from,
     for_each_peer(site, peer) if (peer != from) site_forward_to_peer(site, peer, packet);
 }
 
+static bool exceeds_lan(const struct site *site, const struct packet *packet)
+{
+    bool is_ip = packet->network == PACKET_IPV4 || packet->network == PACKET_IPV6;
+    size_t end = is_ip ? packet->network_end : packet->frame_bytes;
+    return site->lan.mtu_bytes != 0 && end - packet->network_offset > site->lan.mtu_bytes;
+}
+
+static void tell_too_big(struct site *site, struct peer *sender, const struct packet *packet)
+{
+    uint8_t frame[TOO_BIG_FRAME_BYTES];
+    size_t bytes = too_big_icmp(packet, site->lan.mtu_bytes, frame);
+    if (bytes == 0 || !peer_can_send(sender) || !too_big_allows(&site->icmp_limit, site->now_us))
+        return;
+    site->counters.icmp_hints++;
+    peer_send_frame(site, sender, frame, bytes);
+}
+
+/* A port of the LAN with a smaller MTU would lose it without a word. So what may be cut is cut,
+ * and the sender of what may not is told, as a router in this place would do; it is delivered all
+ * the same, for it may live behind one of the other ports. */
+static void deliver_large(struct site *site, struct peer *from, const struct packet *packet)
+{
+    uint8_t piece[REASSEMBLY_FRAME_MAX_BYTES];
+    struct too_big_cutter cutter;
+    size_t bytes;
+
+    site->counters.lan_too_large++;
+    if (too_big_cut(&cutter, packet, site->lan.mtu_bytes)) {
+        while ((bytes = too_big_next(&cutter, piece, sizeof piece)) != 0)
+            site->ops.deliver(site->ops.context, piece, bytes);
+        return;
+    }
+    tell_too_big(site, from, packet);
+    site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+}
+
 static void deliver_to_lan(struct site *site, struct peer *from, struct packet *packet)
 {
-    if (mss_clamp(packet, peer_ip_packet_bytes(site, from, packet)))
-        site->counters.mss_clamped++;
-    site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+    site_clamp_mss(site, from, packet);
+    if (exceeds_lan(site, packet))
+        deliver_large(site, from, packet);
+    else
+        site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
 }
 
 /* While its port is shut a hub goes on between its peers, who may know each other no other way. */

@@ -9,23 +9,34 @@
  */
 #include "site/private.h"
 
+#include "bytes.h"
+
 #include <string.h>
 
 enum { CONTROL_VALUE_MAX = 1000 };
 
-uint16_t peer_payload_bytes(const struct site *site, const struct peer *peer)
+size_t peer_outer_header_bytes(const struct peer *peer)
 {
-    unsigned ip = peer->endpoint.address.family == IP_V6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES;
-    unsigned tag = (unsigned)aead_tag_bytes(peer->current->suite);
-    return (uint16_t)(site->config.outer_packet_bytes - ip - UDP_HEADER_BYTES - DATA_HEADER_BYTES -
-                      tag);
+    bool v6 = peer->endpoint.address.family == IP_V6;
+    return (size_t)(v6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES) + UDP_HEADER_BYTES;
+}
+
+/* The payload that fills an outer packet of @outer_packet_bytes. */
+static size_t payload_bytes(const struct peer *peer, uint16_t outer_packet_bytes)
+{
+    return outer_packet_bytes - peer_outer_header_bytes(peer) - DATA_HEADER_BYTES -
+           aead_tag_bytes(peer->current->suite);
+}
+
+static size_t peer_payload_bytes(const struct peer *peer)
+{
+    return payload_bytes(peer, peer_path(peer)->mtu_bytes);
 }
 
 /* The largest IP packet that, in a frame like @packet's, still travels in one datagram. */
-uint16_t peer_ip_packet_bytes(const struct site *site, const struct peer *peer,
-                              const struct packet *packet)
+uint16_t peer_ip_packet_bytes(const struct peer *peer, const struct packet *packet)
 {
-    return (uint16_t)(peer_payload_bytes(site, peer) - CHUNK_HEADER_BYTES - packet->network_offset);
+    return (uint16_t)(chunk_body_max(peer_payload_bytes(peer)) - packet->network_offset);
 }
 
 bool peer_can_send(const struct peer *peer)
@@ -45,6 +56,7 @@ static void batch_transmit(struct site *site)
     if (count != 0)
         site->ops.transmit(site->ops.context, datagrams, count);
     site->batch_count = 0;
+    site->batch_used_bytes = 0;
 }
 
 void peer_release_batch(struct site *site, struct peer *peer)
@@ -57,6 +69,7 @@ void peer_release_batch(struct site *site, struct peer *peer)
     peer->packing = NULL;
     peer->tx_bytes += slot->bytes;
     liveness_sent(&peer->liveness, site->now_us);
+    peer_path_sent(site, peer, slot->bytes);
 }
 
 static void batch_release(struct site *site)
@@ -65,16 +78,16 @@ static void batch_release(struct site *site)
     batch_transmit(site);
 }
 
-static void batch_begin(struct site *site, struct peer *peer)
+static void batch_begin(struct site *site, struct peer *peer, uint16_t outer_packet_bytes)
 {
+    size_t payload = payload_bytes(peer, outer_packet_bytes);
     if (site->batch_count == BATCH_DATAGRAMS)
         batch_release(site);
-    size_t at = site->batch_count++;
-    peer->packing = &site->batch[at];
+    peer->packing = &site->batch[site->batch_count++];
     peer->packing->bytes = 0;
-    peer->packing->data = site->batch_bytes + at * site->config.outer_packet_bytes;
-    packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES,
-                peer_payload_bytes(site, peer));
+    peer->packing->data = site->batch_bytes + site->batch_used_bytes;
+    site->batch_used_bytes += outer_packet_bytes;
+    packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES, payload);
 }
 
 /* A packer with room for a chunk of @body_bytes, which must fit an empty one. */
@@ -83,7 +96,7 @@ static struct packer *peer_packer(struct site *site, struct peer *peer, size_t b
     if (peer->packing && packer_room(&peer->packer) < body_bytes)
         peer_release_batch(site, peer);
     if (!peer->packing)
-        batch_begin(site, peer);
+        batch_begin(site, peer, peer_path(peer)->mtu_bytes);
     return &peer->packer;
 }
 
@@ -104,7 +117,7 @@ static void send_in_pieces(struct site *site, struct peer *peer, unsigned pieces
 
 void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
 {
-    uint16_t room = peer_payload_bytes(site, peer);
+    size_t room = peer_payload_bytes(peer);
     if (bytes <= chunk_body_max(room)) {
         packer_add(peer_packer(site, peer, bytes), CHUNK_FRAME, false, frame, bytes);
     } else {
@@ -128,6 +141,26 @@ void peer_send_control(struct site *site, struct peer *peer, enum control_type t
     if (bytes != 0)
         memcpy(body + 1, value, bytes);
     packer_add(peer_packer(site, peer, 1 + bytes), CHUNK_CONTROL, false, body, 1 + bytes);
+}
+
+void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
+                             const uint8_t *value, size_t bytes)
+{
+    peer_release_batch(site, peer);
+    peer_send_control(site, peer, type, value, bytes);
+    peer_release_batch(site, peer);
+}
+
+void peer_send_padded_probe(struct site *site, struct peer *peer, uint64_t value,
+                            uint16_t outer_packet_bytes)
+{
+    uint8_t body[1 + sizeof value] = {CONTROL_PROBE};
+    store_be64(body + 1, value);
+    peer_release_batch(site, peer);
+    batch_begin(site, peer, outer_packet_bytes);
+    packer_add(&peer->packer, CHUNK_CONTROL, false, body, sizeof body);
+    packer_pad(&peer->packer);
+    peer_release_batch(site, peer);
 }
 
 void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,

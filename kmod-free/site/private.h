@@ -8,6 +8,7 @@
  *   outgoing.c     packing, fragmenting, sealing, the batch of datagrams
  *   handshaking.c  initiations, responses, cookies, enrolment
  *   telling.c      control messages: site info, probes, close; clashes that follow from them
+ *   probing.c      the path MTU: probes out, answers and hints in
  *   looping.c      loop probes in and out
  *   announcing.c   router advertisements that make the peers' prefixes on-link
  *
@@ -28,11 +29,13 @@
 #include "frame/multicast.h"
 #include "frame/packet.h"
 #include "frame/storm.h"
+#include "frame/too_big.h"
 #include "site.h"
 #include "tunnel/admission.h"
 #include "tunnel/chunk.h"
 #include "tunnel/handshake.h"
 #include "tunnel/liveness.h"
+#include "tunnel/path_mtu.h"
 #include "tunnel/reassembly.h"
 #include "tunnel/session.h"
 
@@ -44,6 +47,7 @@ enum {
     MACS_PER_PEER = 1024,
     BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
     ANNOUNCED_MAX = 32,
+    PATHS = 2, /* one per address family */
     ROUTES_FRAME_BYTES = ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500,
 };
 
@@ -77,7 +81,8 @@ struct peer {
     uint64_t claimed_us;
 
     struct liveness liveness;
-    struct endpoint endpoint; /* proven, or the best guess */
+    struct path_mtu path[PATHS]; /* IPv4, IPv6; peer_path() is the one in use */
+    struct endpoint endpoint;    /* proven, or the best guess */
     struct endpoint candidate[PEER_ENDPOINTS_MAX];
     uint8_t candidate_count;
 
@@ -141,7 +146,8 @@ struct site {
     struct batch_slot batch[BATCH_DATAGRAMS];
     /* One after the other, as large as datagrams are now: few pages are ever touched. */
     uint8_t batch_bytes[BATCH_DATAGRAMS * OUTER_PACKET_MAX_BYTES];
-    size_t batch_count;
+    size_t batch_count, batch_used_bytes;
+    struct too_big_limit icmp_limit;
     struct clash_entry clash[SITE_CLASHES_MAX];
     struct site_counters counters;
 };
@@ -176,13 +182,18 @@ void peer_went_down(struct site *site, struct peer *peer);
 void site_learn_gateways(struct site *site, const struct packet *packet);
 
 /* outgoing.c */
-uint16_t peer_payload_bytes(const struct site *site, const struct peer *peer);
-uint16_t peer_ip_packet_bytes(const struct site *site, const struct peer *peer,
-                              const struct packet *packet);
+size_t peer_outer_header_bytes(const struct peer *peer);
+uint16_t peer_ip_packet_bytes(const struct peer *peer, const struct packet *packet);
 bool peer_can_send(const struct peer *peer);
 void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes);
 void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
                        const uint8_t *value, size_t bytes);
+/* Like peer_send_control(), in a datagram of its own. */
+void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
+                             const uint8_t *value, size_t bytes);
+/* CONTROL_PROBE with @value in a datagram that makes an outer packet of @outer_packet_bytes. */
+void peer_send_padded_probe(struct site *site, struct peer *peer, uint64_t value,
+                            uint16_t outer_packet_bytes);
 void peer_release_batch(struct site *site, struct peer *peer);
 void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
                        size_t bytes);
@@ -198,6 +209,7 @@ bool site_about_neighbors(const struct packet *packet);
 bool site_is_for_routes(const struct site *site, const struct packet *packet);
 /* @packet lies in @out afterwards; false, and counted, when nothing of it may cross. */
 bool site_cut_to_routes(struct site *site, struct packet *packet, uint8_t out[ROUTES_FRAME_BYTES]);
+void site_clamp_mss(struct site *site, const struct peer *peer, struct packet *packet);
 void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet);
 
 /* from_peer.c */
@@ -226,6 +238,17 @@ void site_judge_clashes(struct site *site);
 void site_note_clash(struct site *site, const struct peer *peer, enum clash_kind kind,
                      const struct ip_address *address, const struct mac *local,
                      const struct mac *remote);
+
+/* probing.c */
+const struct path_mtu *peer_path(const struct peer *peer);
+void peer_path_set(const struct site *site, struct peer *peer);
+void peer_path_begin(const struct site *site, struct peer *peer);
+void peer_path_stop(struct peer *peer);
+void peer_path_tick(struct site *site, struct peer *peer);
+uint64_t peer_path_deadline_us(const struct peer *peer);
+void peer_path_sent(const struct site *site, struct peer *peer, size_t datagram_bytes);
+void peer_path_status(const struct path_mtu *path, uint64_t now_us, struct path_status *out);
+void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value);
 
 /* looping.c */
 void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from);

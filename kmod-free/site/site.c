@@ -69,6 +69,8 @@ void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpo
         return;
     peer_release_batch(site, peer); /* its size was planned for the old address family */
     peer->endpoint = *to;
+    if (peer->up)
+        peer_path_begin(site, peer);
     site_report(site, EVENT_PEER_MOVED, peer);
 }
 
@@ -77,6 +79,7 @@ void peer_came_up(struct site *site, struct peer *peer)
     if (peer->up || !peer->current)
         return;
     peer->up = true;
+    peer_path_begin(site, peer);
     site_report(site, EVENT_PEER_UP, peer);
     loop_link_changed(&site->loop, site->now_us);
     site_announce_changed(site);
@@ -91,6 +94,7 @@ void peer_went_down(struct site *site, struct peer *peer)
     if (!peer->up)
         return;
     peer->up = false;
+    peer_path_stop(peer);
     fdb_forget_port(&site->remote_macs, peer_number(site, peer));
     loop_peer_gone(&site->loop, peer_number(site, peer));
     peer->down_us = site->now_us;
@@ -116,11 +120,6 @@ size_t site_bytes(void)
     return sizeof(struct site);
 }
 
-static uint16_t outer_packet_bytes(const struct site_config *config)
-{
-    return config->outer_packet_bytes ? config->outer_packet_bytes : OUTER_PACKET_DEFAULT_BYTES;
-}
-
 static void take_options(struct site_config *own, const struct site_config *config)
 {
     own->guard = config->guard;
@@ -129,7 +128,8 @@ static void take_options(struct site_config *own, const struct site_config *conf
     own->ra_routes = config->ra_routes;
     own->ipv6_on_link = config->ipv6_on_link;
     own->hub = config->hub;
-    own->outer_packet_bytes = outer_packet_bytes(config);
+    own->icmp_hint = config->icmp_hint;
+    own->outer_packet_bytes = config->outer_packet_bytes;
     own->timers = config->timers;
 }
 
@@ -218,6 +218,7 @@ static void peer_begin(struct site *site, struct peer *peer, const struct peer_c
     liveness_init(&peer->liveness, config->keepalive_us, site->config.timers.rekey_after_us,
                   site->config.timers.reject_after_us);
     storm_init(&peer->storm_from_peer, site->now_us);
+    peer_path_set(site, peer);
 }
 
 static bool same_identity(const struct peer_config *a, const struct peer_config *b)
@@ -271,8 +272,12 @@ void site_set_options(struct site *site, const struct site_config *config)
 {
     site_flush(site, site->now_us); /* what is packed was sized by the old options */
     take_options(&site->config, config);
-    for_each_peer(site, peer) liveness_set_timers(&peer->liveness, config->timers.rekey_after_us,
-                                                  config->timers.reject_after_us);
+    for_each_peer(site, peer)
+    {
+        liveness_set_timers(&peer->liveness, config->timers.rekey_after_us,
+                            config->timers.reject_after_us);
+        peer_path_set(site, peer);
+    }
     loop_set_hub(&site->loop, config->hub, site->now_us);
     site_tell_all(site);
     site_announce_changed(site);
@@ -362,6 +367,7 @@ static void peer_tick(struct site *site, struct peer *peer)
         peer_probe(site, peer);
     if (due & LIVENESS_HANDSHAKE)
         peer_initiate(site, peer);
+    peer_path_tick(site, peer);
 }
 
 /* Age out what has no deadline worth a timer of its own. */
@@ -421,6 +427,8 @@ uint64_t site_deadline_us(const struct site *site)
         uint64_t peer_at = liveness_deadline_us(&p->liveness, peer_callable(p));
         if (peer_at < at)
             at = peer_at;
+        if (peer_path_deadline_us(p) < at)
+            at = peer_path_deadline_us(p);
     }
     return at;
 }
@@ -479,7 +487,9 @@ static void fill_status(const struct site *site, const struct peer *peer, uint64
     out->shut = loop_peer_shut(&site->loop, peer_number(site, peer));
     out->endpoint = peer->endpoint;
     out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
-    out->path_mtu_bytes = site->config.outer_packet_bytes;
+    out->path_mtu_bytes = peer_path(peer)->mtu_bytes;
+    peer_path_status(&peer->path[0], now_us, &out->path_v4);
+    peer_path_status(&peer->path[1], now_us, &out->path_v6);
     out->suite = peer->current ? peer->current->suite : SUITE_NONE;
     out->handshake_age_us = peer->handshaked ? now_us - peer->handshake_us : UINT64_MAX;
     out->tx_frames = peer->tx_frames;

@@ -89,17 +89,7 @@ void peer_probe(struct site *site, struct peer *peer)
 {
     uint8_t value[PROBE_BYTES];
     store_be64(value, site->now_us);
-    peer_send_control(site, peer, CONTROL_PROBE, value, sizeof value);
-}
-
-/* RFC 6298's smoothing; a probe's value is our own clock, come back authenticated. */
-static void take_rtt(struct site *site, struct peer *peer, const uint8_t *value)
-{
-    uint64_t sent_us = load_be64(value);
-    if (sent_us > site->now_us)
-        return;
-    int64_t rtt_us = (int64_t)(site->now_us - sent_us);
-    peer->srtt_us = peer->srtt_us < 0 ? rtt_us : peer->srtt_us + (rtt_us - peer->srtt_us) / 8;
+    peer_send_control_alone(site, peer, CONTROL_PROBE, value, sizeof value);
 }
 
 /* Only the session the peer uses now can end all: one held back on the way, or overtaken by the
@@ -134,11 +124,11 @@ void site_receive_control(struct site *site, struct peer *peer, uint32_t session
         break;
     case CONTROL_PROBE:
         if (value_bytes == PROBE_BYTES)
-            peer_send_control(site, peer, CONTROL_PROBE_REPLY, value, PROBE_BYTES);
+            peer_send_control_alone(site, peer, CONTROL_PROBE_REPLY, value, PROBE_BYTES);
         break;
     case CONTROL_PROBE_REPLY:
         if (value_bytes == PROBE_BYTES)
-            take_rtt(site, peer, value);
+            peer_probe_answered(site, peer, value);
         break;
     case CONTROL_CLOSE:
         receive_close(site, peer, session);

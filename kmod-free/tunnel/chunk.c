@@ -48,6 +48,12 @@ bool packer_add(struct packer *packer, enum chunk_kind kind, bool checksum_parti
     return out != NULL;
 }
 
+void packer_pad(struct packer *packer)
+{
+    memset(packer->bytes + packer->used, 0, packer->capacity - packer->used);
+    packer->used = packer->capacity;
+}
+
 unsigned fragment_plan(size_t frame_bytes, size_t payload_capacity)
 {
     size_t body_max = chunk_body_max(payload_capacity);

@@ -72,6 +72,9 @@ uint8_t *packer_reserve(struct packer *packer, enum chunk_kind kind, bool checks
 bool packer_add(struct packer *packer, enum chunk_kind kind, bool checksum_partial,
                 const uint8_t *body, size_t bytes);
 
+/** packer_pad() - fill the rest of the payload with zeros, which readers pass over */
+void packer_pad(struct packer *packer);
+
 /**
  * fragment_plan() - into how many near-equal pieces a frame must be cut
  * @frame_bytes: length of the frame

@@ -24,10 +24,10 @@
  *   STOPPED    -> SEARCHING by path_mtu_begin(), from the family's base.
  *   SEARCHING  -> FOUND when nothing is left between carried and too large.
  *   FOUND      -> SEARCHING by the raise timer: one byte more is probed; if that is carried, all
- *                 that may be larger. 30 s at first, since a first search may have met bad
+ *                 that may be larger. After 30 s at first, since a first search may have met bad
  *                 luck, then 4 times as long each, up to 600 s (RFC 8899 s.5.1.1).
- *              -> CONFIRMING a second after large datagrams were sent, after 30 s without, and at
- *                 once when ICMP says that they are too large.
+ *              -> CONFIRMING each half second while large datagrams are sent, after 30 s without,
+ *                 and at once when ICMP or our kernel says that they are too large.
  *   CONFIRMING -> FOUND when the size in use is answered; -> SEARCHING from the base when it is
  *                 too large now: a black hole (RFC 8899 s.4.3).
  * In SEARCHING the size in use is confirmed in the same rounds.
@@ -38,10 +38,11 @@
 #define TUNNEL_PATH_MTU_H
 
 #include "address.h"
+#include "wire.h"
 
 enum {
     PATH_MTU_BASE_V4_BYTES = 1200, /* what every path is expected to carry; QUIC needs as much */
-    PATH_MTU_BASE_V6_BYTES = 1280, /* RFC 8200 s.5 */
+    PATH_MTU_BASE_V6_BYTES = 1280, /* what IPv6 promises (RFC 8200 s.5) */
     PATH_MTU_SIZES_MAX = 12,       /* probed in one round */
 };
 
@@ -78,28 +79,31 @@ struct path_mtu {
 
     /* The result. */
     uint8_t state;      /* enum path_mtu_state */
+    uint8_t limit;      /* enum path_mtu_limit, of the last search that ended */
     uint16_t mtu_bytes; /* in use: the largest that is known to be carried, or the base */
     uint64_t proved_us; /* when a datagram of that size was answered last */
-    bool proved;        /* ever, on this path */
+    bool proved;        /* it ever was, on this path */
     bool below_base;
 
-    /* The search: above mtu_bytes and below too_large_bytes is not known. */
+    /* The search: what is above mtu_bytes and below too_large_bytes is not known. */
     uint16_t too_large_bytes;
     uint16_t told_bytes; /* by ICMP or our kernel; 0: nothing */
     bool told_by_kernel, told_tried;
-    struct path_mtu_size size[PATH_MTU_SIZES_MAX];
+    struct path_mtu_size size[PATH_MTU_SIZES_MAX - 1]; /* each above mtu_bytes when chosen */
     uint8_t size_count;
+    uint8_t current_lost_tries; /* of the size in use */
 
     /* The round. */
     uint16_t epoch, round; /* in the probes: answers to older epochs are not believed */
     uint64_t round_began_us, round_ends_us;
-    bool round_open, control_answered;
+    bool round_open, control_answered, current_probed;
+    bool cut_short;        /* all was answered: the control's answer was not waited for */
     uint8_t silent_rounds; /* in a row, without any answer */
 
     /* How many datagrams the path loses, whatever their size. */
     uint16_t sampled, sampled_lost;
 
-    uint64_t raise_at_us, raise_next_us, confirm_at_us;
+    uint64_t raise_at_us, raise_next_us, confirm_at_us, hinted_us;
     bool large_sent; /* since the last confirmation */
 
     uint64_t probes_sent, black_holes; /* for people to look at */
@@ -148,7 +152,7 @@ bool path_mtu_is_probe(uint64_t value);
 void path_mtu_answered(struct path_mtu *p, uint64_t value, uint64_t now_us);
 
 /** path_mtu_control() - The peer answered the control that was sent at @sent_us */
-void path_mtu_control(struct path_mtu *p, uint64_t sent_us, uint64_t now_us);
+void path_mtu_control(struct path_mtu *p, uint64_t sent_us);
 
 /** path_mtu_sent() - An outer packet of @bytes was sent: large ones are worth confirming */
 void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us);
@@ -157,12 +161,10 @@ void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us);
  * path_mtu_hint() - Somebody says that the path carries @bytes only
  * @by_kernel:  Our own kernel, which refused to send; otherwise ICMP, which anyone can forge
  *
- * Only makes the size be probed at once, and first. What is not smaller than the size in use
- * helps the search along; sizes below the base are not considered.
+ * Only makes the size be probed, at once and first; one word per search, and four confirmations a
+ * second, so that forged ones cost little. Sizes below the base are not considered; 0 says only
+ * that something was too large.
  */
 void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t now_us);
-
-/** path_mtu_limit() - Why it is not larger */
-enum path_mtu_limit path_mtu_limit(const struct path_mtu *p);
 
 #endif

@@ -77,7 +77,7 @@ static void fill_random(void *context, void *out, size_t bytes)
 /* What is addressed to the peer's session of now must be genuine and well-formed. */
 static void check_data(const struct datagram *d)
 {
-    uint8_t copy[OUTER_PACKET_DEFAULT_BYTES];
+    uint8_t copy[OUTER_PACKET_MAX_BYTES];
     struct chunk_reader reader;
     struct chunk chunk;
     enum chunk_read result;
@@ -100,7 +100,7 @@ static void transmit(void *context, const struct datagram *datagrams, size_t cou
     (void)context;
     for (const struct datagram *d = datagrams; d < datagrams + count; d++) {
         require(d->bytes > 0 && d->to.address.family != IP_NONE &&
-                d->bytes + IPV4_HEADER_BYTES + UDP_HEADER_BYTES <= OUTER_PACKET_DEFAULT_BYTES);
+                d->bytes + IPV4_HEADER_BYTES + UDP_HEADER_BYTES <= OUTER_PACKET_MAX_BYTES);
         if (run.answers_to && endpoint_equal(&d->to, run.answers_to))
             run.answer_bytes += d->bytes;
         if (d->data[0] == WIRE_INITIATION) {

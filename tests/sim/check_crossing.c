@@ -254,8 +254,8 @@ START_TEST(a_syn_is_clamped_to_one_datagram)
     begin(&w, NULL);
     size_t bytes = frame_tcp(frame, spec, FRAME_TCP_SYN, mss_1460, sizeof mss_1460);
     ck_assert(crosses(&w, HOME, frame, bytes));
-    /* 1280 - 20 - 8 - 16 - 16 - 2 - 14 - 40 */
-    ck_assert_uint_eq(load_be16(w.last[PARENTS] + 14 + 20 + 22), 1164);
+    /* 1500 - 20 - 8 - 16 - 16 - 2 - 14 - 40 */
+    ck_assert_uint_eq(load_be16(w.last[PARENTS] + 14 + 20 + 22), 1384);
     ck_assert(frame_upper_checksum_good(&spec.ip_source, &spec.ip_destination, 6,
                                         w.last[PARENTS] + 34, w.last_bytes[PARENTS] - 34));
     ck_assert_uint_eq(counters(&w, HOME)->mss_clamped, 1);

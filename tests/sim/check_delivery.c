@@ -24,8 +24,10 @@ static void begin(struct world *w, uint64_t seed, const struct site_config *conf
         struct site_config own;
         sim_add(&w->sim, n == 0 ? "home" : "parents");
         own = sim_config(&w->sim.node[n]);
-        if (config)
+        if (config) {
             own.timers = config->timers;
+            own.outer_packet_bytes = config->outer_packet_bytes;
+        }
         sim_start(&w->sim, n, &own);
     }
     sim_peer(&w->sim, 0, 1, true);
@@ -68,16 +70,16 @@ static void assert_all_arrived(const struct world *w)
 START_TEST(every_size_crosses_within_the_outer_packet)
 {
     struct world w;
-    begin(&w, 1, NULL);
-    w.sim.wan.mtu_bytes = OUTER_PACKET_DEFAULT_BYTES;
+    begin(&w, 1, &(struct site_config){.outer_packet_bytes = 1280});
+    w.sim.wan.mtu_bytes = 1280;
     for (size_t bytes = LEDGER_FRAME_MIN_BYTES; bytes <= 1518; bytes++)
         ledger_send(w.ledger, 0, 1, bytes), sim_run(&w.sim, 1000);
     for (size_t bytes = 1519; bytes <= 9018; bytes += 97)
         ledger_send(w.ledger, 1, 0, bytes), sim_run(&w.sim, 1000);
     sim_run(&w.sim, 1000000);
     assert_all_arrived(&w);
-    ck_assert_uint_le(w.sim.node[0].largest_datagram, OUTER_PACKET_DEFAULT_BYTES - 28);
-    ck_assert_uint_le(w.sim.node[1].largest_datagram, OUTER_PACKET_DEFAULT_BYTES - 28);
+    ck_assert_uint_le(w.sim.node[0].largest_datagram, 1280 - 28);
+    ck_assert_uint_le(w.sim.node[1].largest_datagram, 1280 - 28);
     ck_assert_uint_gt(site_counters(w.sim.node[0].site)->fragmented, 0);
     ck_assert_uint_gt(site_counters(w.sim.node[0].site)->reassembled, 0);
     end(&w);

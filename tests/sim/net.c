@@ -278,6 +278,7 @@ void sim_begin(struct sim *sim, uint64_t seed)
     sim->rng = seed;
     sim->now_us = sim_random(sim) % UINT64_C(100000000);
     sim->wan.delay_us = 5000;
+    sim->wan.mtu_bytes = 1500;
 }
 
 void sim_end(struct sim *sim)

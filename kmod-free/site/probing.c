@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * probing.c - a peer's path MTU: what tunnel/path_mtu.h decides, sent and answered.
+ *
+ * A probe is an ordinary CONTROL_PROBE in a datagram of its own, padded to the size in question;
+ * its answer is small. So each end measures the path that its own datagrams take, and the answers
+ * need no size. The control beside a round's probes is the small probe that measures the RTT. Each
+ * travels alone: packed with LAN frames it would share the fate of a large datagram.
+ *
+ * Per address family there is one search; that of the endpoint in use runs, the other's last result
+ * is kept for people to look at.
+ */
+#include "site/private.h"
+
+#include "bytes.h"
+
+static struct path_mtu *path_of(struct peer *peer)
+{
+    return &peer->path[peer->endpoint.address.family == IP_V6];
+}
+
+const struct path_mtu *peer_path(const struct peer *peer)
+{
+    return &peer->path[peer->endpoint.address.family == IP_V6];
+}
+
+void peer_path_set(const struct site *site, struct peer *peer)
+{
+    for (unsigned i = 0; i < PATHS; i++)
+        path_mtu_set(&peer->path[i], site->config.outer_packet_bytes,
+                     site->config.timers.raise_after_us);
+    if (peer->up && peer_path(peer)->state == PATH_MTU_STOPPED)
+        peer_path_begin(site, peer);
+}
+
+void peer_path_begin(const struct site *site, struct peer *peer)
+{
+    peer_path_stop(peer);
+    path_mtu_begin(path_of(peer), peer->endpoint.address.family, site->now_us);
+}
+
+void peer_path_stop(struct peer *peer)
+{
+    for (unsigned i = 0; i < PATHS; i++)
+        path_mtu_stop(&peer->path[i]);
+}
+
+void peer_path_tick(struct site *site, struct peer *peer)
+{
+    struct path_mtu_probe probe[PATH_MTU_SIZES_MAX];
+    struct path_mtu *path = path_of(peer);
+    uint64_t black_holes = path->black_holes;
+
+    if (!peer->up || !peer_can_send(peer))
+        return;
+    unsigned count = path_mtu_due(path, peer->srtt_us, site->now_us, probe);
+    for (unsigned i = 0; i < count; i++)
+        peer_send_padded_probe(site, peer, probe[i].value, probe[i].bytes);
+    if (count != 0)
+        peer_probe(site, peer);
+    site->counters.mtu_probes += count;
+    site->counters.mtu_black_holes += path->black_holes - black_holes;
+}
+
+uint64_t peer_path_deadline_us(const struct peer *peer)
+{
+    return peer->up && peer_can_send(peer) ? path_mtu_deadline_us(peer_path(peer)) : UINT64_MAX;
+}
+
+/* RFC 6298's smoothing; a probe's value is our own clock, come back authenticated. */
+static void take_rtt(const struct site *site, struct peer *peer, uint64_t sent_us)
+{
+    if (sent_us > site->now_us)
+        return;
+    int64_t rtt_us = (int64_t)(site->now_us - sent_us);
+    peer->srtt_us = peer->srtt_us < 0 ? rtt_us : peer->srtt_us + (rtt_us - peer->srtt_us) / 8;
+}
+
+void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value)
+{
+    uint64_t v = load_be64(value);
+    if (path_mtu_is_probe(v)) {
+        path_mtu_answered(path_of(peer), v, site->now_us);
+        return;
+    }
+    take_rtt(site, peer, v);
+    path_mtu_control(path_of(peer), v);
+}
+
+void peer_path_sent(const struct site *site, struct peer *peer, size_t datagram_bytes)
+{
+    path_mtu_sent(path_of(peer), (uint16_t)(datagram_bytes + peer_outer_header_bytes(peer)),
+                  site->now_us);
+}
+
+void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_bytes,
+                    bool by_kernel, uint64_t now_us)
+{
+    site->now_us = now_us;
+    for_each_peer(site, peer)
+    {
+        const struct endpoint *at = &peer->endpoint;
+        if (!ip_equal(&at->address, &to->address) || (to->port != 0 && to->port != at->port))
+            continue;
+        site->counters.path_hints++;
+        path_mtu_hint(path_of(peer), mtu_bytes, by_kernel, now_us);
+    }
+}
+
+void peer_path_status(const struct path_mtu *path, uint64_t now_us, struct path_status *out)
+{
+    *out = (struct path_status){
+        .known = path->proved || path->state == PATH_MTU_FIXED || path->state != PATH_MTU_STOPPED,
+        .mtu_bytes = path->mtu_bytes,
+        .state = (enum path_mtu_state)path->state,
+        .limit = (enum path_mtu_limit)path->limit,
+        .proved_age_us = path->proved ? now_us - path->proved_us : UINT64_MAX,
+    };
+}
