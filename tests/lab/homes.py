@@ -15,6 +15,8 @@ the homes' LANs but what lansplice makes. Homes have numbers 1, 2, 3; for home n
     router's WAN  192.0.2.(16 n + 2)/28 and 2001:db8:<n>::2/64, provider at 1
     provider's    198.51.100.(16 n + 2)/28 and 2001:db8:ff0<n>::2/64, wan at 1; NAT'ed from here
 """
+import json
+
 from captures import Capture
 from lansplice import TOOLS, Lansplice
 from machine import Machine, link, wait_for
@@ -145,6 +147,32 @@ class Home:
 
     def clear_rules(self):
         self.isp.run("nft flush table inet rules")
+
+    def drop_fragments(self, icmp_too=False):
+        """The provider drops every IP fragment, and on demand the ICMP errors that tell of an MTU.
+
+        Before the connection tracking puts fragments together again, at -400. Neighbour discovery
+        goes on.
+        """
+        self.isp.run(["nft", """
+            add table inet middlebox
+            add counter inet middlebox fragments
+            add counter inet middlebox icmp_errors
+            add chain inet middlebox arriving { type filter hook prerouting priority -450; }
+            add chain inet middlebox leaving { type filter hook output priority -450; }
+            flush table inet middlebox
+            add rule inet middlebox arriving ip frag-off & 0x3fff != 0 counter name fragments drop
+            add rule inet middlebox arriving exthdr frag exists counter name fragments drop"""])
+        for chain in ("arriving", "leaving") if icmp_too else ():
+            for errors in ("icmp type destination-unreachable",
+                           "icmpv6 type { destination-unreachable, packet-too-big }"):
+                self.isp.run(f"nft 'add rule inet middlebox {chain} {errors} "
+                             "counter name icmp_errors drop'")
+
+    def dropped(self, what="fragments"):
+        """How many packets drop_fragments() has cost; what may be "icmp_errors" too."""
+        listed = self.isp.output(f"nft -j list counter inet middlebox {what}")
+        return json.loads(listed)["nftables"][-1]["counter"]["packets"]
 
     def set_mtu(self, mtu):
         """The link beyond the provider carries only that much; the provider and wan send ICMP."""
