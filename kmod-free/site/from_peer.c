@@ -126,7 +126,6 @@ static void deliver_large(struct site *site, struct peer *from, const struct pac
 
 static void deliver_to_lan(struct site *site, struct peer *from, struct packet *packet)
 {
-    site_clamp_mss(site, from, packet);
     if (exceeds_lan(site, packet))
         deliver_large(site, from, packet);
     else
@@ -137,6 +136,7 @@ static void deliver_to_lan(struct site *site, struct peer *from, struct packet *
 static void deliver(struct site *site, struct peer *from, struct packet *packet)
 {
     int port = -1;
+    site_clamp_mss(site, from, packet); /* the answer comes back this way */
     if (!mac_is_group(&packet->destination))
         port = fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
     if (port >= 0) {
