@@ -6,6 +6,7 @@
 
 #include "crypto/noise.h"
 #include "frame/guard.h"
+#include "frame/packet.h"
 #include "frame/ttl.h"
 
 #include <sodium.h>
@@ -13,17 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum event_kind { EVENT_DATAGRAM, EVENT_FRAME };
+enum event_kind { EVENT_DATAGRAM, EVENT_FRAME, EVENT_HINT };
 
 enum { EVENTS_MAX = 4000000, LAN_DELAY_US = 20, CABLE_DELAY_US = 50 };
 
 struct sim_event {
     uint64_t at_us, sequence;
     enum event_kind kind;
-    unsigned node; /* receiver of a datagram; LAN of a frame */
-    int skip_tap;  /* a frame that this node's TAP wrote does not come back to it */
-    int cable;     /* a frame does not go back over the cable it came from */
-    struct endpoint from;
+    unsigned node;        /* receiver of a datagram or hint; LAN of a frame */
+    int skip_tap;         /* a frame that this node's TAP wrote does not come back to it */
+    int cable;            /* a frame does not go back over the cable it came from */
+    struct endpoint from; /* of a hint: where the datagram went */
+    uint16_t mtu_bytes;   /* what a hint says */
+    bool by_kernel;
     size_t bytes;
     uint8_t *data;
 };
@@ -179,6 +182,42 @@ static void open_mapping(struct sim_node *node, const struct endpoint *to)
         node->opened_count = 16;
 }
 
+static size_t outer_packet_bytes(const struct endpoint *to, size_t bytes)
+{
+    return bytes + UDP_HEADER_BYTES +
+           (to->address.family == IP_V6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES);
+}
+
+static void push_hint(struct sim *sim, const struct sim_node *node, const struct endpoint *to,
+                      size_t mtu_bytes, bool by_kernel)
+{
+    struct sim_event event = {.at_us = sim->now_us + (by_kernel ? 0 : sim->wan.delay_us),
+                              .kind = EVENT_HINT,
+                              .node = (unsigned)(node - sim->node),
+                              .from = *to,
+                              .mtu_bytes = (uint16_t)mtu_bytes,
+                              .by_kernel = by_kernel};
+    push(sim, event, (const uint8_t *)"");
+}
+
+/* A datagram too large for the machine's interface, or for a link of the WAN, goes no further. */
+static bool fits(struct sim *sim, struct sim_node *from, const struct endpoint *to, size_t bytes)
+{
+    size_t packet_bytes = outer_packet_bytes(to, bytes);
+    size_t mtu_bytes = to->address.family == IP_V6 ? from->mtu_v6_bytes : from->mtu_v4_bytes;
+    if (mtu_bytes == 0 || (sim->wan.mtu_bytes && sim->wan.mtu_bytes < mtu_bytes))
+        mtu_bytes = sim->wan.mtu_bytes;
+    bool refused = from->interface_mtu_bytes && packet_bytes > from->interface_mtu_bytes;
+    if (!refused && (mtu_bytes == 0 || packet_bytes <= mtu_bytes))
+        return true;
+    from->too_large++;
+    if (refused)
+        push_hint(sim, from, to, from->interface_mtu_bytes, true);
+    else if (sim->wan.icmp && !chance(sim, sim->wan.loss_permille))
+        push_hint(sim, from, to, mtu_bytes, false);
+    return false;
+}
+
 static void send_one(struct sim *sim, struct sim_node *from, const struct datagram *datagram)
 {
     struct endpoint to = datagram->to;
@@ -192,7 +231,7 @@ static void send_one(struct sim *sim, struct sim_node *from, const struct datagr
     open_mapping(from, &to);
     if (sim->on_wan && !sim->on_wan(sim, (unsigned)(from - sim->node), &to, data, &bytes))
         return;
-    if (sim->wan.mtu_bytes && bytes + 28 > sim->wan.mtu_bytes)
+    if (!fits(sim, from, &to, bytes))
         return;
     unsigned copies = chance(sim, sim->wan.loss_permille) ? 0 : 1;
     copies += chance(sim, sim->wan.repeat_permille);
@@ -216,6 +255,15 @@ static void arrive_datagram(struct sim *sim, struct sim_event *event)
     if (!node->site || !may_enter(node, &event->from))
         return;
     site_receive_datagram(node->site, &event->from, event->data, event->bytes, sim->now_us);
+    site_flush(node->site, sim->now_us);
+}
+
+static void arrive_hint(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_node *node = &sim->node[event->node];
+    if (!node->site)
+        return;
+    site_path_hint(node->site, &event->from, event->mtu_bytes, event->by_kernel, sim->now_us);
     site_flush(node->site, sim->now_us);
 }
 
@@ -302,6 +350,12 @@ unsigned sim_add(struct sim *sim, const char *name)
         .address = ip_v4((const uint8_t[4]){203, 0, 113, (uint8_t)(number + 1)}), .port = 7788};
     node->order_on_disk = 1;
     return number;
+}
+
+void sim_use_v6(struct sim *sim, unsigned number)
+{
+    const uint8_t octets[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)(number + 1)};
+    sim->node[number].address.address = ip_v6(octets);
 }
 
 struct site_config sim_config(const struct sim_node *node)
@@ -413,6 +467,8 @@ void sim_run(struct sim *sim, uint64_t us)
             sim->now_us = e.at_us;
             if (e.kind == EVENT_DATAGRAM)
                 arrive_datagram(sim, &e);
+            else if (e.kind == EVENT_HINT)
+                arrive_hint(sim, &e);
             else
                 arrive_on_lan(sim, &e);
             free(e.data);

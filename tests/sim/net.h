@@ -19,7 +19,8 @@ struct sim;
 struct sim_wan {
     uint64_t delay_us, jitter_us; /* jitter reorders */
     unsigned loss_permille, repeat_permille;
-    size_t mtu_bytes; /* outer IP packet; larger ones vanish. 0: none */
+    size_t mtu_bytes; /* outer IP packet; larger ones vanish. 0: no limit */
+    bool icmp;        /* a router says so when they do, if it is not lost */
 };
 
 struct sim_node {
@@ -27,7 +28,10 @@ struct sim_node {
     struct site *site; /* NULL: this machine is off */
     char name[SITE_NAME_MAX + 1];
     uint8_t private_key[32], public_key[32];
-    struct endpoint address;    /* where the WAN sees it */
+    struct endpoint address; /* where the WAN sees it */
+    /* Largest outer IP packets on the WAN from here on, beside sim_wan's. 0: no limit */
+    size_t mtu_v4_bytes, mtu_v6_bytes;
+    size_t interface_mtu_bytes; /* its own kernel refuses larger ones, and says so. 0: none */
     bool unreachable;           /* only answers to what it sent come in (a NAT without mapping) */
     struct endpoint opened[16]; /* addresses that it has sent to lately */
     unsigned opened_count;
@@ -44,6 +48,7 @@ struct sim_node {
     unsigned long frames_delivered; /* by its TAP into its LAN */
     unsigned long datagrams_sent;
     size_t largest_datagram;
+    unsigned long too_large; /* datagrams that vanished for their size */
     bool last_shut_here;
 };
 
@@ -76,8 +81,11 @@ void sim_end(struct sim *sim);
 
 uint64_t sim_random(struct sim *sim);
 
-/** sim_node() - Add a machine that is off; its keys follow from the seed. Returns its number */
+/** sim_add() - Add a machine that is off; its keys follow from the seed. Returns its number */
 unsigned sim_add(struct sim *sim, const char *name);
+
+/** sim_use_v6() - Give a machine that is off an IPv6 address on the WAN instead of its IPv4 one */
+void sim_use_v6(struct sim *sim, unsigned node);
 
 /** sim_config() - A site configuration with the defaults of lansplice.conf(5) */
 struct site_config sim_config(const struct sim_node *node);
