@@ -52,33 +52,59 @@ def fragmented_bytes(capture):
             for sender, _ in sizes}
 
 
-@every_line
-@pytest.mark.parametrize("icmp_too", [False, True], ids=["fragments", "fragments-and-icmp"])
-def test_ike_through_the_tunnel(lab, a, b, certified, icmp_too, mtu, family):
-    near, far = a.host("h1"), b.host("h1")
-    for home, other in ((a, b), (b, a)):
+def splice_over(lab, a, b, mtu, family, icmp_too):
+    """Two homes spliced over a line of that MTU that takes no fragments; their first hosts."""
+    hosts = [home.host("h1") for home in (a, b)]
+    for home, host, other in zip((a, b), hosts, (b, a), strict=True):
         home.set_mtu(mtu)
         home.drop_fragments(icmp_too)
-        home.hosts["h1"].run(f"ip -6 route add {other.prefix6}/64 dev eth0")
+        host.run(f"ip -6 route add {other.prefix6}/64 dev eth0")
     lab.splice(a, b, family=family)
-    initiator, responder = run_charon((near, far), certified)
-    connect(initiator, responder, "inner-ipv4", near.ip, far.ip)
-    connect(initiator, responder, "inner-ipv6", near.ip6, far.ip6)
+    return hosts
+
+
+def assert_ike_comes_up(lab, near, far, certified):
+    """By IPv4 and IPv6, at the first try, though each IKE_AUTH leaves its host as fragments."""
+    pair = run_charon((near, far), certified)
+    connect(*pair, "inner-ipv4", near.ip, far.ip)
+    connect(*pair, "inner-ipv6", near.ip6, far.ip6)
     seen = lab.capture(near, "eth0", FRAGMENTS)
     for name in ("inner-ipv4", "inner-ipv6"):
-        assert initiator.initiate(name), initiator.log()
-    for one in (initiator, responder):
+        assert pair[0].initiate(name), pair[0].log()
+    for one in pair:
         assert one.established() == {"inner-ipv4", "inner-ipv6"}
         assert "retransmit" not in one.log()
-    # IKE_AUTH was fragmented in the LAN, both ways and by both families, ...
     sizes = fragmented_bytes(seen.stop())
     assert sizes.keys() == {near.ip, far.ip, near.ip6, far.ip6}
     assert all(max(of_sender) > 1500 for of_sender in sizes.values()), sizes
-    # ... and the WAN saw nothing of that.
-    for home in (a, b):
+
+
+def assert_no_outer_fragments(*homes):
+    """The fragments in the LAN were cut again for the tunnel, and the WAN saw none."""
+    for home in homes:
         assert home.lansplice.counter("fragmented") > 0
         assert home.lansplice.counter("reassembled") > 0
         assert home.dropped("fragments") == 0
+
+
+@every_line
+@pytest.mark.parametrize("icmp_too", [False, True], ids=["fragments", "fragments-and-icmp"])
+def test_ike_through_the_tunnel(lab, a, b, certified, icmp_too, mtu, family):
+    """From the first second on, while the path's MTU is still being searched."""
+    hosts = splice_over(lab, a, b, mtu, family, icmp_too)
+    assert_ike_comes_up(lab, *hosts, certified)
+    assert_no_outer_fragments(a, b)
+
+
+def test_ike_when_the_mtu_is_found(lab, a, b, certified):
+    hosts = splice_over(lab, a, b, 1454, 4, icmp_too=True)
+    for home, other in ((a, b), (b, a)):
+        wait_for(lambda: home.lansplice.peer(other.name)["path_mtu_state"] == "found", 15,
+                 "the search to end")
+        assert home.lansplice.peer(other.name)["path_mtu"] == 1454
+    assert a.dropped("icmp_errors") > 0  # the search had no help
+    assert_ike_comes_up(lab, *hosts, certified)
+    assert_no_outer_fragments(a, b)
 
 
 def assert_ike_auth_is_lost(lab, pair, home, sender):
