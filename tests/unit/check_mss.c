@@ -118,10 +118,10 @@ START_TEST(heeds_options_and_fragments_of_ipv4)
         {"plain", 0, 0, 1360},
         {"DF", 0, 0x4000, 1360},
         {"IP options", 8, 0, 1360},
-        {"first fragment", 0, 0x2000, NO_MSS},
+        {"first fragment", 0, 0x2000, 1360},
         {"middle", 0, 0x2001, NO_MSS},
         {"last", 0, 0x0001, NO_MSS},
-        {"first, options", 8, 0x2000, NO_MSS},
+        {"first, options", 8, 0x2000, 1360},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
         struct frame_spec spec = spec_of(false, 1);
@@ -145,9 +145,21 @@ START_TEST(counts_extension_headers_of_ipv6)
         {"plain", 6, NULL, 0, 1340},
         {"hop by hop", 0, FRAME_CHAIN(6, 0, 1, 4, 0, 0, 0, 0), 1332},
         {"two", 0, FRAME_CHAIN(60, 0, 1, 4, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0), 1324},
-        {"ah", 51, FRAME_CHAIN(6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1), 1328},
-        {"atomic fragment", 44, FRAME_CHAIN(6, 0, 0, 0, 0, 0, 0, 1), NO_MSS},
-        {"first fragment", 44, FRAME_CHAIN(6, 0, 0, 1, 0, 0, 0, 1), NO_MSS},
+        {"routing and 16 bytes", 43,
+         FRAME_CHAIN(60, 0, 0, 0, 0, 0, 0, 0, 6, 1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+         1316},
+        {"ah", 51, FRAME_CHAIN(6, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1), NO_MSS},
+        {"ah behind two", 0,
+         FRAME_CHAIN(44, 0, 1, 4, 0, 0, 0, 0, 51, 255, 0, 0, 0, 0, 0, 1, 6, 1, 0, 0, 0, 0, 0, 1, 0,
+                     0, 0, 1),
+         NO_MSS},
+        {"ah first", 51,
+         FRAME_CHAIN(60, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 6, 0, 1, 4, 0, 0, 0, 0),
+         NO_MSS},
+        {"51 inside", 60, FRAME_CHAIN(6, 1, 1, 12, 51, 1, 51, 1, 51, 1, 51, 1, 51, 1, 51, 1), 1324},
+        {"atomic fragment", 44, FRAME_CHAIN(6, 0, 0, 0, 0, 0, 0, 1), 1332},
+        {"its reserved octet set", 44, FRAME_CHAIN(6, 9, 0, 0, 0, 0, 0, 1), 1332},
+        {"first fragment", 44, FRAME_CHAIN(6, 0, 0, 1, 0, 0, 0, 1), 1332},
         {"later fragment", 44, FRAME_CHAIN(6, 0, 0, 8, 0, 0, 0, 1), NO_MSS},
         {"esp", 60, FRAME_CHAIN(50, 0, 1, 4, 0, 0, 0, 0), NO_MSS},
         {"udp", 60, FRAME_CHAIN(17, 0, 1, 4, 0, 0, 0, 0), NO_MSS},
@@ -179,13 +191,23 @@ START_TEST(walks_the_options_exactly)
         {"behind window scale: odd", FRAME_CHAIN(3, 3, 7, 2, 4, 5, 0xb4, 0), 5},
         {"behind SACK permitted", FRAME_CHAIN(4, 2, 2, 4, 5, 0xb4, 0, 0), 4},
         {"last octets", FRAME_CHAIN(1, 1, 1, 1, 2, 4, 5, 0xb4), 6},
-        {"the first of two", FRAME_CHAIN(2, 4, 5, 0xb4, 2, 4, 5, 0xb4), 2},
         {"behind the end", FRAME_CHAIN(0, 2, 2, 4, 5, 0xb4, 0, 0), 0},
         {"inside another", FRAME_CHAIN(253, 8, 2, 4, 5, 0xb4, 0, 0), 0},
         {"no option", FRAME_CHAIN(4, 2, 1, 1), 0},
+        {"and one of length 0", FRAME_CHAIN(2, 4, 5, 0xb4, 3, 0, 2, 4), 2},
+        {"and one beyond the end", FRAME_CHAIN(2, 4, 5, 0xb4, 2, 9, 5, 0xb4), 2},
+        {"MD5",
+         FRAME_CHAIN(2, 4, 5, 0xb4, 1, 1, 19, 18, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9),
+         2},
+        {"AO behind it", FRAME_CHAIN(2, 4, 5, 0xb4, 29, 8, 1, 2, 9, 9, 9, 9), 0},
+        {"AO before it", FRAME_CHAIN(29, 8, 1, 2, 9, 9, 9, 9, 2, 4, 5, 0xb4), 0},
+        {"AO behind the end", FRAME_CHAIN(2, 4, 5, 0xb4, 0, 29, 2, 0), 2},
+        {"29 inside another", FRAME_CHAIN(2, 4, 5, 0xb4, 253, 4, 29, 2), 2},
         {"length 3", FRAME_CHAIN(2, 3, 5, 0xb4), 0},
         {"length 5", FRAME_CHAIN(2, 5, 5, 0xb4, 0, 0, 0, 0), 0},
-        {"length 2", FRAME_CHAIN(2, 2, 2, 4, 5, 0xb4, 0, 0), 0},
+        {"behind one of length 3", FRAME_CHAIN(2, 3, 9, 2, 4, 5, 0xb4, 0), 5},
+        {"behind one of length 5", FRAME_CHAIN(2, 5, 9, 9, 9, 2, 4, 5, 0xb4, 0, 0, 0), 7},
+        {"behind one of length 2", FRAME_CHAIN(2, 2, 2, 4, 5, 0xb4, 0, 0), 4},
         {"length 0", FRAME_CHAIN(2, 0, 5, 0xb4), 0},
         {"other of length 0", FRAME_CHAIN(3, 0, 2, 4, 5, 0xb4, 0, 0), 0},
         {"other of length 1", FRAME_CHAIN(3, 1, 2, 4, 5, 0xb4, 0, 0), 0},
@@ -204,6 +226,41 @@ START_TEST(walks_the_options_exactly)
 }
 END_TEST
 
+/* Whichever a receiver believes: Linux the last that is not 0, others the first. */
+START_TEST(lowers_every_option)
+{
+    static const struct {
+        uint16_t mss[3], want[3];
+        bool clamped;
+    } ROW[] = {
+        {{1460, 1460, 1460}, {1360, 1360, 1360}, true},
+        {{536, 1460, 536}, {536, 1360, 536}, true},
+        {{0, 0, 1361}, {0, 0, 1360}, true},
+        {{65535, 0, 1}, {1360, 0, 1}, true},
+        {{1360, 1360, 1360}, {1360, 1360, 1360}, false},
+        {{0, 536, 64}, {0, 536, 64}, false},
+    };
+    for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
+        uint8_t frame[FRAME_BYTES_MAX], wanted[FRAME_BYTES_MAX], options[16] = {0};
+        struct packet p;
+        static const size_t AT[3] = {0, 5, 11}; /* even, odd, odd */
+        memset(options, 1, sizeof options);
+        for (unsigned n = 0; n < 3; n++) {
+            memcpy(options + AT[n], (const uint8_t[]){2, 4}, 2);
+            store_be16(options + AT[n] + 2, ROW[i].want[n]);
+        }
+        size_t bytes = frame_tcp(wanted, spec_of(false, 0), SYN, options, sizeof options);
+        for (unsigned n = 0; n < 3; n++)
+            store_be16(options + AT[n] + 2, ROW[i].mss[n]);
+        frame_tcp(frame, spec_of(false, 0), SYN, options, sizeof options);
+        ck_assert(packet_parse(&p, frame, bytes));
+        ck_assert_msg(mss_clamp(&p, 1400) == ROW[i].clamped, "row %zu", i);
+        ck_assert_msg(memcmp(frame, wanted, bytes) == 0, "row %zu: octets differ", i);
+        ck_assert(!mss_clamp(&p, 1400));
+    }
+}
+END_TEST
+
 /* Options stop where the TCP header does, even when data that looks like one follows. */
 START_TEST(stops_at_the_data)
 {
@@ -215,6 +272,47 @@ START_TEST(stops_at_the_data)
     ck_assert(packet_parse(&p, frame, bytes));
     ck_assert(!mss_clamp(&p, 1400));
     ck_assert(memcmp(frame + bytes - 4, option_as_data, 4) == 0);
+}
+END_TEST
+
+/* Fast open: the SYN carries data, which stays as it is. */
+START_TEST(leaves_data_on_a_syn_alone)
+{
+    uint8_t tcp[24 + 101] = {[12] = 0x60, [13] = SYN, [20] = 2, 4, 5, 0xb4}, kept[101];
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        uint8_t frame[FRAME_BYTES_MAX];
+        struct packet p;
+        memset(tcp + 24, 0x5a, 101);
+        memcpy(kept, tcp + 24, 101);
+        size_t bytes = frame_summed(frame, spec_of(v6, 0), 6, tcp, sizeof tcp, 16);
+        ck_assert(packet_parse(&p, frame, bytes) && mss_clamp(&p, 1400));
+        ck_assert_uint_eq(load_be16(frame + p.transport_offset + 22), v6 ? 1340 : 1360);
+        ck_assert_uint_eq(checksum_transport(&p), load_be16(frame + p.transport_offset + 16));
+        ck_assert(memcmp(frame + bytes - 101, kept, 101) == 0);
+    }
+}
+END_TEST
+
+/* A SYN in fragments: only one that has all the options is touched. */
+START_TEST(needs_the_whole_header)
+{
+    static const uint8_t tcp[32] = {[12] = 0x60, [13] = SYN, [20] = 2, 4, 5, 0xb4};
+    for (size_t bytes = 0; bytes <= sizeof tcp; bytes++) {
+        for (unsigned v6 = 0; v6 < 2; v6++) {
+            uint8_t frame[FRAME_BYTES_MAX], kept[FRAME_BYTES_MAX];
+            struct frame_spec spec = spec_of(v6, 0);
+            struct packet p;
+            spec.fragment_field = 0x2000;
+            spec.extensions = (const uint8_t[]){6, 0, 0, 1, 0, 0, 0, 1};
+            spec.extensions_bytes = v6 ? 8 : 0;
+            spec.extension_type = 44;
+            size_t frame_bytes = frame_packet(frame, spec, 6, tcp, bytes);
+            memcpy(kept, frame, frame_bytes);
+            ck_assert(packet_parse(&p, frame, frame_bytes));
+            ck_assert_uint_eq(mss_clamp(&p, 1400), bytes >= 24);
+            ck_assert_uint_eq(memcmp(frame, kept, frame_bytes) != 0, bytes >= 24);
+        }
+    }
 }
 END_TEST
 
@@ -265,7 +363,10 @@ int main(void)
     tcase_add_test(tc, heeds_options_and_fragments_of_ipv4);
     tcase_add_test(tc, counts_extension_headers_of_ipv6);
     tcase_add_test(tc, walks_the_options_exactly);
+    tcase_add_test(tc, lowers_every_option);
     tcase_add_test(tc, stops_at_the_data);
+    tcase_add_test(tc, leaves_data_on_a_syn_alone);
+    tcase_add_test(tc, needs_the_whole_header);
     tcase_add_test(tc, mends_no_checksum);
     tcase_add_test(tc, leaves_other_packets_alone);
     suite_add_tcase(s, tc);
