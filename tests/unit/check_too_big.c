@@ -323,6 +323,7 @@ START_TEST(answers_no_icmp_whose_type_is_cut_off)
     spec.extensions = chain; /* destination options of 1296 bytes, and a first fragment's header */
     spec.extensions_bytes = sizeof chain;
     spec.extension_type = 60;
+    spec.destination = (struct mac){{128}}; /* what is at the frame's offset 0 is no type */
     for (size_t upper_bytes = 0; upper_bytes <= 8; upper_bytes++) {
         static const uint8_t echo[8] = {128};
         uint8_t frame[FRAME_BYTES_MAX], out[TOO_BIG_FRAME_BYTES];
