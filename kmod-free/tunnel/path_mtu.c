@@ -19,8 +19,7 @@
 
 enum {
     SILENT_SAMPLED = 3, /* more silent rounds than that are an outage, not loss */
-    SAMPLES_MIN = 16,   /* one loss among few does not make a bad path */
-    SAMPLES_MAX = 128,  /* then what is old counts half */
+    SAMPLES_MAX = 512,  /* then what is old counts half */
     RAISE_FACTOR = 4,
 };
 
@@ -38,6 +37,7 @@ static const struct {
 } tries_table[] = {
     {5, 3}, {20, 5}, {50, 6}, {100, 7}, {150, 9}, {200, 10}, {300, 14}, {400, 18}, {1000, 24},
 };
+enum { TRIES_ROWS = sizeof tries_table / sizeof *tries_table };
 
 /* ---- probes ---- */
 
@@ -67,16 +67,27 @@ static void sample(struct path_mtu *p, bool lost)
     p->sampled_lost = (uint16_t)(p->sampled_lost + lost);
 }
 
-/* Who is told so by somebody else needs a third less proof. */
-static unsigned tries_needed(const struct path_mtu *p, uint16_t bytes)
+/* The largest r with r * r <= n, for the small n here. */
+static unsigned square_root(unsigned n)
 {
-    unsigned among = p->sampled < SAMPLES_MIN ? SAMPLES_MIN : p->sampled, i = 0;
-    unsigned lost_permille = 1000u * p->sampled_lost / among;
+    unsigned r = 0;
+    while ((r + 1) * (r + 1) <= n)
+        r++;
+    return r;
+}
 
-    while (tries_table[i].lost_permille < lost_permille)
+/* The estimate may have been lucky: two standard deviations are added to the losses counted; and
+ * where none were, few samples prove little. */
+static unsigned tries_needed(const struct path_mtu *p)
+{
+    unsigned lost = p->sampled_lost, i = 0;
+
+    if (lost == 0)
+        return p->sampled < 24 ? 6 : p->sampled < 32 ? 4 : 3;
+    unsigned lost_permille = 1000 * (lost + 2 * square_root(lost)) / p->sampled;
+    while (i < TRIES_ROWS - 1 && tries_table[i].lost_permille < lost_permille)
         i++;
-    unsigned tries = tries_table[i].tries;
-    return p->told_bytes != 0 && p->told_bytes < bytes ? (2 * tries + 2) / 3 : tries;
+    return tries_table[i].tries;
 }
 
 /* ---- which sizes ---- */
@@ -229,7 +240,7 @@ static void confirm(struct path_mtu *p, uint64_t now_us)
 
 static void lose_current(struct path_mtu *p, uint64_t now_us)
 {
-    if (++p->current_lost_tries < tries_needed(p, p->mtu_bytes))
+    if (++p->current_lost_tries < tries_needed(p))
         return;
     p->current_lost_tries = 0;
     if (p->mtu_bytes == p->base_bytes) {
@@ -258,8 +269,7 @@ static void judge_sizes(struct path_mtu *p)
             size->lost_tries++;
         if (size->bytes <= p->mtu_bytes)
             sample_carried(p, size->lost_tries, size->answered);
-        else if (size->lost_tries >= tries_needed(p, size->bytes) &&
-                 size->bytes < p->too_large_bytes)
+        else if (size->lost_tries >= tries_needed(p) && size->bytes < p->too_large_bytes)
             p->too_large_bytes = size->bytes;
     }
 }

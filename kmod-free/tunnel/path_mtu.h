@@ -10,10 +10,10 @@
  * Rounds. Probes go out in rounds: one datagram of each size in question and, beside them, a small
  * one, the control. A round ends when all are answered or when its time (from the RTT) is over. A
  * size that was not answered although the control was has lost a try. After as many lost tries as
- * the path's own loss asks for (3 on a path that loses nothing, RFC 8899's MAX_PROBES; the small
- * probes measure the loss) it counts as too large: on a path that loses every third datagram three
- * tries would be mistaken once in twenty, and the size would jump up and down for ever. Rounds
- * without any answer prove nothing; they are repeated, slower and slower.
+ * the path's own loss asks for it counts as too large: 3 where nothing is lost (RFC 8899's
+ * MAX_PROBES), 10 or more on a path that loses a fifth, where three would be mistaken once in
+ * twenty and the size would jump up and down for ever. The probes themselves measure the loss.
+ * Rounds without any answer prove nothing; they are repeated, slower and slower.
  *
  * Search. First all well-known sizes at once, which settles most paths in one round trip; then
  * between the largest that was carried and the smallest that was not by halving, to the byte. A
