@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "commands.h"
+#include "doctor_command.h"
 #include "log.h"
 #include "run.h"
 #include "status_command.h"
@@ -33,6 +34,11 @@ static int show_status(const struct cli_options *options)
     return command_status(options->config_path, options->json, options->watch);
 }
 
+static int run_doctor(const struct cli_options *options)
+{
+    return command_doctor(options->config_path, options->json);
+}
+
 static const struct command commands[] = {
     {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0, TAKES_NAME,
      command_init},
@@ -44,6 +50,8 @@ static const struct command commands[] = {
     {"run", "run", "the daemon, in the foreground", 0, 0, 0, run_daemon},
     {"status", "status [--json] [--watch]", "what the daemon does", 0, 0, TAKES_JSON | TAKES_WATCH,
      show_status},
+    {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0, 0, TAKES_JSON,
+     run_doctor},
     {"check-config", "check-config", "check the configuration", 0, 0, 0, command_check_config},
     {"genkey", "genkey", "print a new private key", 0, 0, 0, command_genkey},
     {"pubkey", "pubkey", "print the public key of one read", 0, 0, 0, command_pubkey},

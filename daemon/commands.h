@@ -3,7 +3,7 @@
  * commands.h - what the command line offers, one function each; cli.c chooses among them.
  *
  * Each returns the exit code and has said on stderr what went wrong. Those of the running daemon
- * stand in run.h and status_command.h.
+ * stand in run.h and status_command.h; doctor has a header of its own.
  */
 #ifndef DAEMON_COMMANDS_H
 #define DAEMON_COMMANDS_H

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "daemon_client.h"
 #include "error.h"
+#include "json_fields.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>
@@ -18,31 +19,7 @@
 
 enum { COLUMNS = 10, CELL_SIZE = 80 };
 
-/* ---- fields ---- */
-
-static struct json_object *field(struct json_object *from, const char *name)
-{
-    struct json_object *value = NULL;
-
-    json_object_object_get_ex(from, name, &value);
-    return value;
-}
-
-static const char *text(struct json_object *from, const char *name)
-{
-    struct json_object *value = field(from, name);
-    return value == NULL ? "-" : json_object_get_string(value);
-}
-
-static bool flag(struct json_object *from, const char *name)
-{
-    return json_object_get_boolean(field(from, name));
-}
-
-static int64_t number(struct json_object *from, const char *name)
-{
-    return json_object_get_int64(field(from, name));
-}
+/* ---- amounts ---- */
 
 static void format_bytes(char out[CELL_SIZE], int64_t bytes)
 {
@@ -82,46 +59,59 @@ static const row heading = {"PEER", "STATE",  "ENDPOINT", "PATH",     "RTT",
 
 static const char *state_words(struct json_object *peer)
 {
-    if (flag(peer, "shut"))
+    if (json_flag(peer, "shut"))
         return "shut (loop)";
-    if (flag(peer, "joining"))
+    if (json_flag(peer, "joining"))
         return "joining";
-    if (strcmp(text(peer, "state"), "up") == 0)
+    if (strcmp(json_text(peer, "state"), "up") == 0)
         return "up";
-    if (flag(peer, "invited"))
+    if (json_flag(peer, "invited"))
         return "invited";
-    return text(peer, "state");
+    return json_text(peer, "state");
 }
 
 /* Where it is, or where it is being called: then with a question mark. */
 static void format_endpoint(char out[CELL_SIZE], struct json_object *peer)
 {
-    const char *at = text(peer, "endpoint");
+    const char *at = json_text(peer, "endpoint");
 
-    if (strcmp(text(peer, "state"), "connecting") != 0)
+    if (strcmp(json_text(peer, "state"), "connecting") != 0)
         snprintf(out, CELL_SIZE, "%s", at);
     else
         snprintf(out, CELL_SIZE, "%.70s ?",
-                 field(peer, "called_at") != NULL ? text(peer, "called_at") : at);
+                 json_field(peer, "called_at") != NULL ? json_text(peer, "called_at") : at);
+}
+
+/* With a question mark while it is searched for; then with what keeps it from being larger. */
+static void format_mtu(char out[CELL_SIZE], struct json_object *peer)
+{
+    const char *mtu = json_text(peer, "path_mtu"), *limit = json_text(peer, "path_mtu_limit");
+
+    if (strcmp(json_text(peer, "path_mtu_state"), "searching") == 0)
+        snprintf(out, CELL_SIZE, "%.20s ?", mtu);
+    else if (strcmp(limit, "-") == 0)
+        snprintf(out, CELL_SIZE, "%.20s", mtu);
+    else
+        snprintf(out, CELL_SIZE, "%.20s (%.20s)", mtu, limit);
 }
 
 static void fill_row(row cells, struct json_object *peer)
 {
-    struct json_object *rtt = field(peer, "rtt_ms");
+    struct json_object *rtt = json_field(peer, "rtt_ms");
 
-    snprintf(cells[0], CELL_SIZE, "%s", text(peer, "name"));
+    snprintf(cells[0], CELL_SIZE, "%s", json_text(peer, "name"));
     snprintf(cells[1], CELL_SIZE, "%s", state_words(peer));
     format_endpoint(cells[2], peer);
-    snprintf(cells[3], CELL_SIZE, "%s", text(peer, "path"));
+    snprintf(cells[3], CELL_SIZE, "%s", json_text(peer, "path"));
     if (rtt == NULL)
         snprintf(cells[4], CELL_SIZE, "-");
     else
         snprintf(cells[4], CELL_SIZE, "%.1f ms", json_object_get_double(rtt));
-    snprintf(cells[5], CELL_SIZE, "%s", text(peer, "path_mtu"));
-    snprintf(cells[6], CELL_SIZE, "%s", text(peer, "cipher"));
-    format_bytes(cells[7], number(peer, "tx_bytes"));
-    format_bytes(cells[8], number(peer, "rx_bytes"));
-    snprintf(cells[9], CELL_SIZE, "%" PRId64, number(peer, "lost"));
+    format_mtu(cells[5], peer);
+    snprintf(cells[6], CELL_SIZE, "%s", json_text(peer, "cipher"));
+    format_bytes(cells[7], json_number(peer, "tx_bytes"));
+    format_bytes(cells[8], json_number(peer, "rx_bytes"));
+    snprintf(cells[9], CELL_SIZE, "%" PRId64, json_number(peer, "lost"));
 }
 
 static void print_table(const row *rows, size_t count)
@@ -138,11 +128,11 @@ static void print_table(const row *rows, size_t count)
                    c + 1 < COLUMNS ? "  " : "\n");
 }
 
-static void print_peers(struct json_object *peers)
+static void print_peers(struct json_object *status)
 {
     static row rows[SITE_PEERS_MAX + 1];
-    size_t count =
-        json_object_is_type(peers, json_type_array) ? json_object_array_length(peers) : 0;
+    size_t count;
+    struct json_object *peers = json_list(status, "peers", &count);
 
     if (count == 0) {
         printf("\nno peers yet: 'lansplice invite NAME' makes an invitation\n");
@@ -159,15 +149,16 @@ static void print_peers(struct json_object *peers)
 
 static void print_clash(struct json_object *clash)
 {
-    const char *kind = text(clash, "kind"), *peer = text(clash, "peer");
+    const char *kind = json_text(clash, "kind"), *peer = json_text(clash, "peer");
 
     if (strcmp(kind, "gateway") == 0)
         printf("! both routers have the address %s (here and at %s): give one of them another\n",
-               text(clash, "address"), peer);
+               json_text(clash, "address"), peer);
     else if (strcmp(kind, "host") == 0)
         printf("! %s is used in both homes, by %s here and by %s at %s: give one of them another\n"
                "  address, or make the DHCP ranges of the homes disjoint\n",
-               text(clash, "address"), text(clash, "local_mac"), text(clash, "remote_mac"), peer);
+               json_text(clash, "address"), json_text(clash, "local_mac"),
+               json_text(clash, "remote_mac"), peer);
     else
         printf(
             "! no IPv4 subnet in common with %s: devices are listed but may not be usable: give\n"
@@ -177,13 +168,12 @@ static void print_clash(struct json_object *clash)
 
 static void print_troubles(struct json_object *status)
 {
-    struct json_object *clashes = field(status, "clashes");
-    size_t count =
-        json_object_is_type(clashes, json_type_array) ? json_object_array_length(clashes) : 0;
+    size_t count;
+    struct json_object *clashes = json_list(status, "clashes", &count);
 
-    if (count > 0 || flag(status, "port_shut"))
+    if (count > 0 || json_flag(status, "port_shut"))
         putchar('\n');
-    if (flag(status, "port_shut"))
+    if (json_flag(status, "port_shut"))
         printf("! a loop was found: the tunnel's port is shut until it is gone\n");
     for (size_t i = 0; i < count; i++)
         print_clash(json_object_array_get_idx(clashes, i));
@@ -226,6 +216,9 @@ static const struct counter_words mended[] = {
     {"ttl_repaired_ssdp", "TTLs of SSDP"},
     {"mss_clamped", "TCP segment sizes"},
     {"fragmented", "frames sent in pieces"},
+    {"mtu_black_holes", "paths that became narrower"},
+    {"lan_too_large", "packets larger than this LAN takes"},
+    {"icmp_hints", "senders told what fits"},
 };
 
 /* One line of those that are not zero; none when all are. */
@@ -235,7 +228,7 @@ static void print_counters(struct json_object *counters, const char *title,
     bool begun = false;
 
     for (size_t i = 0; i < count; i++) {
-        int64_t value = number(counters, words[i].name);
+        int64_t value = json_number(counters, words[i].name);
         if (value == 0)
             continue;
         printf("%s%s%" PRId64 " %s", begun ? "" : title, begun ? ", " : ": ", value,
@@ -257,17 +250,18 @@ static void print_status(struct json_object *status)
 {
     char uptime[CELL_SIZE];
 
-    format_duration(uptime, number(status, "uptime_s"));
-    printf("%s: lansplice %s, up %s, TAP %s%s", text(status, "name"), text(status, "version"),
-           uptime, text(status, "tap"), flag(status, "tap_up") ? "" : " (DOWN)");
-    if (flag(status, "bridge_attached"))
-        printf(" in bridge %s%s\n", text(status, "bridge"),
-               flag(status, "bridge_up") ? "" : " (DOWN)");
+    format_duration(uptime, json_number(status, "uptime_s"));
+    printf("%s: lansplice %s, up %s, TAP %s%s", json_text(status, "name"),
+           json_text(status, "version"), uptime, json_text(status, "tap"),
+           json_flag(status, "tap_up") ? "" : " (DOWN)");
+    if (json_flag(status, "bridge_attached"))
+        printf(" in bridge %s%s\n", json_text(status, "bridge"),
+               json_flag(status, "bridge_up") ? "" : " (DOWN)");
     else
         printf(", NOT in a bridge\n");
-    print_peers(field(status, "peers"));
+    print_peers(status);
     print_troubles(status);
-    print_all_counters(field(status, "counters"));
+    print_all_counters(json_field(status, "counters"));
 }
 
 static int show(const char *path, bool json)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * doctor_command.c - see doctor_command.h. Facts are gathered (doctor_facts.h), judged
+ * (doctor_judge.h), and the report is printed (doctor_report.h).
+ */
+#include "doctor_command.h"
+
+#include "doctor_judge.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int print_report(struct json_object *report, bool json)
+{
+    if (json)
+        printf("%s\n", json_object_to_json_string_ext(report, JSON_C_TO_STRING_PRETTY |
+                                                                  JSON_C_TO_STRING_SPACED |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+    else
+        report_print(report);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
+}
+
+static int examine(const struct config *config, bool json)
+{
+    static struct doctor_facts facts;
+    struct error error;
+    int code;
+
+    if (doctor_gather(&facts, config, &error)) {
+        struct json_object *report = doctor_judge(&facts);
+        code = print_report(report, json);
+        json_object_put(report);
+    } else {
+        code = error_print(&error);
+    }
+    doctor_release(&facts);
+    return code;
+}
+
+int command_doctor(const char *config_path, bool json)
+{
+    struct error error = {.exit_code = EXIT_FAILED};
+    struct config *config = config_new();
+    int code;
+
+    if (config == NULL)
+        error_set(&error, EXIT_FAILED, "no memory for the configuration");
+    if (config == NULL || !config_load(config, config_path, &error))
+        code = error_print(&error);
+    else
+        code = examine(config, json);
+    config_free(config);
+    return code;
+}

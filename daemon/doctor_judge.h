@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * doctor_judge.h - from facts to findings. Pure: nothing is asked and nothing is changed here.
+ */
+#ifndef DOCTOR_JUDGE_H
+#define DOCTOR_JUDGE_H
+
+#include "doctor_facts.h"
+#include "doctor_report.h"
+
+/** doctor_judge() - All checks. Return: the report, for json_object_put() */
+struct json_object *doctor_judge(const struct doctor_facts *facts);
+
+/* The checks, by concern; each adds to the report. */
+void judge_peers(const struct doctor_facts *facts, struct json_object *report);
+void judge_paths(const struct doctor_facts *facts, struct json_object *report);
+void judge_routes(const struct doctor_facts *facts, struct json_object *report);
+void judge_lan(const struct doctor_facts *facts, struct json_object *report);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * doctor_lan.c - is the TAP where it belongs, and does every port of the LAN take as large packets
+ * as the others? A bridge sends no ICMP: what a port does not take disappears without a word.
+ *
+ * A bridge whose MTU nobody fixed follows its smallest port, so that its MTU is a finding of its
+ * own only when it is below that of all ports. The TAP is made as large as the largest of bridge
+ * and ports by the daemon.
+ */
+#include "doctor_judge.h"
+
+#include "json_fields.h"
+
+#include <stdio.h>
+
+enum { ETHERNET_MTU = 1500, WORDS_SIZE = 256 };
+
+struct port_sizes {
+    unsigned count, smallest, largest; /* of the ports that are up, but for the TAP */
+};
+
+static bool is_port(const struct doctor_facts *facts, const struct link *link)
+{
+    return link->master == facts->bridge->index && link->up && link != facts->tap;
+}
+
+static struct port_sizes survey(const struct doctor_facts *facts)
+{
+    struct port_sizes sizes = {0};
+
+    for (size_t i = 0; i < facts->link_count; i++) {
+        const struct link *l = &facts->links[i];
+        if (!is_port(facts, l))
+            continue;
+        if (sizes.count++ == 0 || l->mtu < sizes.smallest)
+            sizes.smallest = l->mtu;
+        if (l->mtu > sizes.largest)
+            sizes.largest = l->mtu;
+    }
+    return sizes;
+}
+
+static unsigned larger(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
+static void judge_port(const struct doctor_facts *facts, const struct link *port, unsigned usual,
+                       struct json_object *report)
+{
+    bool narrow = port->mtu < ETHERNET_MTU;
+    char advice[WORDS_SIZE];
+
+    snprintf(advice, sizeof advice,
+             "if what is behind it takes %u: 'ip link set %s mtu %u', and the same where your "
+             "network is configured; if not, give the devices behind it an MTU of %u",
+             usual, port->name, usual, port->mtu);
+    report_add(report,
+               &(struct finding){
+                   .level = narrow ? LEVEL_WARN : LEVEL_NOTE,
+                   .check = "port-mtu",
+                   .subject = port->name,
+                   .mtu = port->mtu,
+                   .meaning =
+                       "Devices behind it lose larger packets from this LAN, for a bridge does not "
+                       "tell. lansplice lowers TCP for what comes from the other homes and tells "
+                       "senders by ICMP; within this home nothing does.",
+                   .advice = advice},
+               "port %s of %s takes packets of %u bytes only, not %u", port->name,
+               facts->bridge->name, port->mtu, usual);
+}
+
+static void judge_ports(const struct doctor_facts *facts, const struct port_sizes *sizes,
+                        struct json_object *report)
+{
+    unsigned usual = larger(ETHERNET_MTU, sizes->largest);
+
+    for (size_t i = 0; i < facts->link_count; i++)
+        if (is_port(facts, &facts->links[i]) && facts->links[i].mtu < usual)
+            judge_port(facts, &facts->links[i], usual, report);
+}
+
+static void judge_bridge_mtu(const struct doctor_facts *facts, const struct port_sizes *sizes,
+                             struct json_object *report)
+{
+    const struct link *bridge = facts->bridge;
+    unsigned usual = sizes->count > 0 ? sizes->smallest : ETHERNET_MTU;
+    char advice[WORDS_SIZE];
+
+    if (bridge->mtu >= usual)
+        return;
+    snprintf(advice, sizeof advice,
+             "'ip link set %s mtu %u', and the same where your network is configured", bridge->name,
+             usual);
+    report_add(report,
+               &(struct finding){
+                   .level = LEVEL_WARN,
+                   .check = "bridge-mtu",
+                   .subject = bridge->name,
+                   .mtu = bridge->mtu,
+                   .meaning = "Devices of this LAN may send larger packets to each other than this "
+                              "machine sends to them, and than lansplice tells the other homes to "
+                              "send here.",
+                   .advice = advice},
+               "bridge %s takes packets of %u bytes only, its ports %u", bridge->name, bridge->mtu,
+               usual);
+}
+
+/* Only of a daemon that runs: it is what sets the TAP's MTU. */
+static void judge_tap_mtu(const struct doctor_facts *facts, const struct port_sizes *sizes,
+                          struct json_object *report)
+{
+    unsigned wanted = larger(facts->bridge->mtu, sizes->largest);
+    const struct link *tap = facts->tap;
+    char advice[WORDS_SIZE];
+
+    if (facts->status == NULL || tap == NULL || tap->mtu >= wanted)
+        return;
+    snprintf(advice, sizeof advice, "'ip link set %s mtu %u', or restart lansplice", tap->name,
+             wanted);
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "tap-mtu",
+                                 .subject = tap->name,
+                                 .mtu = tap->mtu,
+                                 .meaning = "Larger packets to the other homes disappear.",
+                                 .advice = advice},
+               "%s takes packets of %u bytes only, %s and its ports %u", tap->name, tap->mtu,
+               facts->bridge->name, wanted);
+}
+
+static void judge_sizes(const struct doctor_facts *facts, struct json_object *report)
+{
+    struct port_sizes sizes = survey(facts);
+
+    judge_ports(facts, &sizes, report);
+    judge_bridge_mtu(facts, &sizes, report);
+    judge_tap_mtu(facts, &sizes, report);
+    if (sizes.count == 0 || sizes.smallest < larger(ETHERNET_MTU, sizes.largest) ||
+        facts->bridge->mtu < sizes.smallest)
+        return;
+    report_add(report,
+               &(struct finding){
+                   .check = "lan-mtu", .subject = facts->bridge->name, .mtu = sizes.smallest},
+               "%s and all its ports take packets of %u bytes", facts->bridge->name,
+               sizes.smallest);
+}
+
+/* ---- where the TAP is ---- */
+
+static void judge_missing_bridge(const struct doctor_facts *facts, struct json_object *report)
+{
+    const char *name = facts->config->bridge;
+
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "bridge",
+                                 .subject = name,
+                                 .meaning = "Nothing of this LAN crosses.",
+                                 .advice = "make it, or change 'bridge' in [site]"},
+               "there is no bridge %s", name);
+}
+
+static void judge_down(const struct link *link, struct json_object *report)
+{
+    char advice[WORDS_SIZE];
+
+    if (link == NULL || link->up)
+        return;
+    snprintf(advice, sizeof advice, "'ip link set %s up'", link->name);
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "link-down",
+                                 .subject = link->name,
+                                 .meaning = "Nothing of this LAN crosses.",
+                                 .advice = advice},
+               "%s is down", link->name);
+}
+
+static void judge_membership(const struct doctor_facts *facts, struct json_object *report)
+{
+    const char *tap = facts->config->tap;
+    bool missing = facts->tap == NULL;
+
+    if (!missing && facts->bridge != NULL && facts->tap->master == facts->bridge->index)
+        return;
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "tap",
+                                 .subject = tap,
+                                 .meaning = "Nothing of this LAN crosses.",
+                                 .advice = missing ? "restart lansplice, and look at its log"
+                                                   : "set 'bridge' in [site], or put it into the "
+                                                     "LAN's bridge yourself"},
+               missing ? "%s is gone" : "%s is not in the LAN's bridge", tap);
+}
+
+void judge_lan(const struct doctor_facts *facts, struct json_object *report)
+{
+    if (facts->bridge == NULL && facts->config->bridge[0] != '\0')
+        judge_missing_bridge(facts, report);
+    else if (facts->status != NULL)
+        judge_membership(facts, report);
+    if (facts->status != NULL)
+        judge_down(facts->tap, report);
+    judge_down(facts->bridge, report);
+    if (facts->bridge != NULL)
+        judge_sizes(facts, report);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * doctor_paths.c - how large the packets are that each path carries, why not larger, and what that
+ * says about the line. It is about speed: what does not fit crosses in pieces.
+ */
+#include "doctor_judge.h"
+
+#include "doctor_meaning.h"
+#include "json_fields.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { ETHERNET_MTU = 1500, WORDS_SIZE = 384 };
+
+struct path {
+    const char *peer, *state, *limit; /* limit "-": not known */
+    enum ip_family family;
+    unsigned mtu_bytes; /* 0: not known */
+    const struct link *out;
+};
+
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* The interface that leads to the peer by that family; the one in use is told first. */
+static const struct link *interface_of(const struct doctor_facts *facts, const char *peer,
+                                       enum ip_family family)
+{
+    for (size_t i = 0; i < facts->route_count; i++) {
+        const struct doctor_route *r = &facts->route[i];
+        if (r->out.index != 0 && is(r->peer, peer) && r->endpoint.address.family == family)
+            return &r->out;
+    }
+    return NULL;
+}
+
+static struct path read_path(const struct doctor_facts *facts, const char *peer,
+                             struct json_object *from)
+{
+    struct path path = {.peer = peer,
+                        .state = json_text(from, "state"),
+                        .limit = json_text(from, "limit"),
+                        .family = is(json_text(from, "family"), "ipv6") ? IP_V6 : IP_V4};
+    int64_t mtu = json_number(from, "path_mtu");
+
+    path.mtu_bytes = mtu > 0 && mtu <= UINT16_MAX ? (unsigned)mtu : 0;
+    path.out = interface_of(facts, peer, path.family);
+    return path;
+}
+
+static enum doctor_level level_of(const struct path *path)
+{
+    if (is(path->limit, "below-base"))
+        return LEVEL_WARN;
+    if (path->mtu_bytes == 0 || is(path->state, "searching"))
+        return LEVEL_NOTE;
+    if (path->mtu_bytes >= ETHERNET_MTU || is(path->limit, "configuration"))
+        return LEVEL_OK;
+    return LEVEL_NOTE;
+}
+
+/* A narrow path that could be wider if this machine's interface were. */
+static bool is_by_interface(const struct path *path)
+{
+    return path->mtu_bytes < ETHERNET_MTU && is(path->limit, "interface") && path->out != NULL;
+}
+
+/* Why it is not larger, to stand after the number. Nobody asks that of a whole Ethernet. */
+static const char *reason(const struct path *path)
+{
+    static const struct {
+        const char *limit, *words;
+    } reasons[] = {
+        {"configuration", ", fixed by max-datagram"},
+        {"maximum", ", the most there is"},
+        {"interface", ", the most its interface takes"},
+        {"router", ": a router on the way says that larger ones do not fit"},
+        {"path", ": larger ones are lost on the way without a word"},
+        {"below-base", " or less: not even the least that any line carries gets through"},
+    };
+
+    if (path->mtu_bytes >= ETHERNET_MTU && !is(path->limit, "configuration"))
+        return "";
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (is(path->limit, reasons[i].limit))
+            return reasons[i].words;
+    return is(path->state, "searching") ? ": larger ones are being tried" : "";
+}
+
+/* OpenWrt's MAP-E and DS-Lite are ip6tnl interfaces of 1280 bytes. Here it is known, not guessed.
+ */
+static bool is_narrow_map_e(const struct path *path)
+{
+    return path->family == IP_V4 && path->mtu_bytes == 1280 && path->out != NULL &&
+           path->out->mtu == 1280 && is(path->out->kind, "ip6tnl");
+}
+
+static const char *advice_for(const struct path *path, char out[WORDS_SIZE])
+{
+    if (is(path->limit, "below-base"))
+        return "look for a router or tunnel on the way whose MTU is set too small; ask the "
+               "provider";
+    if (is(path->limit, "configuration") || is(path->state, "searching"))
+        return NULL;
+    if (is_narrow_map_e(path)) {
+        snprintf(out, WORDS_SIZE,
+                 "%s is MAP-E or DS-Lite with OpenWrt's cautious 1280: add 'option mtu 1460' to "
+                 "its interface in /etc/config/network (1414 over PPPoE on the NGN) and restart it",
+                 path->out->name);
+        return out;
+    }
+    return path_meaning(path->family, path->mtu_bytes).advice;
+}
+
+/* What the line is likely to be; NULL while the number is not the line's. */
+static const char *line_of(const struct path *path)
+{
+    if (path->mtu_bytes == 0 || is(path->state, "searching") || is(path->limit, "below-base"))
+        return NULL;
+    return path_meaning(path->family, path->mtu_bytes).what;
+}
+
+static const char *meaning_for(const struct path *path, char out[WORDS_SIZE])
+{
+    static const char speed[] = "All packets arrive anyway, large ones in pieces: it is about "
+                                "speed.";
+    const char *line = line_of(path);
+
+    if (is(path->limit, "below-base"))
+        return "Little or nothing crosses.";
+    if (line == NULL)
+        return speed;
+    snprintf(out, WORDS_SIZE, "That is as with %s.%s%s", line,
+             path->mtu_bytes >= ETHERNET_MTU ? "" : " ",
+             path->mtu_bytes >= ETHERNET_MTU ? "" : speed);
+    return out;
+}
+
+static void judge_path(const struct path *path, struct json_object *report)
+{
+    bool by_interface = is_by_interface(path);
+    char meaning[WORDS_SIZE], advice[WORDS_SIZE];
+
+    report_add(report,
+               &(struct finding){.level = level_of(path),
+                                 .check = "path-mtu",
+                                 .subject = by_interface ? path->out->name : path->peer,
+                                 .peer = path->peer,
+                                 .family = path->family,
+                                 .mtu = path->mtu_bytes,
+                                 .meaning = meaning_for(path, meaning),
+                                 .advice = advice_for(path, advice)},
+               "the path to %s by %s takes packets of %u bytes%s%s%s%s", path->peer,
+               path->family == IP_V4 ? "IPv4" : "IPv6", path->mtu_bytes, reason(path),
+               by_interface ? ": " : "", by_interface ? path->out->name : "",
+               is(path->state, "stopped") ? " (not in use)" : "");
+}
+
+static void judge_unmeasured(const char *peer, enum ip_family family, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_NOTE,
+                                 .check = "path-mtu",
+                                 .subject = peer,
+                                 .peer = peer,
+                                 .family = family,
+                                 .advice = "run doctor again in a minute"},
+               "how large the packets may be on the path to %s is not known yet", peer);
+}
+
+/* "-" is what json_text() makes of a field that is not there. */
+static void add_word(struct json_object *to, const char *name, const char *word)
+{
+    bool known = word != NULL && !is(word, "-");
+
+    json_object_object_add(to, name, known ? json_object_new_string(word) : NULL);
+}
+
+static void list_path(const struct path *path, struct json_object *report)
+{
+    struct json_object *one = json_object_new_object();
+    bool known = path->mtu_bytes != 0;
+
+    add_word(one, "peer", path->peer);
+    add_word(one, "family", report_family(path->family));
+    json_object_object_add(one, "path_mtu", known ? json_object_new_int64(path->mtu_bytes) : NULL);
+    add_word(one, "state", path->state);
+    add_word(one, "limit", path->limit);
+    add_word(one, "meaning", line_of(path));
+    json_object_array_add(json_field(report, "paths"), one);
+}
+
+/* A size that is fixed is status' for both families, also for one that no datagram ever took. */
+static bool is_real(const struct path *path, struct json_object *peer)
+{
+    return !is(path->state, "fixed") ||
+           is(json_text(peer, "path"), path->family == IP_V4 ? "direct4" : "direct6");
+}
+
+static void judge_peer_paths(const struct doctor_facts *facts, struct json_object *peer,
+                             struct json_object *report)
+{
+    const char *name = json_text(peer, "name");
+    size_t count;
+    struct json_object *paths = json_list(peer, "paths", &count);
+
+    if (count == 0 && is(json_text(peer, "state"), "up"))
+        judge_unmeasured(name, IP_NONE, report);
+    for (size_t i = 0; i < count; i++) {
+        struct path path = read_path(facts, name, json_object_array_get_idx(paths, i));
+        if (!is_real(&path, peer))
+            continue;
+        list_path(&path, report);
+        if (path.mtu_bytes == 0)
+            judge_unmeasured(name, path.family, report);
+        else
+            judge_path(&path, report);
+    }
+}
+
+void judge_paths(const struct doctor_facts *facts, struct json_object *report)
+{
+    size_t count;
+    struct json_object *peers = json_list(facts->status, "peers", &count);
+
+    for (size_t i = 0; i < count; i++)
+        judge_peer_paths(facts, json_object_array_get_idx(peers, i), report);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * doctor_peers.c - the daemon and its peers: what status says, as findings; people run doctor
+ * first.
+ */
+#include "doctor_judge.h"
+
+#include "json_fields.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+static void judge_no_daemon(const struct doctor_facts *facts, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "daemon",
+                                 .subject = facts->config->control,
+                                 .meaning = "Peers and paths are not known; the rest was looked at "
+                                            "without it."},
+               "%s", facts->daemon_error.text);
+}
+
+static void judge_invited(const char *name, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_NOTE,
+                                 .check = "peer",
+                                 .subject = name,
+                                 .peer = name,
+                                 .advice = "run 'lansplice join' there and paste the token"},
+               "%s has not used its invitation yet", name);
+}
+
+static void judge_joining(const char *name, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "peer",
+                                 .subject = name,
+                                 .peer = name,
+                                 .advice = "if it stays so, the token is too old or was used: have "
+                                           "a new one made"},
+               "%s has not let us join yet", name);
+}
+
+static void judge_silent(struct json_object *peer, struct json_object *report)
+{
+    const char *name = json_text(peer, "name"), *where = json_text(peer, "called_at");
+    bool called = strcmp(where, "-") != 0;
+    const struct finding finding = {
+        .level = LEVEL_WARN,
+        .check = "peer",
+        .subject = name,
+        .peer = name,
+        .advice = called ? "is its UDP port forwarded there, is its daemon running, is its "
+                           "public-key right?"
+                         : "look at its daemon there, or give it an 'endpoint' here"};
+
+    if (called)
+        report_add(report, &finding, "%s does not answer at %s", name, where);
+    else
+        report_add(report, &finding, "%s has not called, and where to call it is not known", name);
+}
+
+static void judge_peer(struct json_object *peer, struct json_object *report)
+{
+    const char *name = json_text(peer, "name");
+
+    if (json_flag(peer, "joining"))
+        judge_joining(name, report);
+    else if (strcmp(json_text(peer, "state"), "up") == 0)
+        return;
+    else if (json_flag(peer, "invited"))
+        judge_invited(name, report);
+    else
+        judge_silent(peer, report);
+}
+
+static void judge_loop(const char *peer, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "loop",
+                                 .subject = peer,
+                                 .peer = peer,
+                                 .meaning = "The tunnel is shut until it is gone.",
+                                 .advice = "remove the other connection between the homes: a "
+                                           "cable, or another VPN"},
+               "there is a loop%s%s", peer != NULL ? " with " : "", peer != NULL ? peer : "");
+}
+
+static void judge_clash(struct json_object *clash, struct json_object *report)
+{
+    const char *kind = json_text(clash, "kind"), *peer = json_text(clash, "peer");
+    const char *address = json_text(clash, "address");
+    struct finding finding = {
+        .level = LEVEL_WARN, .check = "clash", .subject = address, .peer = peer};
+
+    if (strcmp(kind, "gateway") == 0) {
+        finding.advice = "give one of them another address";
+        report_add(report, &finding, "both routers, here and at %s, have the address %s", peer,
+                   address);
+    } else if (strcmp(kind, "host") == 0) {
+        finding.advice = "give one of them another address, or make the DHCP ranges disjoint";
+        report_add(report, &finding, "%s is used by %s here and by %s at %s", address,
+                   json_text(clash, "local_mac"), json_text(clash, "remote_mac"), peer);
+    } else {
+        finding.subject = peer;
+        finding.meaning = "Devices are listed but may not be usable.";
+        finding.advice = "give both homes the same subnet with disjoint DHCP ranges";
+        report_add(report, &finding, "no IPv4 subnet in common with %s", peer);
+    }
+}
+
+static void judge_troubles(struct json_object *status, struct json_object *report)
+{
+    size_t count;
+    struct json_object *clashes = json_list(status, "clashes", &count);
+
+    if (json_flag(status, "port_shut"))
+        judge_loop(NULL, report);
+    for (size_t i = 0; i < count; i++)
+        judge_clash(json_object_array_get_idx(clashes, i), report);
+}
+
+void judge_peers(const struct doctor_facts *facts, struct json_object *report)
+{
+    size_t count, up = 0;
+    struct json_object *peers = json_list(facts->status, "peers", &count);
+
+    if (facts->status == NULL) {
+        judge_no_daemon(facts, report);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *peer = json_object_array_get_idx(peers, i);
+        judge_peer(peer, report);
+        if (json_flag(peer, "shut"))
+            judge_loop(json_text(peer, "name"), report);
+        up += strcmp(json_text(peer, "state"), "up") == 0;
+    }
+    judge_troubles(facts->status, report);
+    report_add(report, &(struct finding){.check = "daemon"},
+               "the daemon runs, %zu of %zu peers are up", up, count);
+}

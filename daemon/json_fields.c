@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * json_fields.c - see json_fields.h
+ */
+#include "json_fields.h"
+
+#include <json-c/json.h>
+
+struct json_object *json_field(struct json_object *from, const char *name)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(from, name, &value);
+    return value;
+}
+
+const char *json_text(struct json_object *from, const char *name)
+{
+    struct json_object *value = json_field(from, name);
+
+    return value == NULL ? "-" : json_object_get_string(value);
+}
+
+bool json_flag(struct json_object *from, const char *name)
+{
+    return json_object_get_boolean(json_field(from, name));
+}
+
+int64_t json_number(struct json_object *from, const char *name)
+{
+    return json_object_get_int64(json_field(from, name));
+}
+
+struct json_object *json_list(struct json_object *from, const char *name, size_t *count)
+{
+    struct json_object *list = json_field(from, name);
+    bool is_list = json_object_is_type(list, json_type_array);
+
+    *count = is_list ? json_object_array_length(list) : 0;
+    return is_list ? list : NULL;
+}
