@@ -84,6 +84,26 @@ static void judge_unresolved(const struct doctor_route *route, struct json_objec
                route->peer);
 }
 
+static bool is_reachable(const struct doctor_facts *facts, const char *peer)
+{
+    for (size_t i = 0; i < facts->route_count; i++)
+        if (facts->route[i].peer == peer && facts->route[i].way >= WAY_SELF)
+            return true;
+    return false;
+}
+
+/* Homes without IPv6 have no route to IPv6 addresses: a peer must have no way at all. */
+static void judge_no_route(const struct doctor_facts *facts, const struct doctor_route *route,
+                           struct json_object *report)
+{
+    struct finding finding = finding_of(route, LEVEL_WARN, "no-route", route->text);
+
+    if (route->way != WAY_NONE || is_reachable(facts, route->peer))
+        return;
+    finding.advice = "is this home's connection to the Internet up? 'ip route' shows the ways out";
+    report_add(report, &finding, "there is no route to %s of %s", route->text, route->peer);
+}
+
 static void judge_in_lan(const struct doctor_facts *facts, const struct doctor_route *route,
                          struct json_object *report)
 {
@@ -159,6 +179,7 @@ static void judge_route(const struct doctor_facts *facts, const struct doctor_ro
 {
     if (route->way == WAY_UNRESOLVED)
         judge_unresolved(route, report);
+    judge_no_route(facts, route, report);
     judge_in_lan(facts, route, report);
     if (route->out.index == 0 || !is_taken(facts, route))
         return;

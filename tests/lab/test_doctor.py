@@ -439,6 +439,21 @@ def test_an_endpoint_in_the_lan_itself(lab, a, b, interface):
     assert "192.168.1.2:7788" in found["text"] and "inside itself" in found["meaning"]
 
 
+def test_no_way_out(lab, a, b):
+    """One family without a route is nothing unusual; a peer without any is."""
+    lab.introduce(a, b)
+    a.lansplice.peers["b"]["endpoint"] = [b.endpoint(), b.endpoint(family=6)]
+    a.lansplice.write()
+    a.router.run("ip -6 route del default")
+    assert not examine(a).only(check="no-route")
+    a.router.run("ip route del default")
+    found = examine(a).only(check="no-route", level="warn")
+    assert [f["subject"] for f in found] == [b.endpoint(), b.endpoint(family=6)]
+    assert [f["family"] for f in found] == ["ipv4", "ipv6"]
+    a.router.run(f"ip route add {b.wan_ip} via 192.0.2.17")
+    assert not examine(a).only(check="no-route")
+
+
 def test_a_box_beside_the_router_may_call_through_its_lan(lab, a, b):
     """The way out of such a box is the bridge, by the router: no tunnel in itself."""
     lab.introduce(a, b)
