@@ -15,6 +15,12 @@
 
 enum { UDP_BATCHES_PER_TURN = 4 };
 
+/* What was read at once has one time: when it was read. */
+struct batch {
+    struct daemon *daemon;
+    uint64_t now_us;
+};
+
 /* ---- out of the core ---- */
 
 void drive_transmit(void *context, const struct datagram *datagrams, size_t count)
@@ -35,6 +41,31 @@ void drive_random(void *context, void *out, size_t bytes)
 {
     (void)context;
     randombytes_buf(out, bytes);
+}
+
+/* ---- errors of the sockets ---- */
+
+static void on_too_large(void *context, const struct endpoint *to, uint16_t mtu_bytes,
+                         bool by_kernel)
+{
+    const struct batch *batch = context;
+
+    site_path_hint(batch->daemon->site, to, mtu_bytes, by_kernel, batch->now_us);
+}
+
+static void read_errors(struct daemon *daemon, enum udp_family family, uint64_t now_us)
+{
+    struct batch batch = {daemon, now_us};
+
+    udp_read_errors(&daemon->udp, family, on_too_large, &batch);
+}
+
+/* What our own kernel has just refused is told at once: the loop tells only of the next turn. */
+static void tell_refused(struct daemon *daemon, uint64_t now_us)
+{
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++)
+        if (udp_has_refused(&daemon->udp, family))
+            read_errors(daemon, family, now_us);
 }
 
 /* ---- time ---- */
@@ -66,6 +97,7 @@ void drive_settle(struct daemon *daemon)
 {
     uint64_t now_us = clock_now_us();
 
+    tell_refused(daemon, now_us);
     if (site_deadline_us(daemon->site) <= now_us)
         site_tick(daemon->site, now_us);
     if (daemon->ask_names_again) {
@@ -76,12 +108,6 @@ void drive_settle(struct daemon *daemon)
 }
 
 /* ---- into the core ---- */
-
-/* What was read at once has one time: when it was read. */
-struct batch {
-    struct daemon *daemon;
-    uint64_t now_us;
-};
 
 static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes)
 {
@@ -98,13 +124,24 @@ static bool receive_datagrams(struct daemon *daemon, enum udp_family family)
     return udp_receive(&daemon->udp, family, on_datagram, &batch);
 }
 
+static void on_udp(uv_poll_t *poll, int status, int events);
+
+/* UV_PRIORITIZED, with SO_SELECT_ERR_QUEUE on the socket: an error in the queue is an event like
+ * any other to libuv. Without, it takes POLLERR for the end of the socket and stops. */
+static void watch_udp(uv_poll_t *poll)
+{
+    uv_poll_start(poll, UV_READABLE | UV_PRIORITIZED, on_udp);
+}
+
 static void on_udp(uv_poll_t *poll, int status, int events)
 {
     struct daemon *daemon = poll->data;
     enum udp_family family = poll == &daemon->udp_poll[UDP_V4] ? UDP_V4 : UDP_V6;
 
-    (void)status;
-    (void)events;
+    if (status < 0 || (events & UV_PRIORITIZED) != 0)
+        read_errors(daemon, family, clock_now_us());
+    if (status < 0) /* a kernel that does not know that option */
+        watch_udp(poll);
     for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
         if (!receive_datagrams(daemon, family))
             break;
@@ -172,7 +209,7 @@ void drive_start(struct daemon *daemon)
             continue;
         uv_poll_init(&daemon->loop, &daemon->udp_poll[family], daemon->udp.fd[family]);
         daemon->udp_poll[family].data = daemon;
-        uv_poll_start(&daemon->udp_poll[family], UV_READABLE, on_udp);
+        watch_udp(&daemon->udp_poll[family]);
     }
     drive_tap(daemon, true);
 }

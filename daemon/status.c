@@ -281,6 +281,7 @@ static struct json_object *counters_json(const struct status_source *source)
         {"icmp_hints", c->icmp_hints},
         {"send_dropped", source->send_dropped},
         {"send_too_large", source->send_too_large},
+        {"icmp_errors", source->daemon->udp.icmp_errors},
         {"tap_dropped", source->tap_dropped},
     };
 

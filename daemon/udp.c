@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * udp.c - see udp.h. The receive buffers are static: no allocation per packet, and pages of a
- * buffer that no datagram ever reached are never resident.
+ * buffer that no datagram ever reached are never resident. Their message headers are filled once;
+ * after each use only what the kernel changed is set again.
  */
 #include "udp.h"
 
@@ -18,7 +19,15 @@ enum {
     BATCH = 32,
     DATAGRAM_MAX_BYTES = 9216, /* more than OUTER_PACKET_MAX_BYTES ever fills */
     SOCKET_BUFFER_BYTES = 4 << 20,
+    TRIES = 3, /* an error that waited fails a call once; a flood of ICMP may be as fast as we */
 };
+
+static struct {
+    uint8_t buffer[BATCH][DATAGRAM_MAX_BYTES];
+    struct sockaddr_storage from[BATCH];
+    struct iovec iov[BATCH];
+    struct mmsghdr message[BATCH];
+} in;
 
 static void set_option(int fd, int level, int option, int value, const char *what)
 {
@@ -42,6 +51,7 @@ static int bind_v4(int fd, uint16_t port)
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
 
     set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE, "IP_MTU_DISCOVER");
+    set_option(fd, IPPROTO_IP, IP_RECVERR, 1, "IP_RECVERR");
     return bind(fd, (const struct sockaddr *)&any, sizeof any);
 }
 
@@ -54,6 +64,7 @@ static int bind_v6(int fd, uint16_t port)
         return -1;
     set_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE, "IPV6_MTU_DISCOVER");
     set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1, "IPV6_DONTFRAG");
+    set_option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1, "IPV6_RECVERR");
     return bind(fd, (const struct sockaddr *)&any, sizeof any);
 }
 
@@ -66,6 +77,7 @@ static int open_family(enum udp_family family, uint16_t port)
     if (fd < 0)
         return -1;
     enlarge_buffers(fd);
+    set_option(fd, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1, "SO_SELECT_ERR_QUEUE");
     if ((family == UDP_V4 ? bind_v4(fd, port) : bind_v6(fd, port)) == 0)
         return fd;
     int saved = errno;
@@ -79,8 +91,20 @@ static bool is_missing_family(int code)
     return code == EAFNOSUPPORT || code == EADDRNOTAVAIL || code == EPROTONOSUPPORT;
 }
 
+static void prepare_receiving(void)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        in.iov[i] = (struct iovec){.iov_base = in.buffer[i], .iov_len = sizeof in.buffer[i]};
+        in.message[i].msg_hdr = (struct msghdr){.msg_name = &in.from[i],
+                                                .msg_namelen = sizeof in.from[i],
+                                                .msg_iov = &in.iov[i],
+                                                .msg_iovlen = 1};
+    }
+}
+
 bool udp_open(struct udp *udp, uint16_t port, struct error *error)
 {
+    prepare_receiving();
     *udp = (struct udp){.fd = {-1, -1}};
     for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
         const char *name = family == UDP_V4 ? "IPv4" : "IPv6";
@@ -118,52 +142,67 @@ void udp_close(struct udp *udp)
     }
 }
 
+/* Return: how many datagrams were received; negative: none */
+static int receive_batch(int fd)
+{
+    int count = -1;
+
+    for (unsigned i = 0; i < TRIES && count < 0; i++) {
+        count = recvmmsg(fd, in.message, BATCH, MSG_DONTWAIT, NULL);
+        if (count < 0 && errno == EAGAIN)
+            break;
+    }
+    return count;
+}
+
 bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receive, void *context)
 {
-    static uint8_t buffer[BATCH][DATAGRAM_MAX_BYTES];
-    static struct sockaddr_storage from[BATCH];
-    static struct iovec iov[BATCH];
-    static struct mmsghdr message[BATCH];
+    int count = receive_batch(udp->fd[family]);
 
-    for (unsigned i = 0; i < BATCH; i++) {
-        iov[i] = (struct iovec){.iov_base = buffer[i], .iov_len = sizeof buffer[i]};
-        message[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
-                                             .msg_namelen = sizeof from[i],
-                                             .msg_iov = &iov[i],
-                                             .msg_iovlen = 1};
-    }
-    int count = recvmmsg(udp->fd[family], message, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
+        struct mmsghdr *message = &in.message[i];
         struct endpoint source;
-        if ((message[i].msg_hdr.msg_flags & MSG_TRUNC) == 0 &&
-            endpoint_from_socket(&source, (const struct sockaddr *)&from[i]))
-            receive(context, &source, buffer[i], message[i].msg_len);
+        message->msg_hdr.msg_namelen = sizeof in.from[i];
+        if ((message->msg_hdr.msg_flags & MSG_TRUNC) == 0 &&
+            endpoint_from_socket(&source, (const struct sockaddr *)&in.from[i]))
+            receive(context, &source, in.buffer[i], message->msg_len);
     }
     return count == BATCH;
 }
 
-/* A refused datagram is skipped; a full socket drops the rest, as the wire would. */
-static void send_all(struct udp *udp, int fd, struct mmsghdr *message, unsigned count)
+static void count_unsent(struct udp *udp, enum udp_family family, const struct msghdr *message,
+                         int code)
 {
+    if (code != EMSGSIZE) {
+        udp->send_dropped++;
+        return;
+    }
+    udp->send_too_large++;
+    endpoint_from_socket(&udp->refused[family], message->msg_name);
+}
+
+/* A refused datagram is skipped, and so is one that the interface's queue dropped (ENOBUFS): the
+ * next may go another way. A full socket drops the rest, as the wire would. */
+static void send_all(struct udp *udp, enum udp_family family, struct mmsghdr *message,
+                     unsigned count)
+{
+    unsigned tries = 0;
+
     while (count > 0) {
-        int sent = sendmmsg(fd, message, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent > 0) {
-            message += sent;
-            count -= (unsigned)sent;
-            continue;
-        }
-        if (errno == EINTR)
-            continue;
-        if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) {
+        int sent = sendmmsg(udp->fd[family], message, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && errno == EAGAIN) {
             udp->send_dropped += count;
             return;
         }
-        if (errno == EMSGSIZE)
-            udp->send_too_large++;
-        else
-            udp->send_dropped++;
-        message++;
-        count--;
+        if (sent < 0 && errno != ENOBUFS && ++tries < TRIES)
+            continue;
+        if (sent < 0) {
+            count_unsent(udp, family, &message->msg_hdr, errno);
+            sent = 1;
+        }
+        message += sent;
+        count -= (unsigned)sent;
+        tries = 0;
     }
 }
 
@@ -192,7 +231,7 @@ void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t coun
                                                  .msg_iovlen = 1};
         }
         if (udp->fd[family] >= 0)
-            send_all(udp, udp->fd[family], message, n);
+            send_all(udp, family, message, n);
         else
             udp->send_dropped += n;
     }

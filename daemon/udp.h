@@ -6,6 +6,11 @@
  * ignore the path MTU it has cached: the tunnel sizes its own datagrams. The IPv6 socket is
  * IPV6_V6ONLY, so an IPv4-mapped address is never seen. Sending is best effort, as UDP is: what
  * the kernel does not take at once is dropped and counted.
+ *
+ * Errors. IP_RECVERR keeps what the kernel and ICMP say of our datagrams in a queue beside the
+ * socket, read by udp_read_errors() (udp_errors.c). It also makes each ICMP error fail the next
+ * call on the socket, whatever datagram that is about: such a call is made again before its
+ * failure is believed.
  */
 #ifndef UDP_H
 #define UDP_H
@@ -18,6 +23,8 @@ enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
 struct udp {
     int fd[UDP_FAMILIES]; /* -1: that family is not available here */
     uint64_t send_dropped, send_too_large;
+    uint64_t icmp_errors;                  /* those that do not concern sizes */
+    struct endpoint refused[UDP_FAMILIES]; /* too large for our own kernel, and not told yet */
 };
 
 /** udp_receive_fn - One datagram; @datagram may be changed, and is good during the call */
@@ -42,6 +49,22 @@ void udp_close(struct udp *udp);
  * Return: true when the batch was full, so that more may be waiting
  */
 bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receive, void *context);
+
+/**
+ * udp_too_large_fn - Somebody says that a datagram was too large
+ * @to:        Where it went; port 0: not known
+ * @mtu_bytes: Largest outer IP packet; 0: not told
+ * @by_kernel: Our own kernel refused it; otherwise ICMP, which anyone can forge
+ */
+typedef void udp_too_large_fn(void *context, const struct endpoint *to, uint16_t mtu_bytes,
+                              bool by_kernel);
+
+/** udp_read_errors() - Read up to 256 errors and hand those about sizes to @report */
+void udp_read_errors(struct udp *udp, enum udp_family family, udp_too_large_fn *report,
+                     void *context);
+
+/** udp_has_refused() - Whether udp_read_errors() has a datagram to tell of that was just sent */
+bool udp_has_refused(const struct udp *udp, enum udp_family family);
 
 /** udp_transmit() - Send a batch, each datagram on the socket of its family */
 void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count);
