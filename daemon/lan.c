@@ -298,3 +298,14 @@ int lan_read(struct netlink *netlink, const struct link *interface, bool is_brid
         code = netlink_dump(netlink, RTM_GETROUTE, AF_UNSPEC, see_route, &survey);
     return code == 0 ? find_gateways(netlink, &survey, &interface->mac) : code;
 }
+
+/* What is beyond a count is zero, since lan_read() clears all first. */
+bool lan_equal(const struct site_lan *a, const struct site_lan *b)
+{
+    return mac_equal(&a->tap_mac, &b->tap_mac) && mac_equal(&a->bridge_mac, &b->bridge_mac) &&
+           a->own_count == b->own_count && memcmp(a->own, b->own, sizeof a->own) == 0 &&
+           a->prefix_count == b->prefix_count &&
+           memcmp(a->prefix, b->prefix, sizeof a->prefix) == 0 &&
+           memcmp(&a->gateways, &b->gateways, sizeof a->gateways) == 0 &&
+           a->mtu_bytes == b->mtu_bytes;
+}

@@ -21,7 +21,7 @@ struct lan_view {
 };
 
 /**
- * lan_read() - Look at the LAN as it is now
+ * lan_read() - Look at the LAN as it is now, but for its MTU, which network.c knows
  * @interface: The bridge, or the TAP itself when it is in none
  * @tap_mac:   As the bridge sees it
  *
@@ -29,5 +29,8 @@ struct lan_view {
  */
 int lan_read(struct netlink *netlink, const struct link *interface, bool is_bridge,
              const struct mac *tap_mac, struct lan_view *out);
+
+/** lan_equal() - Whether two look the same, MTU included; both as lan_read() gave them */
+bool lan_equal(const struct site_lan *a, const struct site_lan *b);
 
 #endif

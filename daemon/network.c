@@ -232,46 +232,50 @@ static const struct link *mend_membership(struct network *network, const struct 
     return join(network, wanted) ? wanted : NULL;
 }
 
-/* The smallest MTU of the bridge's other ports, 0 when there are none; and the ports' hash. */
-static unsigned survey_ports(const struct network *network, const struct link *bridge,
-                             uint64_t *hash)
-{
-    unsigned smallest = 0;
+/* What the links of a bridge other than the TAP say. */
+struct ports {
+    uint64_t hash;       /* of all ports and their state, the TAP among them */
+    unsigned largest;    /* MTU of the bridge and its ports */
+    unsigned everywhere; /* the smallest of them, ports that are down left out; 0: no port is up */
+};
 
-    *hash = 0;
+static struct ports survey_ports(const struct network *network, const struct link *bridge)
+{
+    struct ports ports = {.largest = bridge->mtu};
+
     for (size_t i = 0; i < network->link_count; i++) {
         const struct link *l = &network->links[i];
         if (l->master != bridge->index)
             continue;
         uint64_t one = (uint64_t)(uint32_t)l->index << 2 | (l->up ? 2u : 0u) | l->running;
-        *hash += (one + 1) * UINT64_C(0x9e3779b97f4a7c15);
-        if (l->index != network->tap->index && (smallest == 0 || l->mtu < smallest))
-            smallest = l->mtu;
+        ports.hash += (one + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        if (l->index == network->tap->index)
+            continue;
+        if (l->mtu > ports.largest)
+            ports.largest = l->mtu;
+        if (l->up && (ports.everywhere == 0 || l->mtu < ports.everywhere))
+            ports.everywhere = l->mtu;
     }
-    return smallest;
+    if (ports.everywhere > bridge->mtu) /* what the router itself can be sent */
+        ports.everywhere = bridge->mtu;
+    return ports;
 }
 
-/* The TAP follows the bridge. But a bridge whose MTU nobody fixed follows its smallest port, and
- * that may be the TAP: when the others grow, the TAP grows first, and if the bridge does not
- * come along (its MTU is fixed), the next refresh brings the TAP back. */
-static void follow_mtu(struct network *network, const struct link *tap, const struct link *bridge,
-                       unsigned ports_mtu)
+static void follow_mtu(struct network *network, const struct link *tap, unsigned largest)
 {
-    bool grown = network->ports_mtu != 0 && ports_mtu > network->ports_mtu;
-    unsigned wanted = bridge->mtu;
+    unsigned wanted = largest < TAP_MTU_MAX_BYTES ? largest : TAP_MTU_MAX_BYTES;
 
-    if (grown && tap->mtu == bridge->mtu && ports_mtu > bridge->mtu)
-        wanted = ports_mtu;
     if (wanted == tap->mtu)
         return;
     int code = netlink_set_mtu(network->netlink, tap->index, wanted);
     if (code < 0)
         log_warn("cannot set the MTU of %s to %u: %s", tap->name, wanted, netlink_error_text(code));
     else
-        log_info("the MTU of %s is now %u, as its bridge's", tap->name, wanted);
+        log_info("the MTU of %s is now %u, the largest in its bridge", tap->name, wanted);
 }
 
-static void tell_lan(struct network *network, const struct link *interface, bool is_bridge)
+static void tell_lan(struct network *network, const struct link *interface, bool is_bridge,
+                     unsigned mtu)
 {
     const struct network_listener *listener = &network->listener;
     struct lan_view view;
@@ -279,7 +283,8 @@ static void tell_lan(struct network *network, const struct link *interface, bool
     if (!was_read(network, "addresses and routes",
                   lan_read(network->netlink, interface, is_bridge, &network->tap->mac, &view)))
         return;
-    bool lan_differs = memcmp(&view.lan, &network->view.lan, sizeof view.lan) != 0;
+    view.lan.mtu_bytes = (uint16_t)(mtu < UINT16_MAX ? mtu : UINT16_MAX);
+    bool lan_differs = !lan_equal(&view.lan, &network->view.lan);
     bool outside_differs = view.outside != network->view.outside;
     network->view = view;
     if (lan_differs)
@@ -290,8 +295,7 @@ static void tell_lan(struct network *network, const struct link *interface, bool
 
 static void refresh(struct network *network)
 {
-    uint64_t ports = 0;
-    unsigned ports_mtu = 0;
+    struct ports ports = {0};
 
     if (!read_links(network))
         return;
@@ -302,16 +306,17 @@ static void refresh(struct network *network)
     const struct link *bridge = tap != NULL ? mend_membership(network, tap) : NULL;
     tell_down(network, bridge);
     if (bridge != NULL) {
-        ports_mtu = survey_ports(network, bridge, &ports);
-        follow_mtu(network, tap, bridge, ports_mtu);
+        ports = survey_ports(network, bridge);
+        follow_mtu(network, tap, ports.largest);
     }
     network->bridge = bridge != NULL ? *bridge : (struct link){0};
-    network->ports_mtu = ports_mtu;
-    if (ports != network->ports)
+    if (ports.hash != network->ports)
         network->listener.links(network->listener.context);
-    network->ports = ports;
-    if (tap != NULL)
-        tell_lan(network, bridge != NULL ? bridge : tap, bridge != NULL);
+    network->ports = ports.hash;
+    if (bridge != NULL)
+        tell_lan(network, bridge, true, ports.everywhere);
+    else if (tap != NULL)
+        tell_lan(network, tap, false, tap->mtu);
 }
 
 /* ---- the loop ---- */

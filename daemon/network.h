@@ -9,12 +9,18 @@
  *   the bridge is gone                     waited for
  *   a bridge is configured, the TAP down   set up, at most once a second
  *   the bridge is down                     said once: it is the home's
- *   the bridge's MTU differs               the TAP's follows
+ *   an MTU of the bridge or a port differs the TAP's becomes the largest of them
  *   no bridge configured, but others put
  *   the TAP into one                       that one is the LAN's
  *   bridge ports came or went              listener->links
- *   addresses, prefixes, gateways          listener->lan
+ *   addresses, prefixes, gateways, MTU     listener->lan
  *   any global address or default route    listener->outside
+ *
+ * MTU. A bridge port drops what is larger than its MTU without a word. So the TAP is never the
+ * smallest of them: nothing disappears there, and a bridge whose MTU nobody fixed (it follows its
+ * smallest port) is not held down by it. The smallest of the others is what every device of this
+ * LAN can be sent; the core hears it with the addresses, and tells senders where the kernel does
+ * not.
  *
  * When the kernel does not answer, nothing is changed and all is read again a second later.
  */
@@ -46,8 +52,7 @@ struct network {
     struct lan_view view;
     struct link *links; /* all there are, as the last refresh read them */
     size_t link_count;
-    uint64_t ports;     /* hash of the bridge's ports and their state */
-    unsigned ports_mtu; /* smallest MTU of the other ports; 0: there are none */
+    uint64_t ports; /* hash of the bridge's ports and their state */
     uint64_t next_try_us;
     bool missing_told, down_told;
     bool tap_up;

@@ -14,6 +14,8 @@
 #include "netlink.h"
 #include "site.h"
 
+enum { TAP_MTU_MAX_BYTES = 9216 }; /* with its headers, the largest frame the core carries */
+
 struct tap {
     int fd; /* -1: not open */
     int index;

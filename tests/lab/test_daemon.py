@@ -230,17 +230,55 @@ def mtus(machine):
     return link_of(machine)["mtu"], link_of(machine, "br-lan")["mtu"]
 
 
-def test_mtu_follows_the_bridge(alone, a):
+def mtus_become(daemon, tap, bridge, lan):
+    """The MTUs of TAP and bridge, and what status says every device of the LAN takes."""
+    wait_for(lambda: (*mtus(daemon.machine), daemon.status()["lan_mtu"]) == (tap, bridge, lan), 3,
+             f"TAP {tap}, bridge {bridge}, LAN {lan}")
+
+
+def test_mtu_of_the_tap_is_the_largest(alone, a):
+    """Nothing disappears at the TAP, and it does not hold down a bridge that follows its ports."""
+    a.host("h2")
+    before = links(a.router)
     alone.start()
+    mtus_become(alone, 1500, 1500, 1500)
     a.router.run("ip link set h1 mtu 1400")  # the bridge follows its smallest port
-    wait_for(lambda: mtus(a.router) == (1400, 1400), 3, "1400")
-    a.router.run("ip link set h1 mtu 1500")  # the TAP must not hold it down
-    wait_for(lambda: mtus(a.router) == (1500, 1500), 3, "1500")
-    a.router.run("ip link set br-lan mtu 1300")  # fixed from now on
-    wait_for(lambda: mtus(a.router) == (1300, 1300), 3, "1300")
-    a.router.run("ip link set h1 mtu 1480; ip link set h1 mtu 1500")
-    time.sleep(0.5)
-    assert mtus(a.router) == (1300, 1300)
+    mtus_become(alone, 1500, 1400, 1400)
+    a.router.run("ip link set h2 mtu 1400")
+    mtus_become(alone, 1400, 1400, 1400)
+    a.router.run("ip link set h1 mtu 1500; ip link set h2 mtu 1500")
+    mtus_become(alone, 1500, 1500, 1500)
+    a.router.run("ip link set h2 mtu 1280 down")  # what is down is sent nothing
+    mtus_become(alone, 1500, 1280, 1280)  # but the bridge's own MTU follows it
+    a.router.run("ip link set h2 mtu 9000")
+    mtus_become(alone, 9000, 1500, 1500)
+    a.router.run("ip link set h1 mtu 65535; ip link set h2 mtu 65535 up")
+    mtus_become(alone, 9216, 9216, 9216)
+    a.router.run("ip link set h1 mtu 1500; ip link set h2 mtu 1500")
+    mtus_become(alone, 1500, 1500, 1500)
+    assert alone.stop() == 0
+    assert differences(before, links(a.router)) == {}
+
+
+def test_mtu_of_the_bridge_is_fixed(alone, a):
+    alone.start()
+    a.router.run("ip link set br-lan mtu 1300")
+    mtus_become(alone, 1500, 1300, 1300)
+    a.router.run("ip link set h1 mtu 1280")
+    mtus_become(alone, 1300, 1300, 1280)
+    a.router.run("ip link set h1 mtu 1500")
+    mtus_become(alone, 1500, 1300, 1300)
+
+
+def test_mtu_without_a_port_and_without_a_bridge(lab, a):
+    daemon = lab.daemon(a).start()
+    mtus_become(daemon, 1500, 1500, None)
+    daemon.stop()
+    daemon.site["bridge"] = None
+    daemon.start()
+    mtus_become(daemon, 1500, 1500, 1500)
+    a.router.run(f"ip link set {TAP} mtu 1350")
+    mtus_become(daemon, 1350, 1500, 1350)
 
 
 def test_placed_by_others(alone, a):
