@@ -19,7 +19,7 @@ enum {
     BATCH = 32,
     DATAGRAM_MAX_BYTES = 9216, /* more than OUTER_PACKET_MAX_BYTES ever fills */
     SOCKET_BUFFER_BYTES = 4 << 20,
-    TRIES = 3, /* an error that waited fails a call once; a flood of ICMP may be as fast as we */
+    TRIES = 8, /* of a call that an error which waited may have failed; each takes one away */
 };
 
 static struct {
