@@ -64,33 +64,14 @@ static void find_way(struct doctor_route *route, struct netlink *netlink)
 
 /* ---- endpoints ---- */
 
-/* "host:port", the host maybe in brackets, as the two strings getaddrinfo() wants. @text is cut. */
-static bool split(char *text, const char **host, const char **port)
-{
-    char *colon = strrchr(text, ':');
-
-    if (colon == NULL)
-        return false;
-    *colon = '\0';
-    *port = colon + 1;
-    *host = text;
-    if (text[0] == '[' && colon[-1] == ']') {
-        colon[-1] = '\0';
-        *host = text + 1;
-    }
-    return true;
-}
-
 static struct addrinfo *resolve(const char *text, bool numeric)
 {
     const struct addrinfo hints = {.ai_flags = numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0,
                                    .ai_socktype = SOCK_DGRAM};
     struct addrinfo *answer = NULL;
-    char copy[CONFIG_ENDPOINT_SIZE];
-    const char *host, *port;
+    struct host_port at;
 
-    if (!copy_text(copy, sizeof copy, text) || !split(copy, &host, &port) ||
-        getaddrinfo(host, port, &hints, &answer) != 0)
+    if (!host_port_split(text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
         return NULL;
     return answer;
 }

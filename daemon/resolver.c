@@ -33,31 +33,6 @@ static struct resolver_peer *find(struct resolver *resolver, const char *name)
     return NULL;
 }
 
-/* ---- 'host:port' ---- */
-
-struct host_port {
-    char host[CONFIG_ENDPOINT_SIZE];
-    char port[8];
-};
-
-/* The text has passed endpoint_text_valid(). */
-static bool split(const char *text, struct host_port *out)
-{
-    const char *colon = strrchr(text, ':');
-    size_t bytes = colon == NULL ? 0 : (size_t)(colon - text);
-
-    if (bytes == 0 || strlen(colon + 1) >= sizeof out->port || bytes >= sizeof out->host)
-        return false;
-    if (text[0] == '[' && bytes > 2) {
-        text++;
-        bytes -= 2;
-    }
-    memcpy(out->host, text, bytes);
-    out->host[bytes] = '\0';
-    memcpy(out->port, colon + 1, strlen(colon + 1) + 1);
-    return true;
-}
-
 /* Return: whether the addresses differ from those before */
 static bool take_answer(struct resolver_name *host, const struct addrinfo *answer)
 {
@@ -78,7 +53,7 @@ static void take_numeric(struct resolver_name *host)
     struct addrinfo *answer = NULL;
     struct host_port at;
 
-    if (!split(host->text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
+    if (!host_port_split(host->text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
         return;
     host->numeric = true;
     take_answer(host, answer);
@@ -160,7 +135,7 @@ static void ask(struct resolver *resolver, struct resolver_peer *peer, unsigned 
     struct host_port at;
     struct request *request;
 
-    if (host->numeric || host->asked || !split(host->text, &at) ||
+    if (host->numeric || host->asked || !host_port_split(host->text, &at) ||
         (request = calloc(1, sizeof *request)) == NULL)
         return;
     *request = (struct request){

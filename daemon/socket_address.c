@@ -53,3 +53,20 @@ socklen_t endpoint_to_socket(const struct endpoint *endpoint, struct sockaddr_st
     memcpy(out, &v6, sizeof v6);
     return sizeof v6;
 }
+
+bool host_port_split(const char *text, struct host_port *out)
+{
+    const char *colon = strrchr(text, ':');
+    size_t bytes = colon == NULL ? 0 : (size_t)(colon - text);
+
+    if (bytes == 0 || strlen(colon + 1) >= sizeof out->port || bytes >= sizeof out->host)
+        return false;
+    if (text[0] == '[' && bytes > 2) {
+        text++;
+        bytes -= 2;
+    }
+    memcpy(out->host, text, bytes);
+    out->host[bytes] = '\0';
+    memcpy(out->port, colon + 1, strlen(colon + 1) + 1);
+    return true;
+}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * socket_address.h - the core's endpoints as the system's socket addresses, and back.
+ * socket_address.h - the core's endpoints as the system's socket addresses, and back; and as the
+ * configuration writes them.
  */
 #ifndef SOCKET_ADDRESS_H
 #define SOCKET_ADDRESS_H
 
-#include "address.h"
+#include "config.h"
 
 #include <sys/socket.h>
 
@@ -16,6 +17,15 @@
  * IPv4-mapped IPv6 address is refused too: an IPv6 socket of ours cannot send there.
  */
 bool endpoint_from_socket(struct endpoint *endpoint, const struct sockaddr *address);
+
+/* "host:port" as the two strings that getaddrinfo() wants. */
+struct host_port {
+    char host[CONFIG_ENDPOINT_SIZE];
+    char port[8];
+};
+
+/** host_port_split() - Take apart what passed endpoint_text_valid(); brackets around a host go */
+bool host_port_split(const char *text, struct host_port *out);
 
 /** endpoint_to_socket() - Return: how many bytes of @out are used */
 socklen_t endpoint_to_socket(const struct endpoint *endpoint, struct sockaddr_storage *out);

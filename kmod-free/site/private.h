@@ -247,7 +247,8 @@ void peer_path_stop(struct peer *peer);
 void peer_path_tick(struct site *site, struct peer *peer);
 uint64_t peer_path_deadline_us(const struct peer *peer);
 void peer_path_sent(const struct site *site, struct peer *peer, size_t datagram_bytes);
-void peer_path_status(const struct path_mtu *path, uint64_t now_us, struct path_status *out);
+void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
+                      struct path_status *out);
 void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value);
 
 /* looping.c */

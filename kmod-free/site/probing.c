@@ -107,10 +107,12 @@ void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_b
     }
 }
 
-void peer_path_status(const struct path_mtu *path, uint64_t now_us, struct path_status *out)
+void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
+                      struct path_status *out)
 {
+    const struct path_mtu *path = &peer->path[family == IP_V6];
     *out = (struct path_status){
-        .known = path->proved || path->state == PATH_MTU_FIXED || path->state != PATH_MTU_STOPPED,
+        .known = path->proved || (peer->up && path == peer_path(peer)),
         .mtu_bytes = path->mtu_bytes,
         .state = (enum path_mtu_state)path->state,
         .limit = (enum path_mtu_limit)path->limit,

@@ -488,8 +488,8 @@ static void fill_status(const struct site *site, const struct peer *peer, uint64
     out->endpoint = peer->endpoint;
     out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
     out->path_mtu_bytes = peer_path(peer)->mtu_bytes;
-    peer_path_status(&peer->path[0], now_us, &out->path_v4);
-    peer_path_status(&peer->path[1], now_us, &out->path_v6);
+    peer_path_status(peer, IP_V4, now_us, &out->path_v4);
+    peer_path_status(peer, IP_V6, now_us, &out->path_v6);
     out->suite = peer->current ? peer->current->suite : SUITE_NONE;
     out->handshake_age_us = peer->handshaked ? now_us - peer->handshake_us : UINT64_MAX;
     out->tx_frames = peer->tx_frames;

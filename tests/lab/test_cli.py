@@ -27,7 +27,8 @@ from commands import run as lansplice
     ["invite", "../x"], ["invite", "a" * 33], ["invite", "x", "--endpoint", "no-port"],
     ["join", "a", "b"], ["status", "x"], ["status", "--name", "x"], ["run", "--json"],
     ["genkey", "x"], ["check-config", "--watch"],
-    ["invite", "x"] + ["--endpoint", "h:1"] * 5, ["accept"], ["services"], ["doctor"], ["capture"],
+    ["invite", "x"] + ["--endpoint", "h:1"] * 5, ["accept"], ["services"], ["capture"],
+    ["doctor", "x"], ["doctor", "--watch"],
 ])
 def test_wrong_usage_is_one_line_and_exit_2(arguments):
     one_line(lansplice(*arguments), 2)
@@ -36,8 +37,8 @@ def test_wrong_usage_is_one_line_and_exit_2(arguments):
 def test_help_lists_only_what_works():
     text = lansplice("--help").stdout
     commands = re.findall(r"^  ([a-z][a-z-]*)", text, re.M)
-    assert commands == ["init", "invite", "join", "run", "status", "check-config", "genkey",
-                        "pubkey", "genpsk"]
+    assert commands == ["init", "invite", "join", "run", "status", "doctor", "check-config",
+                        "genkey", "pubkey", "genpsk"]
 
 
 def test_version():
