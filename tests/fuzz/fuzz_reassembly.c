@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * fuzz_reassembly.c - any row of pieces: slots stay consistent, and a complete frame holds what
- * its pieces held.
+ * fuzz_reassembly.c - any row of pieces: slots stay consistent, a complete frame holds what its
+ * pieces held, and each frame is completed, discarded or given up at most once.
  *
  * A piece is 8 bytes of input: id 1, offset 2, total 1, length 2, session and form 1, time 1. A
  * frame's bytes are a function of session, id and place, so that one put together wrongly shows.
@@ -84,5 +84,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
     reassembly_expire(&r, now_us + REASSEMBLY_AGE_US);
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
         require(r.slot[i].state == REASSEMBLY_FREE);
+    require(r.completed + r.discarded + r.expired <= count / 8); /* each took a piece to begin */
     return 0;
 }

@@ -271,6 +271,49 @@ START_TEST(the_list_holds_the_most_pieces)
 }
 END_TEST
 
+/* Whatever comes, every frame begun is completed, discarded, given up or still in the making, and
+ * nothing is written outside. */
+START_TEST(a_flood_is_bounded_and_accounted_for)
+{
+    enum { PIECES = 200000, FENCE = 64 };
+    static struct {
+        uint8_t before[FENCE];
+        struct reassembly r;
+        uint8_t after[FENCE];
+    } fenced;
+    uint64_t begun = 0, refused = 0, random = 1;
+
+    ck_assert_uint_le(sizeof(struct reassembly), 640 * 1024);
+    memset(&fenced, 0xa5, sizeof fenced);
+    reassembly_reset(&fenced.r);
+    for (unsigned i = 0; i < PIECES; i++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint16_t id = (uint16_t)((i / 16) * (1 + (random >> 60)) + (random >> 33) % 8);
+        uint16_t total = (uint16_t)(1000 + (random >> 40) % (REASSEMBLY_FRAME_MAX_BYTES - 999));
+        uint16_t offset = (uint16_t)((random >> 20) % 8 * PIECE);
+        const struct reassembly_slot *slot = &fenced.r.slot[id % REASSEMBLY_SLOTS];
+        session = 1 + i / (PIECES / 2);
+        now_us += (random >> 50) % 2000;
+        bool live = slot->state != REASSEMBLY_FREE && now_us - slot->began_us < REASSEMBLY_AGE_US &&
+                    slot->session == session;
+        begun += !live || (slot->id != id && (uint16_t)(id - slot->id) < 0x8000);
+        refused += reassembly_add(&fenced.r, session, id, offset, total, data + offset,
+                                  random % 4 ? PIECE : (random >> 10) % 2000, now_us, &frame,
+                                  &frame_bytes) == REASSEMBLY_DISCARDED;
+    }
+    uint64_t collecting = 0;
+    for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
+        collecting += fenced.r.slot[i].state == REASSEMBLY_COLLECTING;
+    ck_assert_uint_gt(fenced.r.expired, 1000);
+    ck_assert_uint_gt(refused, 1000);
+    ck_assert_uint_eq(fenced.r.discarded, refused);
+    ck_assert_uint_eq(fenced.r.completed + fenced.r.discarded + fenced.r.expired + collecting,
+                      begun);
+    for (size_t i = 0; i < FENCE; i++)
+        ck_assert(fenced.before[i] == 0xa5 && fenced.after[i] == 0xa5);
+}
+END_TEST
+
 START_TEST(a_reset_forgets)
 {
     ck_assert_int_eq(add(1, 0, 2 * PIECE, PIECE), REASSEMBLY_PENDING);
@@ -297,6 +340,7 @@ int main(void)
     tcase_add_test(tc, the_newest_frames_are_kept);
     tcase_add_test(tc, frames_of_one_slot_do_not_mix);
     tcase_add_test(tc, the_list_holds_the_most_pieces);
+    tcase_add_test(tc, a_flood_is_bounded_and_accounted_for);
     tcase_add_test(tc, a_reset_forgets);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
