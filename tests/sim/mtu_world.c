@@ -56,7 +56,7 @@ static unsigned draw_mtu(struct mtu_world *w, unsigned base_bytes)
 void mtu_world_begin(struct mtu_world *w, uint64_t seed)
 {
     memset(w, 0, sizeof *w);
-    w->seed = w->rng = seed;
+    w->rng = seed;
     w->now_us = below(w, 4) ? mtu_world_random(w) >> 24 : below(w, 1000);
     w->family = below(w, 2) ? IP_V6 : IP_V4;
     w->mtu_bytes =
@@ -89,14 +89,11 @@ static uint64_t one_way_us(struct mtu_world *w)
     return (w->rtt_us + (w->jitter_us ? mtu_world_random(w) % w->jitter_us : 0)) / 2;
 }
 
-static void push(struct mtu_world *w, uint64_t at_us, int kind, uint64_t value)
+static void push(struct mtu_world *w, uint64_t at_us, enum mtu_world_kind kind, uint64_t value)
 {
     if (w->events == MTU_WORLD_EVENTS_MAX)
         abort();
-    struct mtu_world_event *event = &w->event[w->events++];
-    event->at_us = at_us;
-    event->value = value;
-    event->kind = kind == ANSWER ? ANSWER : kind == CONTROL ? CONTROL : HINT;
+    w->event[w->events++] = (struct mtu_world_event){.at_us = at_us, .kind = kind, .value = value};
 }
 
 static bool carried(struct mtu_world *w, unsigned bytes)
@@ -111,7 +108,7 @@ static bool carried(struct mtu_world *w, unsigned bytes)
 }
 
 /* A datagram of @bytes, whose answer is small. */
-static void send(struct mtu_world *w, unsigned bytes, int kind, uint64_t value)
+static void send(struct mtu_world *w, unsigned bytes, enum mtu_world_kind kind, uint64_t value)
 {
     if (!carried(w, bytes))
         return;

@@ -20,14 +20,16 @@ enum mtu_world_icmp {
     ICMP_LYING,      /* they vanish, and somebody sends forged sizes at any time */
 };
 
+enum mtu_world_kind { ANSWER, CONTROL, HINT };
+
 struct mtu_world_event {
     uint64_t at_us;
-    enum { ANSWER, CONTROL, HINT } kind;
+    enum mtu_world_kind kind;
     uint64_t value; /* of a probe; when a control was sent; a hint's size */
 };
 
 struct mtu_world {
-    uint64_t seed, rng, now_us;
+    uint64_t rng, now_us;
     bool history;
 
     /* The path. */
@@ -62,7 +64,7 @@ void mtu_world_run(struct mtu_world *w, uint64_t us);
 /** mtu_world_run_until_found() - At most @us; returns how long it took, UINT64_MAX: too long */
 uint64_t mtu_world_run_until_found(struct mtu_world *w, uint64_t us);
 
-/** mtu_world_run_until() - Until @exact is in use, or else no more than it; at most @us */
+/** mtu_world_run_until_fits() - Until no more than @bytes is in use; as above */
 uint64_t mtu_world_run_until_fits(struct mtu_world *w, unsigned bytes, uint64_t us);
 
 #endif
