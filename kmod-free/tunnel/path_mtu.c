@@ -464,7 +464,7 @@ void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t 
 {
     if (p->state == PATH_MTU_STOPPED || p->state == PATH_MTU_FIXED)
         return;
-    if (bytes >= p->base_bytes && (p->state == PATH_MTU_FOUND || !p->told_tried)) {
+    if (bytes >= p->base_bytes && (p->state != PATH_MTU_SEARCHING || !p->told_tried)) {
         p->told_bytes = bytes;
         p->told_by_kernel = by_kernel;
     }
