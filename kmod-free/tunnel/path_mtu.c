@@ -29,6 +29,8 @@ static const uint16_t known_sizes[] = {
     1280, 1360, 1400, 1454, 1460, 1492, 1500, OUTER_PACKET_MAX_BYTES,
 };
 
+enum { KNOWN_SIZES = sizeof known_sizes / sizeof *known_sizes };
+
 /* How often a size must be lost while the control is answered. For a path that loses the share q
  * of probes or answers this is the n with q^n < 10^-7. */
 static const struct {
@@ -112,15 +114,26 @@ static void add_told(struct path_mtu *p)
     add_size(p, p->told_bytes + 1u);
 }
 
+static bool is_known_size(uint16_t bytes)
+{
+    for (size_t i = 0; i < KNOWN_SIZES; i++)
+        if (known_sizes[i] == bytes)
+            return true;
+    return false;
+}
+
 static void choose_sizes(struct path_mtu *p)
 {
     add_told(p);
     if (p->size_count != 0)
         return;
-    for (size_t i = 0; i < sizeof known_sizes / sizeof *known_sizes; i++)
+    for (size_t i = 0; i < KNOWN_SIZES; i++)
         add_size(p, known_sizes[i]);
-    if (p->size_count == 0)
-        add_size(p, (p->mtu_bytes + p->too_large_bytes) / 2u);
+    if (p->size_count != 0)
+        return;
+    if (is_known_size(p->mtu_bytes))
+        add_size(p, p->mtu_bytes + 1u); /* most paths are well known: that ends the search */
+    add_size(p, (p->mtu_bytes + p->too_large_bytes) / 2u);
 }
 
 /* ---- states ---- */
@@ -464,7 +477,9 @@ void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t 
 {
     if (p->state == PATH_MTU_STOPPED || p->state == PATH_MTU_FIXED)
         return;
-    if (bytes >= p->base_bytes && (p->state != PATH_MTU_SEARCHING || !p->told_tried)) {
+    bool says_more = p->told_bytes == 0 || bytes < p->told_bytes || p->state != PATH_MTU_SEARCHING;
+    if (bytes >= p->base_bytes && says_more) {
+        p->told_tried = false;
         p->told_bytes = bytes;
         p->told_by_kernel = by_kernel;
     }

@@ -15,8 +15,9 @@
  * twenty and the size would jump up and down for ever. The probes themselves measure the loss.
  * Rounds without any answer prove nothing; they are repeated, slower and slower.
  *
- * Search. First all well-known sizes at once, which settles most paths in one round trip; then
- * between the largest that was carried and the smallest that was not by halving, to the byte. A
+ * Search. First all well-known sizes at once, which finds the size of most paths in one round trip,
+ * and one byte more, which proves it; else, between the largest that was carried and the smallest
+ * that was not, by halving, to the byte. A
  * size that was carried is used at once. A size that ICMP or our own kernel named is tried before
  * halving, and the next larger one, so that two probes settle it.
  *
@@ -161,9 +162,9 @@ void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us);
  * path_mtu_hint() - Somebody says that the path carries @bytes only
  * @by_kernel:  Our own kernel, which refused to send; otherwise ICMP, which anyone can forge
  *
- * Only makes the size be probed, at once and first; one word per search, and four confirmations a
- * second, so that forged ones cost little. Sizes below the base are not considered; 0 says only
- * that something was too large.
+ * Only makes the size be probed, at once and first. In a search the smallest word counts, later
+ * the last; at most four confirmations a second follow from them, so that forged ones cost little.
+ * Sizes below the base are not considered; 0 says only that something was too large.
  */
 void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t now_us);
 

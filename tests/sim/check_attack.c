@@ -38,7 +38,9 @@ static bool record(struct sim *sim, unsigned from, struct endpoint *to, uint8_t 
         return false;
     if (to->address.octet[0] == stranger.address.octet[0])
         tape->sent_to_stranger_bytes += *bytes;
-    if (tape->recorded < RECORDED_MAX && *bytes <= sizeof tape->record[0].data) {
+    /* What the path does not carry (a probe for its MTU) nobody overhears at its end. */
+    bool passes = *bytes + IPV4_HEADER_BYTES + UDP_HEADER_BYTES <= sizeof tape->record[0].data;
+    if (tape->recorded < RECORDED_MAX && passes) {
         tape->record[tape->recorded].from = from;
         tape->record[tape->recorded].bytes = *bytes;
         memcpy(tape->record[tape->recorded++].data, data, *bytes);
