@@ -273,6 +273,7 @@ static struct json_object *counters_json(const struct status_source *source)
         {"cookies_sent", c->cookies_sent},
         {"cookies_received", c->cookies_received},
         {"reassembly_discarded", c->reassembly_discarded},
+        {"reassembly_expired", c->reassembly_expired},
         {"too_large", c->too_large},
         {"lan_too_large", c->lan_too_large},
         {"mtu_probes", c->mtu_probes},

@@ -150,7 +150,9 @@ struct site_counters {
     uint64_t loop_stopped, storm_dropped, macs_capped;
     uint64_t replay_dropped, auth_failed, malformed, unknown_index;
     uint64_t handshakes, handshakes_refused, cookies_sent, cookies_received;
-    uint64_t reassembly_discarded, too_large;
+    uint64_t reassembly_discarded; /* pieces contradicted each other */
+    uint64_t reassembly_expired;   /* pieces were missing */
+    uint64_t too_large;
     uint64_t mtu_probes, mtu_black_holes; /* of path_mtu.h, over all peers */
     uint64_t path_hints;                  /* ICMP or EMSGSIZE about datagrams of ours */
     uint64_t lan_too_large;               /* packets from a peer larger than our LAN's MTU */

@@ -379,6 +379,8 @@ static void expire(struct site *site)
     for_each_peer(site, peer)
     {
         reassembly_expire(&peer->reassembly, site->now_us);
+        site->counters.reassembly_expired += peer->reassembly.expired;
+        peer->reassembly.expired = 0;
         if (peer->previous &&
             site->now_us - peer->previous->created_us >= peer->liveness.reject_after_us)
             peer_drop_session(peer, &peer->previous);

@@ -62,7 +62,8 @@ struct reassembly_slot {
  * The counters may be read at any time. */
 struct reassembly {
     uint64_t completed; /* frames delivered */
-    uint64_t expired;   /* frames given up incomplete; refused ones are not counted again */
+    uint64_t expired;   /* frames given up incomplete; refused ones are not counted again; the
+                           caller may take these out */
     uint64_t discarded; /* frames refused */
     struct reassembly_slot slot[REASSEMBLY_SLOTS];
 };
