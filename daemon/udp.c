@@ -170,38 +170,39 @@ bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receiv
     return count == BATCH;
 }
 
-static void count_unsent(struct udp *udp, enum udp_family family, const struct msghdr *message,
+static void count_unsent(struct udp *udp, enum udp_family family, const struct datagram *d,
                          int code)
 {
     if (code != EMSGSIZE) {
         udp->send_dropped++;
         return;
     }
-    udp->send_too_large++;
-    endpoint_from_socket(&udp->refused[family], message->msg_name);
+    if (!d->probe)
+        udp->send_too_large++;
+    udp->refused[family] = d->to;
 }
 
 /* A refused datagram is skipped, and so is one that the interface's queue dropped (ENOBUFS): the
  * next may go another way. A full socket drops the rest, as the wire would. */
 static void send_all(struct udp *udp, enum udp_family family, struct mmsghdr *message,
-                     unsigned count)
+                     const struct datagram *datagrams, unsigned count)
 {
-    unsigned tries = 0;
+    unsigned done = 0, tries = 0;
 
-    while (count > 0) {
-        int sent = sendmmsg(udp->fd[family], message, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (done < count) {
+        int sent =
+            sendmmsg(udp->fd[family], message + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
-            udp->send_dropped += count;
+            udp->send_dropped += count - done;
             return;
         }
         if (sent < 0 && errno != ENOBUFS && ++tries < TRIES)
             continue;
         if (sent < 0) {
-            count_unsent(udp, family, &message->msg_hdr, errno);
+            count_unsent(udp, family, &datagrams[done], errno);
             sent = 1;
         }
-        message += sent;
-        count -= (unsigned)sent;
+        done += (unsigned)sent;
         tries = 0;
     }
 }
@@ -231,7 +232,7 @@ void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t coun
                                                  .msg_iovlen = 1};
         }
         if (udp->fd[family] >= 0)
-            send_all(udp, family, message, n);
+            send_all(udp, family, message, &datagrams[done - n], n);
         else
             udp->send_dropped += n;
     }

@@ -22,7 +22,8 @@ enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
 
 struct udp {
     int fd[UDP_FAMILIES]; /* -1: that family is not available here */
-    uint64_t send_dropped, send_too_large;
+    uint64_t send_dropped;
+    uint64_t send_too_large;               /* probes of the path MTU are not counted */
     uint64_t icmp_errors;                  /* those that do not concern sizes */
     struct endpoint refused[UDP_FAMILIES]; /* too large for our own kernel, and not told yet */
 };

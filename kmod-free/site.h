@@ -45,6 +45,7 @@ struct datagram {
     struct endpoint to;
     const uint8_t *data;
     size_t bytes;
+    bool probe; /* of the path MTU: made to find out whether it is too large */
 };
 
 enum site_event_kind {

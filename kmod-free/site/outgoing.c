@@ -51,7 +51,7 @@ static void batch_transmit(struct site *site)
     for (size_t i = 0; i < site->batch_count; i++) {
         const struct batch_slot *slot = &site->batch[i];
         if (slot->bytes != 0)
-            datagrams[count++] = (struct datagram){slot->to, slot->data, slot->bytes};
+            datagrams[count++] = (struct datagram){slot->to, slot->data, slot->bytes, slot->probe};
     }
     if (count != 0)
         site->ops.transmit(site->ops.context, datagrams, count);
@@ -85,6 +85,7 @@ static void batch_begin(struct site *site, struct peer *peer, uint16_t outer_pac
         batch_release(site);
     peer->packing = &site->batch[site->batch_count++];
     peer->packing->bytes = 0;
+    peer->packing->probe = false;
     peer->packing->data = site->batch_bytes + site->batch_used_bytes;
     site->batch_used_bytes += outer_packet_bytes;
     packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES, payload);
@@ -158,6 +159,7 @@ void peer_send_padded_probe(struct site *site, struct peer *peer, uint64_t value
     store_be64(body + 1, value);
     peer_release_batch(site, peer);
     batch_begin(site, peer, outer_packet_bytes);
+    peer->packing->probe = true;
     packer_add(&peer->packer, CHUNK_CONTROL, false, body, sizeof body);
     packer_pad(&peer->packer);
     peer_release_batch(site, peer);
@@ -166,7 +168,7 @@ void peer_send_padded_probe(struct site *site, struct peer *peer, uint64_t value
 void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
                        size_t bytes)
 {
-    struct datagram one = {*to, datagram, bytes};
+    struct datagram one = {.to = *to, .data = datagram, .bytes = bytes};
     site->ops.transmit(site->ops.context, &one, 1);
 }
 

@@ -56,6 +56,7 @@ struct batch_slot {
     struct endpoint to;
     size_t bytes;  /* 0 while it is being packed */
     uint8_t *data; /* in site->batch_bytes */
+    bool probe;    /* of the path MTU */
 };
 
 struct peer {

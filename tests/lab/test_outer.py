@@ -105,9 +105,12 @@ def test_our_own_kernel_refuses(lab, a, b, family):
     """The WAN's own MTU falls while large datagrams are sent: sendmmsg() says EMSGSIZE."""
     near, far = a.host("h1"), b.host("h1")
     daemon, _ = lab.splice(a, b, family=family)
-    wait_for(lambda: daemon.peer("b")["path_mtu"] == 1500, 10, "1500")
+    wait_for(lambda: daemon.peer("b")["path_mtu_state"] == "found", 10, "the search to end")
+    assert daemon.peer("b")["path_mtu"] == 1500
+    assert daemon.counter("path_hints") > 0, "no probe was refused"
+    assert daemon.counter("send_too_large") == 0, "a refused probe is no loss"
     assert near.ping(far.ip, count=3, options=FULL_PING)
-    stream = Stream(near, far, every_s=0.005, payload_bytes=1400)
+    stream = Stream(near, far, every_s=0.005, payload_bytes=1300)  # a frame fills one datagram
     stream.wait_flowing()
     a.router.run("ip link set wan mtu 1300")
     changed = time.monotonic()
