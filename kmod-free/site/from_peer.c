@@ -95,9 +95,20 @@ static bool exceeds_lan(const struct site *site, const struct packet *packet)
     return site->lan.mtu_bytes != 0 && end - packet->network_offset > site->lan.mtu_bytes;
 }
 
+static bool has_spoken_here(const struct site *site, const struct mac *mac)
+{
+    return mac_equal(mac, &site->lan.bridge_mac) ||
+           fdb_lookup(&site->local_macs, mac, ANY_VLAN, site->now_us) >= 0;
+}
+
+/* Only in the name of who lives here. What was flooded, because nobody knew whose it is, may be for
+ * a host of the sender's own home: that answer would teach its bridge that the host is behind the
+ * tunnel. */
 static void tell_too_big(struct site *site, struct peer *sender, const struct packet *packet)
 {
     uint8_t frame[TOO_BIG_FRAME_BYTES];
+    if (!has_spoken_here(site, &packet->destination))
+        return;
     size_t bytes = too_big_icmp(packet, site->lan.mtu_bytes, frame);
     if (bytes == 0 || !peer_can_send(sender) || !too_big_allows(&site->icmp_limit, site->now_us))
         return;
