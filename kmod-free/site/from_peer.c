@@ -231,6 +231,16 @@ static void receive_fragment(struct site *site, struct peer *peer, uint32_t sess
     }
 }
 
+/* Probes are answered each in a datagram of its own: only the first of a datagram is. */
+static bool is_repeated_probe(const struct chunk *chunk, bool *probed)
+{
+    if (chunk->kind != CHUNK_CONTROL || chunk->body[0] != CONTROL_PROBE)
+        return false;
+    bool again = *probed;
+    *probed = true;
+    return again;
+}
+
 /* True when a LAN frame, or a piece of one, was inside. */
 static bool receive_chunks(struct site *site, struct peer *peer, uint32_t session, uint8_t *payload,
                            size_t bytes)
@@ -238,7 +248,7 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
     struct chunk_reader reader;
     struct chunk chunk;
     enum chunk_read result;
-    bool frames = false;
+    bool frames = false, probed = false;
 
     chunk_reader_init(&reader, payload, bytes);
     /* A close ends the payload, too: nothing may follow on a session that is gone. */
@@ -249,6 +259,8 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
             site->counters.malformed++; /* we offered no such feature */
             continue;
         }
+        if (is_repeated_probe(&chunk, &probed))
+            continue;
         if (chunk.kind == CHUNK_FRAME)
             receive_frame(site, peer, chunk.body, chunk.bytes);
         else if (chunk.kind == CHUNK_FRAGMENT)

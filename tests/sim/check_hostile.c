@@ -190,6 +190,28 @@ START_TEST(news_without_end_do_not_make_us_shout)
 }
 END_TEST
 
+/* Each probe's answer travels alone, so that one datagram full of probes must not make a hundred.
+ */
+START_TEST(many_probes_in_one_datagram_are_answered_once)
+{
+    struct world w;
+    begin(&w, 2);
+    sim_run(&w.sim, 12 * UINT64_C(1000000)); /* past the brisk loop probing */
+    unsigned long sent = w.sim.node[US].datagrams_sent, its = w.sim.node[PEER].datagrams_sent;
+    for (unsigned i = 0; i < 90; i++) {
+        uint8_t value[8];
+        store_be64(value, i);
+        peer_send_control(peers_site(&w), its_peer(&w), CONTROL_PROBE, value, sizeof value);
+    }
+    site_flush(peers_site(&w), w.sim.now_us);
+    ck_assert_uint_eq(w.sim.node[PEER].datagrams_sent - its, 1);
+    sim_run(&w.sim, 50000);
+    ck_assert_uint_ge(w.sim.node[US].datagrams_sent - sent, 1);
+    ck_assert_uint_le(w.sim.node[US].datagrams_sent - sent, 3);
+    sim_end(&w.sim);
+}
+END_TEST
+
 START_TEST(closing_again_and_again_is_answered_once_a_second)
 {
     struct world w;
@@ -357,6 +379,7 @@ START_TEST(order_numbers_are_asked_for_until_they_come)
 END_TEST
 
 SIM_MAIN("hostile", a_live_hosts_address_is_not_taken, nor_by_something_like_a_loop_probe,
-         news_without_end_do_not_make_us_shout, closing_again_and_again_is_answered_once_a_second,
-         a_late_close_ends_only_its_own_session, many_clashing_hosts_do_not_hide_the_gateways,
-         the_key_that_proved_the_token_is_enrolled, order_numbers_are_asked_for_until_they_come)
+         news_without_end_do_not_make_us_shout, many_probes_in_one_datagram_are_answered_once,
+         closing_again_and_again_is_answered_once_a_second, a_late_close_ends_only_its_own_session,
+         many_clashing_hosts_do_not_hide_the_gateways, the_key_that_proved_the_token_is_enrolled,
+         order_numbers_are_asked_for_until_they_come)
