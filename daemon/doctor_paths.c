@@ -52,15 +52,19 @@ static struct path read_path(const struct doctor_facts *facts, const char *peer,
     return path;
 }
 
+/* Then the number is somebody's wish; what the path carries is not known. */
+static bool is_fixed(const struct path *path)
+{
+    return is(path->limit, "configuration");
+}
+
 static enum doctor_level level_of(const struct path *path)
 {
     if (is(path->limit, "below-base"))
         return LEVEL_WARN;
     if (path->mtu_bytes == 0 || is(path->state, "searching"))
         return LEVEL_NOTE;
-    if (path->mtu_bytes >= ETHERNET_MTU || is(path->limit, "configuration"))
-        return LEVEL_OK;
-    return LEVEL_NOTE;
+    return path->mtu_bytes >= ETHERNET_MTU && !is_fixed(path) ? LEVEL_OK : LEVEL_NOTE;
 }
 
 /* A narrow path that could be wider if this machine's interface were. */
@@ -75,7 +79,7 @@ static const char *reason(const struct path *path)
     static const struct {
         const char *limit, *words;
     } reasons[] = {
-        {"configuration", ", fixed by max-datagram"},
+        {"configuration", ": max-datagram says so"},
         {"maximum", ", the most there is"},
         {"interface", ", the most its interface takes"},
         {"router", ": a router on the way says that larger ones do not fit"},
@@ -83,7 +87,7 @@ static const char *reason(const struct path *path)
         {"below-base", " or less: not even the least that any line carries gets through"},
     };
 
-    if (path->mtu_bytes >= ETHERNET_MTU && !is(path->limit, "configuration"))
+    if (path->mtu_bytes >= ETHERNET_MTU && !is_fixed(path))
         return "";
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (is(path->limit, reasons[i].limit))
@@ -104,7 +108,7 @@ static const char *advice_for(const struct path *path, char out[WORDS_SIZE])
     if (is(path->limit, "below-base"))
         return "look for a router or tunnel on the way whose MTU is set too small; ask the "
                "provider";
-    if (is(path->limit, "configuration") || is(path->state, "searching"))
+    if (is_fixed(path) || is(path->state, "searching"))
         return NULL;
     if (is_narrow_map_e(path)) {
         snprintf(out, WORDS_SIZE,
@@ -119,7 +123,8 @@ static const char *advice_for(const struct path *path, char out[WORDS_SIZE])
 /* What the line is likely to be; NULL while the number is not the line's. */
 static const char *line_of(const struct path *path)
 {
-    if (path->mtu_bytes == 0 || is(path->state, "searching") || is(path->limit, "below-base"))
+    if (path->mtu_bytes == 0 || is(path->state, "searching") || is(path->limit, "below-base") ||
+        is_fixed(path))
         return NULL;
     return path_meaning(path->family, path->mtu_bytes).what;
 }
@@ -132,6 +137,9 @@ static const char *meaning_for(const struct path *path, char out[WORDS_SIZE])
 
     if (is(path->limit, "below-base"))
         return "Little or nothing crosses.";
+    if (is_fixed(path))
+        return "Whether they arrive is not known: if the path carries less, small packets cross "
+               "and large ones are lost.";
     if (line == NULL)
         return speed;
     snprintf(out, WORDS_SIZE, "That is as with %s.%s%s", line,
@@ -154,9 +162,10 @@ static void judge_path(const struct path *path, struct json_object *report)
                                  .mtu = path->mtu_bytes,
                                  .meaning = meaning_for(path, meaning),
                                  .advice = advice_for(path, advice)},
-               "the path to %s by %s takes packets of %u bytes%s%s%s%s", path->peer,
-               path->family == IP_V4 ? "IPv4" : "IPv6", path->mtu_bytes, reason(path),
-               by_interface ? ": " : "", by_interface ? path->out->name : "",
+               "the path to %s by %s %s packets of %u bytes%s%s%s%s", path->peer,
+               path->family == IP_V4 ? "IPv4" : "IPv6", is_fixed(path) ? "is given" : "takes",
+               path->mtu_bytes, reason(path), by_interface ? ": " : "",
+               by_interface ? path->out->name : "",
                is(path->state, "stopped") ? " (not in use)" : "");
 }
 
