@@ -4,8 +4,6 @@
  */
 #include "tunnel/path_mtu.h"
 
-#include <string.h>
-
 #define NEVER            UINT64_MAX
 #define RAISE_US         UINT64_C(600000000)
 #define RAISE_FIRST_US   UINT64_C(30000000)
@@ -20,6 +18,7 @@
 enum {
     SILENT_SAMPLED = 3, /* more silent rounds than that are an outage, not loss */
     SAMPLES_MAX = 512,  /* then what is old counts half */
+    HINTS_MAX = 4,      /* in one search: sizes of forged ones take the place of better ones */
     RAISE_FACTOR = 4,
 };
 
@@ -32,7 +31,7 @@ static const uint16_t known_sizes[] = {
 enum { KNOWN_SIZES = sizeof known_sizes / sizeof *known_sizes };
 
 /* How often a size must be lost while the control is answered. For a path that loses the share q
- * of probes or answers this is the n with q^n < 10^-7. */
+ * of probes or answers this is the n with q^n about 10^-7. */
 static const struct {
     uint16_t lost_permille;
     uint8_t tries;
@@ -143,6 +142,7 @@ static void search(struct path_mtu *p, unsigned too_large_bytes, uint64_t now_us
     p->state = PATH_MTU_SEARCHING;
     p->too_large_bytes = (uint16_t)too_large_bytes;
     p->size_count = 0;
+    p->hints = 0;
     p->round_open = false;
     p->round_ends_us = now_us;
 }
@@ -162,7 +162,6 @@ static void search_afresh(struct path_mtu *p, unsigned too_large_bytes, uint64_t
     p->limit = PATH_MTU_LIMIT_UNKNOWN;
     p->current_lost_tries = 0;
     p->silent_rounds = 0;
-    p->large_sent = false;
     p->raise_next_us = first_raise_us(p);
     search(p, too_large_bytes, now_us);
 }
@@ -344,8 +343,8 @@ static unsigned open_round(struct path_mtu *p, int64_t rtt_us, uint64_t now_us,
     p->control_answered = p->cut_short = false;
     p->round_began_us = now_us;
     p->round_ends_us = now_us + round_us(p, rtt_us);
-    p->current_probed = p->state == PATH_MTU_CONFIRMING || !p->proved ||
-                        p->current_lost_tries != 0 || now_us - p->proved_us >= CONFIRM_BUSY_US;
+    p->current_probed =
+        p->state == PATH_MTU_CONFIRMING || !p->proved || now_us - p->proved_us >= CONFIRM_BUSY_US;
     if (p->current_probed)
         out[count++].bytes = p->mtu_bytes;
     for (unsigned i = 0; i < p->size_count; i++) {
@@ -440,6 +439,8 @@ void path_mtu_answered(struct path_mtu *p, uint64_t value, uint64_t now_us)
         (!searching && p->state != PATH_MTU_FOUND))
         return;
     struct path_mtu_size *size = find_size(p, bytes);
+    if (bytes != p->mtu_bytes && !size)
+        return; /* settled long ago: no reason to end this round */
     if (size && (uint16_t)(value >> 16) == p->round)
         size->answered = true;
     if (bytes == p->mtu_bytes || (size && bytes > p->mtu_bytes))
@@ -477,8 +478,10 @@ void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t 
 {
     if (p->state == PATH_MTU_STOPPED || p->state == PATH_MTU_FIXED)
         return;
-    bool says_more = p->told_bytes == 0 || bytes < p->told_bytes || p->state != PATH_MTU_SEARCHING;
+    bool says_more = p->state != PATH_MTU_SEARCHING ||
+                     ((p->told_bytes == 0 || bytes < p->told_bytes) && p->hints < HINTS_MAX);
     if (bytes >= p->base_bytes && says_more) {
+        p->hints += p->state == PATH_MTU_SEARCHING;
         p->told_tried = false;
         p->told_bytes = bytes;
         p->told_by_kernel = by_kernel;

@@ -110,6 +110,37 @@ START_TEST(a_hint_settles_it_with_two_probes)
 }
 END_TEST
 
+START_TEST(one_byte_more_proves_a_known_size)
+{
+    static const unsigned known[] = {1280, 1360, 1400, 1454, 1460, 1492, 1500};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        setup();
+        path_mtu_begin(&p, IP_V4, now_us);
+        do {
+            next_round();
+            answer(known[i]);
+        } while (probed(OUTER_PACKET_MAX_BYTES) || probed(1500));
+        ck_assert(probed(known[i] + 1));
+        /* From then on as many tries as any size is given, and not a halving more. */
+        ck_assert_uint_le(find(known[i]), 7);
+        ck_assert_uint_eq(p.too_large_bytes, known[i] + 1);
+    }
+}
+END_TEST
+
+START_TEST(a_new_path_forgets_the_losses_of_the_old)
+{
+    path_mtu_begin(&p, IP_V4, now_us);
+    unsigned rounds = find(1459);
+    setup();
+    begin_and_find(IP_V4, 1459);
+    p.sampled = 100;
+    p.sampled_lost = 30;
+    path_mtu_begin(&p, IP_V4, now_us);
+    ck_assert_uint_eq(find(1459), rounds);
+}
+END_TEST
+
 /* ---- states without rounds ---- */
 
 START_TEST(a_fixed_size_is_never_due)
@@ -311,6 +342,35 @@ START_TEST(nothing_is_below_the_base)
 }
 END_TEST
 
+START_TEST(what_was_below_the_base_may_heal)
+{
+    path_mtu_begin(&p, IP_V4, now_us);
+    find(1000);
+    ck_assert_int_eq(p.limit, PATH_MTU_LIMIT_BELOW_BASE);
+    do {
+        next_round();
+        answer(1492);
+    } while (p.mtu_bytes < 1492);
+    find(1492);
+    ck_assert_int_eq(p.limit, PATH_MTU_LIMIT_PATH);
+}
+END_TEST
+
+START_TEST(after_an_outage_rounds_are_short_again)
+{
+    begin_and_find(IP_V4, 1500);
+    next_round();
+    uint64_t short_us = path_mtu_deadline_us(&p) - now_us;
+    for (unsigned i = 0; i < 5; i++)
+        next_round(); /* and nothing comes */
+    ck_assert_uint_gt(path_mtu_deadline_us(&p) - now_us, 4 * short_us);
+    answer(1500);
+    ck_assert_int_eq(p.state, PATH_MTU_FOUND);
+    next_round();
+    ck_assert_uint_eq(path_mtu_deadline_us(&p) - now_us, short_us);
+}
+END_TEST
+
 START_TEST(rounds_without_a_control_prove_nothing)
 {
     for (unsigned searching = 0; searching < 2; searching++) {
@@ -371,6 +431,8 @@ int main(void)
     tcase_add_test(tc, it_is_exact_to_the_byte);
     tcase_add_test(tc, it_says_what_limits_it);
     tcase_add_test(tc, a_hint_settles_it_with_two_probes);
+    tcase_add_test(tc, one_byte_more_proves_a_known_size);
+    tcase_add_test(tc, a_new_path_forgets_the_losses_of_the_old);
     tcase_add_test(tc, a_fixed_size_is_never_due);
     tcase_add_test(tc, a_reload_that_changes_nothing_disturbs_nothing);
     tcase_add_test(tc, a_stopped_one_keeps_its_result);
@@ -380,6 +442,8 @@ int main(void)
     tcase_add_test(tc, it_confirms_what_is_used);
     tcase_add_test(tc, a_black_hole_sends_it_back_to_the_base);
     tcase_add_test(tc, nothing_is_below_the_base);
+    tcase_add_test(tc, what_was_below_the_base_may_heal);
+    tcase_add_test(tc, after_an_outage_rounds_are_short_again);
     tcase_add_test(tc, rounds_without_a_control_prove_nothing);
     tcase_add_test(tc, a_round_lasts_longer_than_the_round_trip);
     SRunner *runner = srunner_create(suite);

@@ -158,6 +158,44 @@ START_TEST(a_hint_while_confirming_is_kept)
 }
 END_TEST
 
+/* The path becomes narrower before the search is over: the hint is of no use yet, but kept. */
+START_TEST(a_hint_while_searching_is_kept)
+{
+    path_mtu_begin(&p, IP_V4, now_us);
+    next_round();
+    answer(1500);
+    ck_assert_int_eq(p.state, PATH_MTU_SEARCHING);
+    path_mtu_hint(&p, 1397, false, now_us);
+    while (p.mtu_bytes == 1500) {
+        path_mtu_sent(&p, 1500, now_us);
+        next_round();
+        if (p.mtu_bytes == 1500)
+            answer(1397);
+    }
+    ck_assert(probed(1397) && probed(1398));
+}
+END_TEST
+
+START_TEST(a_raise_begins_without_old_words)
+{
+    for (unsigned said = 0; said < 2; said++) {
+        setup();
+        path_mtu_begin(&p, IP_V4, now_us);
+        path_mtu_hint(&p, 1454, false, now_us);
+        find(1454);
+        ck_assert_int_eq(p.limit, PATH_MTU_LIMIT_ROUTER);
+        do {
+            next_round();
+            answer(said ? 1473 : 1454);
+        } while (p.state != PATH_MTU_SEARCHING);
+        if (said)
+            path_mtu_hint(&p, 1473, false, now_us); /* more than what was said before */
+        find(said ? 1473 : 1454);
+        ck_assert_int_eq(p.limit, said ? PATH_MTU_LIMIT_ROUTER : PATH_MTU_LIMIT_PATH);
+    }
+}
+END_TEST
+
 START_TEST(a_flood_of_hints_costs_little)
 {
     begin_and_find(IP_V4, 1500);
@@ -193,6 +231,8 @@ int main(void)
     tcase_add_test(tc, hints_are_tried_and_not_believed);
     tcase_add_test(tc, a_true_hint_is_followed_at_once);
     tcase_add_test(tc, a_hint_while_confirming_is_kept);
+    tcase_add_test(tc, a_hint_while_searching_is_kept);
+    tcase_add_test(tc, a_raise_begins_without_old_words);
     tcase_add_test(tc, a_flood_of_hints_costs_little);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
