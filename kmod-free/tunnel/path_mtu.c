@@ -481,7 +481,7 @@ void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t 
     bool says_more = p->state != PATH_MTU_SEARCHING ||
                      ((p->told_bytes == 0 || bytes < p->told_bytes) && p->hints < HINTS_MAX);
     if (bytes >= p->base_bytes && says_more) {
-        p->hints += p->state == PATH_MTU_SEARCHING;
+        p->hints = (uint8_t)(p->hints + (p->state == PATH_MTU_SEARCHING));
         p->told_tried = false;
         p->told_bytes = bytes;
         p->told_by_kernel = by_kernel;

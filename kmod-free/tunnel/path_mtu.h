@@ -90,6 +90,7 @@ struct path_mtu {
     uint16_t too_large_bytes;
     uint16_t told_bytes; /* by ICMP or our kernel; 0: nothing */
     bool told_by_kernel, told_tried;
+    uint8_t hints;                                     /* taken in this search */
     struct path_mtu_size size[PATH_MTU_SIZES_MAX - 1]; /* each above mtu_bytes when chosen */
     uint8_t size_count;
     uint8_t current_lost_tries; /* of the size in use */
@@ -162,8 +163,9 @@ void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us);
  * path_mtu_hint() - Somebody says that the path carries @bytes only
  * @by_kernel:  Our own kernel, which refused to send; otherwise ICMP, which anyone can forge
  *
- * Only makes the size be probed, at once and first. In a search the smallest word counts, later
- * the last; at most four confirmations a second follow from them, so that forged ones cost little.
+ * Only makes the size be probed, at once and first. In a search the smallest word counts, and no
+ * more than four do, later the last; at most four confirmations a second follow from them, so that
+ * forged ones cost little.
  * Sizes below the base are not considered; 0 says only that something was too large.
  */
 void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t now_us);

@@ -216,6 +216,41 @@ START_TEST(a_flood_of_hints_costs_little)
 }
 END_TEST
 
+/* A peer that goes on answering what was settled long ago gets no new round for each answer. */
+START_TEST(answers_to_settled_sizes_end_no_round)
+{
+    begin_and_find(IP_V4, 1500);
+    path_mtu_sent(&p, 1500, now_us);
+    next_round();
+    ck_assert_int_eq(p.state, PATH_MTU_CONFIRMING);
+    uint64_t old = (probe[0].value & ~UINT64_C(0xffff)) | 1280, ends_us = p.round_ends_us;
+    for (unsigned i = 0; i < 1000; i++)
+        path_mtu_answered(&p, old, now_us);
+    ck_assert_uint_eq(path_mtu_deadline_us(&p), ends_us);
+    answer(1500);
+    ck_assert_int_eq(p.state, PATH_MTU_FOUND);
+}
+END_TEST
+
+/* Each names a size that does not fit, just before the last ones are given up: the well-known ones
+ * would never have their turn. */
+START_TEST(forged_hints_do_not_hold_a_search_at_the_base)
+{
+    unsigned lie = 1498;
+    begin_and_find(IP_V4, 1500);
+    now_us += SECOND_US;
+    uint64_t began_us = now_us;
+    path_mtu_hint(&p, (uint16_t)lie, false, now_us);
+    while (p.mtu_bytes != 1280) {
+        next_round();
+        answer(1280);
+        if (p.state == PATH_MTU_SEARCHING && p.told_tried && p.size_count <= 2)
+            path_mtu_hint(&p, (uint16_t)(lie -= 2), false, now_us);
+        ck_assert_uint_lt(now_us - began_us, 2 * SECOND_US);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("path_mtu_belief");
@@ -234,6 +269,8 @@ int main(void)
     tcase_add_test(tc, a_hint_while_searching_is_kept);
     tcase_add_test(tc, a_raise_begins_without_old_words);
     tcase_add_test(tc, a_flood_of_hints_costs_little);
+    tcase_add_test(tc, answers_to_settled_sizes_end_no_round);
+    tcase_add_test(tc, forged_hints_do_not_hold_a_search_at_the_base);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
