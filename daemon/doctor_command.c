@@ -11,6 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static struct json_object *judge(const struct doctor_facts *facts)
+{
+    struct json_object *report = report_new(facts->config->name);
+
+    judge_peers(facts, report);
+    judge_paths(facts, report);
+    judge_routes(facts, report);
+    judge_lan(facts, report);
+    return report;
+}
+
 static int print_report(struct json_object *report, bool json)
 {
     if (json)
@@ -29,7 +40,7 @@ static int examine(const struct config *config, bool json)
     int code;
 
     if (doctor_gather(&facts, config, &error)) {
-        struct json_object *report = doctor_judge(&facts);
+        struct json_object *report = judge(&facts);
         code = print_report(report, json);
         json_object_put(report);
     } else {

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * doctor_facts.c - see doctor_facts.h
+ * doctor_facts.c - see doctor_facts.h. The kernel is asked for the route to each address, as it
+ * would be taken by a datagram; that says the interface, and whether a router is between.
  */
 #include "doctor_facts.h"
 
+#include "copy.h"
 #include "daemon_client.h"
+#include "json_fields.h"
+#include "socket_address.h"
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <linux/rtnetlink.h>
+#include <netdb.h>
+#include <netlink/addr.h>
+#include <netlink/route/nexthop.h>
+#include <netlink/route/route.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- daemon and links ---- */
 
 /* Return: false when a daemon is there, or may be, and we are not allowed to ask it */
 static bool ask_daemon(struct doctor_facts *facts, struct error *error)
@@ -53,6 +64,147 @@ static bool read_links(struct doctor_facts *facts, struct netlink *netlink, stru
     return code >= 0;
 }
 
+/* ---- the kernel's answer ---- */
+
+static void take_hop(struct doctor_route *route, struct rtnl_nexthop *hop, struct netlink *netlink)
+{
+    bool gateway = rtnl_route_nh_get_gateway(hop) != NULL || rtnl_route_nh_get_via(hop) != NULL;
+
+    if (netlink_link_by_index(netlink, rtnl_route_nh_get_ifindex(hop), &route->out))
+        route->way = gateway ? WAY_GATEWAY : WAY_ON_LINK;
+}
+
+static void take_answer(struct doctor_route *route, struct rtnl_route *answer,
+                        struct netlink *netlink)
+{
+    struct rtnl_nexthop *hop = rtnl_route_nexthop_n(answer, 0);
+
+    if (rtnl_route_get_type(answer) == RTN_LOCAL)
+        route->way = WAY_SELF;
+    else if (rtnl_route_get_type(answer) == RTN_UNICAST && hop != NULL)
+        take_hop(route, hop, netlink);
+}
+
+static void look_up(struct doctor_route *route, struct netlink *netlink)
+{
+    bool v4 = route->endpoint.address.family == IP_V4;
+    struct nl_addr *to =
+        nl_addr_build(v4 ? AF_INET : AF_INET6, route->endpoint.address.octet, v4 ? 4 : 16);
+    struct rtnl_route *answer = NULL;
+
+    route->way = WAY_NONE;
+    if (to != NULL && rtnl_route_lookup(netlink->requests, to, &answer) == 0)
+        take_answer(route, answer, netlink);
+    rtnl_route_put(answer);
+    nl_addr_put(to);
+}
+
+static void find_way(struct doctor_route *route, struct netlink *netlink)
+{
+    if (route->endpoint.scope_id == 0)
+        look_up(route, netlink);
+    else if (netlink_link_by_index(netlink, (int)route->endpoint.scope_id, &route->out))
+        route->way = WAY_ON_LINK;
+    else
+        route->way = WAY_NONE;
+}
+
+/* ---- endpoints ---- */
+
+static struct addrinfo *resolve(const char *text, bool numeric)
+{
+    const struct addrinfo hints = {.ai_flags = numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0,
+                                   .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *answer = NULL;
+    struct host_port at;
+
+    if (!host_port_split(text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
+        return NULL;
+    return answer;
+}
+
+static bool is_listed(const struct doctor_facts *facts, const char *peer,
+                      const struct endpoint *endpoint)
+{
+    for (size_t i = 0; i < facts->route_count; i++)
+        if (strcmp(facts->route[i].peer, peer) == 0 &&
+            endpoint_equal(&facts->route[i].endpoint, endpoint))
+            return true;
+    return false;
+}
+
+static struct doctor_route *add_route(struct doctor_facts *facts, const char *peer,
+                                      const char *text)
+{
+    struct doctor_route *route = &facts->route[facts->route_count];
+
+    if (facts->route_count == DOCTOR_ROUTES_MAX)
+        return NULL;
+    *route = (struct doctor_route){.peer = peer};
+    copy_text(route->text, sizeof route->text, text);
+    facts->route_count++;
+    return route;
+}
+
+/* All addresses of one endpoint. A name without any is a route, too, to be told about. */
+static void add_endpoint(struct doctor_facts *facts, struct netlink *netlink, const char *peer,
+                         const char *text, bool numeric, bool in_use)
+{
+    struct addrinfo *answer = resolve(text, numeric);
+    struct endpoint endpoint;
+    struct doctor_route *route;
+
+    if (answer == NULL && !numeric)
+        add_route(facts, peer, text);
+    for (struct addrinfo *a = answer; a != NULL; a = a->ai_next) {
+        if (!endpoint_from_socket(&endpoint, a->ai_addr) || is_listed(facts, peer, &endpoint))
+            continue;
+        route = add_route(facts, peer, text);
+        if (route == NULL)
+            break;
+        route->endpoint = endpoint;
+        route->in_use = in_use;
+        find_way(route, netlink);
+    }
+    if (answer != NULL)
+        freeaddrinfo(answer);
+}
+
+/* ---- peers ---- */
+
+/* Return: where the daemon says that the peer is, if it is up; otherwise NULL */
+static const char *current_endpoint(const struct doctor_facts *facts, const char *name)
+{
+    size_t count;
+    struct json_object *peers = json_list(facts->status, "peers", &count);
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *peer = json_object_array_get_idx(peers, i);
+        if (strcmp(json_text(peer, "name"), name) == 0 &&
+            strcmp(json_text(peer, "state"), "up") == 0 && json_field(peer, "endpoint") != NULL)
+            return json_text(peer, "endpoint");
+    }
+    return NULL;
+}
+
+/* The status and the links are there already. Names are resolved, which takes as long as DNS does,
+ * for those peers only whose address the daemon does not know. */
+static void find_routes(struct doctor_facts *facts, struct netlink *netlink)
+{
+    const struct config *config = facts->config;
+
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct config_peer *peer = &config->peer[i];
+        const char *current = current_endpoint(facts, peer->name);
+        if (current != NULL)
+            add_endpoint(facts, netlink, peer->name, current, true, true);
+        for (unsigned e = 0; e < peer->endpoint_count; e++)
+            add_endpoint(facts, netlink, peer->name, peer->endpoint[e], current != NULL, false);
+    }
+}
+
+/* ---- all ---- */
+
 bool doctor_gather(struct doctor_facts *facts, const struct config *config, struct error *error)
 {
     struct netlink netlink;
@@ -65,7 +217,7 @@ bool doctor_gather(struct doctor_facts *facts, const struct config *config, stru
     read = read_links(facts, &netlink, error);
     if (read) {
         find_lan(facts);
-        doctor_find_routes(facts, &netlink);
+        find_routes(facts, &netlink);
     }
     netlink_close(&netlink);
     return read;

@@ -57,12 +57,4 @@ bool doctor_gather(struct doctor_facts *facts, const struct config *config, stru
 
 void doctor_release(struct doctor_facts *facts);
 
-/**
- * doctor_find_routes() - Fill in the routes; the status and the links must be there already
- *
- * Names are resolved, which takes as long as DNS does, for those peers only whose address the
- * daemon does not know.
- */
-void doctor_find_routes(struct doctor_facts *facts, struct netlink *netlink);
-
 #endif

@@ -8,10 +8,7 @@
 #include "doctor_facts.h"
 #include "doctor_report.h"
 
-/** doctor_judge() - All checks. Return: the report, for json_object_put() */
-struct json_object *doctor_judge(const struct doctor_facts *facts);
-
-/* The checks, by concern; each adds to the report. */
+/* The checks, by concern; each adds to the report, and stands in the doctor_ file of its name. */
 void judge_peers(const struct doctor_facts *facts, struct json_object *report);
 void judge_paths(const struct doctor_facts *facts, struct json_object *report);
 void judge_routes(const struct doctor_facts *facts, struct json_object *report);

@@ -9,8 +9,6 @@
  */
 #include "doctor_judge.h"
 
-#include "json_fields.h"
-
 #include <stdio.h>
 
 enum { ETHERNET_MTU = 1500, WORDS_SIZE = 256 };

@@ -1,155 +1,181 @@
 /* SPDX-License-Identifier: MIT
  *
- * doctor_routes.c - see doctor_facts.h. The kernel is asked for the route to each address, as it
- * would be taken by a datagram; that says the interface, and whether a router is between.
+ * doctor_routes.c - the ways to the peers. The interface is compared with a fixed max-datagram; one
+ * that is a tunnel itself is named, and an endpoint that lies in the very LAN that lansplice
+ * carries: datagrams to it would run through the tunnel they make up.
  */
-#include "doctor_facts.h"
+#include "doctor_judge.h"
 
-#include "copy.h"
-#include "json_fields.h"
-#include "socket_address.h"
-
-#include <json-c/json.h>
-#include <linux/rtnetlink.h>
-#include <netdb.h>
-#include <netlink/addr.h>
-#include <netlink/route/nexthop.h>
-#include <netlink/route/route.h>
 #include <string.h>
 
-/* ---- the kernel's answer ---- */
-
-static void take_hop(struct doctor_route *route, struct rtnl_nexthop *hop, struct netlink *netlink)
+/* Carries IP in IP, UDP or the like. PPP does not: it is how lines are. */
+static bool is_tunnel(const char *kind)
 {
-    bool gateway = rtnl_route_nh_get_gateway(hop) != NULL || rtnl_route_nh_get_via(hop) != NULL;
+    static const char *const kinds[] = {"tun",  "wireguard", "gre",    "gretap", "erspan",
+                                        "sit",  "ip6gre",    "ip6tnl", "ipip",   "ip6gretap",
+                                        "vti",  "vti6",      "vxlan",  "geneve", "xfrm",
+                                        "l2tp", "ovpn",      "amt",    "bareudp"};
 
-    if (netlink_link_by_index(netlink, rtnl_route_nh_get_ifindex(hop), &route->out))
-        route->way = gateway ? WAY_GATEWAY : WAY_ON_LINK;
-}
-
-static void take_answer(struct doctor_route *route, struct rtnl_route *answer,
-                        struct netlink *netlink)
-{
-    struct rtnl_nexthop *hop = rtnl_route_nexthop_n(answer, 0);
-
-    if (rtnl_route_get_type(answer) == RTN_LOCAL)
-        route->way = WAY_SELF;
-    else if (rtnl_route_get_type(answer) == RTN_UNICAST && hop != NULL)
-        take_hop(route, hop, netlink);
-}
-
-static void look_up(struct doctor_route *route, struct netlink *netlink)
-{
-    bool v4 = route->endpoint.address.family == IP_V4;
-    struct nl_addr *to =
-        nl_addr_build(v4 ? AF_INET : AF_INET6, route->endpoint.address.octet, v4 ? 4 : 16);
-    struct rtnl_route *answer = NULL;
-
-    route->way = WAY_NONE;
-    if (to != NULL && rtnl_route_lookup(netlink->requests, to, &answer) == 0)
-        take_answer(route, answer, netlink);
-    rtnl_route_put(answer);
-    nl_addr_put(to);
-}
-
-static void find_way(struct doctor_route *route, struct netlink *netlink)
-{
-    if (route->endpoint.scope_id == 0)
-        look_up(route, netlink);
-    else if (netlink_link_by_index(netlink, (int)route->endpoint.scope_id, &route->out))
-        route->way = WAY_ON_LINK;
-    else
-        route->way = WAY_NONE;
-}
-
-/* ---- endpoints ---- */
-
-static struct addrinfo *resolve(const char *text, bool numeric)
-{
-    const struct addrinfo hints = {.ai_flags = numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0,
-                                   .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *answer = NULL;
-    struct host_port at;
-
-    if (!host_port_split(text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
-        return NULL;
-    return answer;
-}
-
-static bool is_listed(const struct doctor_facts *facts, const char *peer,
-                      const struct endpoint *endpoint)
-{
-    for (size_t i = 0; i < facts->route_count; i++)
-        if (strcmp(facts->route[i].peer, peer) == 0 &&
-            endpoint_equal(&facts->route[i].endpoint, endpoint))
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kind, kinds[i]) == 0)
             return true;
     return false;
 }
 
-static struct doctor_route *add_route(struct doctor_facts *facts, const char *peer,
-                                      const char *text)
+static bool is_own_lan(const struct doctor_facts *facts, const struct link *out)
 {
-    struct doctor_route *route = &facts->route[facts->route_count];
-
-    if (facts->route_count == DOCTOR_ROUTES_MAX)
-        return NULL;
-    *route = (struct doctor_route){.peer = peer};
-    copy_text(route->text, sizeof route->text, text);
-    facts->route_count++;
-    return route;
+    return (facts->bridge != NULL && out->index == facts->bridge->index) ||
+           (facts->tap != NULL && out->index == facts->tap->index);
 }
 
-/* All addresses of one endpoint. A name without any is a route, too, to be told about. */
-static void add_endpoint(struct doctor_facts *facts, struct netlink *netlink, const char *peer,
-                         const char *text, bool numeric, bool in_use)
+/* The way that is taken; while the peer is not up, any that may be. */
+static bool is_taken(const struct doctor_facts *facts, const struct doctor_route *route)
 {
-    struct addrinfo *answer = resolve(text, numeric);
-    struct endpoint endpoint;
-    struct doctor_route *route;
-
-    if (answer == NULL && !numeric)
-        add_route(facts, peer, text);
-    for (struct addrinfo *a = answer; a != NULL; a = a->ai_next) {
-        if (!endpoint_from_socket(&endpoint, a->ai_addr) || is_listed(facts, peer, &endpoint))
-            continue;
-        route = add_route(facts, peer, text);
-        if (route == NULL)
-            break;
-        route->endpoint = endpoint;
-        route->in_use = in_use;
-        find_way(route, netlink);
-    }
-    if (answer != NULL)
-        freeaddrinfo(answer);
+    for (size_t i = 0; i < facts->route_count; i++)
+        if (facts->route[i].in_use && facts->route[i].peer == route->peer)
+            return route->in_use;
+    return true;
 }
 
-/* ---- peers ---- */
-
-/* Return: where the daemon says that the peer is, if it is up; otherwise NULL */
-static const char *current_endpoint(const struct doctor_facts *facts, const char *name)
+/* Whether an earlier way of that peer, or with NULL of any, leaves by the same interface. */
+static bool is_repeated(const struct doctor_facts *facts, const struct doctor_route *route,
+                        const char *peer)
 {
-    size_t count;
-    struct json_object *peers = json_list(facts->status, "peers", &count);
-
-    for (size_t i = 0; i < count; i++) {
-        struct json_object *peer = json_object_array_get_idx(peers, i);
-        if (strcmp(json_text(peer, "name"), name) == 0 &&
-            strcmp(json_text(peer, "state"), "up") == 0 && json_field(peer, "endpoint") != NULL)
-            return json_text(peer, "endpoint");
-    }
-    return NULL;
+    for (const struct doctor_route *r = facts->route; r < route; r++)
+        if (r->out.index == route->out.index && (peer == NULL || r->peer == peer) &&
+            is_taken(facts, r))
+            return true;
+    return false;
 }
 
-void doctor_find_routes(struct doctor_facts *facts, struct netlink *netlink)
+static struct finding finding_of(const struct doctor_route *route, enum doctor_level level,
+                                 const char *check, const char *subject)
 {
-    const struct config *config = facts->config;
+    return (struct finding){.level = level,
+                            .check = check,
+                            .subject = subject,
+                            .peer = route->peer,
+                            .family = (enum ip_family)route->endpoint.address.family,
+                            .mtu = route->out.mtu};
+}
 
-    for (size_t i = 0; i < config->peer_count; i++) {
-        const struct config_peer *peer = &config->peer[i];
-        const char *current = current_endpoint(facts, peer->name);
-        if (current != NULL)
-            add_endpoint(facts, netlink, peer->name, current, true, true);
-        for (unsigned e = 0; e < peer->endpoint_count; e++)
-            add_endpoint(facts, netlink, peer->name, peer->endpoint[e], current != NULL, false);
-    }
+/* ---- endpoints ---- */
+
+static void judge_unresolved(const struct doctor_route *route, struct json_object *report)
+{
+    struct finding finding = finding_of(route, LEVEL_WARN, "endpoint-name", route->text);
+
+    finding.advice = "is the name right, and does DNS work on this machine?";
+    report_add(report, &finding, "the name in endpoint %s of %s has no address", route->text,
+               route->peer);
+}
+
+static bool is_reachable(const struct doctor_facts *facts, const char *peer)
+{
+    for (size_t i = 0; i < facts->route_count; i++)
+        if (facts->route[i].peer == peer && facts->route[i].way >= WAY_SELF)
+            return true;
+    return false;
+}
+
+/* Homes without IPv6 have no route to IPv6 addresses: a peer must have no way at all. */
+static void judge_no_route(const struct doctor_facts *facts, const struct doctor_route *route,
+                           struct json_object *report)
+{
+    struct finding finding = finding_of(route, LEVEL_WARN, "no-route", route->text);
+
+    if (route->way != WAY_NONE || is_reachable(facts, route->peer))
+        return;
+    finding.advice = "is this home's connection to the Internet up? 'ip route' shows the ways out";
+    report_add(report, &finding, "there is no route to %s of %s", route->text, route->peer);
+}
+
+static void judge_in_lan(const struct doctor_facts *facts, const struct doctor_route *route,
+                         struct json_object *report)
+{
+    bool self = route->way == WAY_SELF;
+    struct finding finding = finding_of(route, LEVEL_WARN, self ? "endpoint-self" : "endpoint-lan",
+                                        self ? route->text : route->out.name);
+
+    if (!self && (route->way != WAY_ON_LINK || !is_own_lan(facts, &route->out)))
+        return;
+    if (!self)
+        finding.meaning = "The other home's LAN is part of this LAN: the tunnel would run inside "
+                          "itself.";
+    finding.advice = "give the address by which the other home is reached from outside: that of "
+                     "its router's WAN, or a name for it";
+    report_add(report, &finding, "endpoint %s of %s is %s%s", route->text, route->peer,
+               self ? "this machine itself" : "in this LAN itself, at ",
+               self ? "" : route->out.name);
+}
+
+/* ---- interfaces ---- */
+
+static void judge_tunnel(const struct doctor_facts *facts, const struct doctor_route *route,
+                         struct json_object *report)
+{
+    const char *kind = route->out.kind;
+    bool uplink =
+        strcmp(kind, "ip6tnl") == 0 || strcmp(kind, "sit") == 0 || strcmp(kind, "ipip") == 0;
+    struct finding finding = finding_of(route, LEVEL_NOTE, "tunnel-in-tunnel", route->out.name);
+
+    if (!is_tunnel(kind) || is_own_lan(facts, &route->out) ||
+        is_repeated(facts, route, route->peer))
+        return;
+    finding.meaning = uplink ? "If this is how your provider carries IP (MAP-E, DS-Lite, 6rd), "
+                               "all is as it should be."
+                             : "Every packet is wrapped twice, which costs room and speed.";
+    finding.advice = uplink ? NULL
+                            : "if the peer can be reached without it, route the peer's address "
+                              "around it";
+    report_add(report, &finding, "the way to %s leads through another tunnel: %s (%s)", route->peer,
+               route->out.name, kind);
+}
+
+static void judge_too_large(const struct doctor_facts *facts, const struct doctor_route *route,
+                            struct json_object *report)
+{
+    unsigned fixed = facts->config->max_datagram_bytes;
+    struct finding finding = finding_of(route, LEVEL_WARN, "max-datagram", route->out.name);
+
+    if (fixed <= route->out.mtu || is_repeated(facts, route, NULL))
+        return;
+    finding.meaning = "Packets that need more are not sent: they are lost.";
+    finding.advice = "remove max-datagram: the size is found then";
+    report_add(report, &finding, "max-datagram is %u, but %s takes packets of %u bytes only", fixed,
+               route->out.name, route->out.mtu);
+}
+
+static void judge_fixed(unsigned fixed, struct json_object *report)
+{
+    if (fixed == 0)
+        return;
+    report_add(report,
+               &(struct finding){.level = LEVEL_NOTE,
+                                 .check = "max-datagram",
+                                 .mtu = fixed,
+                                 .meaning = "What the paths carry is not looked for: packets are "
+                                            "lost on those that carry less.",
+                                 .advice = "remove max-datagram, unless you know better"},
+               "max-datagram fixes the size of all packets to %u bytes", fixed);
+}
+
+static void judge_route(const struct doctor_facts *facts, const struct doctor_route *route,
+                        struct json_object *report)
+{
+    if (route->way == WAY_UNRESOLVED)
+        judge_unresolved(route, report);
+    judge_no_route(facts, route, report);
+    judge_in_lan(facts, route, report);
+    if (route->out.index == 0 || !is_taken(facts, route))
+        return;
+    judge_tunnel(facts, route, report);
+    judge_too_large(facts, route, report);
+}
+
+void judge_routes(const struct doctor_facts *facts, struct json_object *report)
+{
+    judge_fixed(facts->config->max_datagram_bytes, report);
+    for (size_t i = 0; i < facts->route_count; i++)
+        judge_route(facts, &facts->route[i], report);
 }
