@@ -9,6 +9,7 @@
 #define RAISE_FIRST_US   UINT64_C(30000000)
 #define CONFIRM_BUSY_US  UINT64_C(500000)
 #define CONFIRM_IDLE_US  UINT64_C(30000000)
+#define BEGIN_EACH_US    UINT64_C(1000000)
 #define HINT_EACH_US     UINT64_C(250000)
 #define ROUND_MIN_US     UINT64_C(100000)
 #define ROUND_MAX_US     UINT64_C(3000000)
@@ -190,7 +191,9 @@ void path_mtu_begin(struct path_mtu *p, enum ip_family family, uint64_t now_us)
     p->sampled = p->sampled_lost = 0;
     p->told_bytes = 0;
     p->told_tried = false;
-    search_afresh(p, OUTER_PACKET_MAX_BYTES + 1, now_us);
+    uint64_t at_us = p->begun_us != 0 ? p->begun_us + BEGIN_EACH_US : now_us;
+    p->begun = false;
+    search_afresh(p, OUTER_PACKET_MAX_BYTES + 1, at_us > now_us ? at_us : now_us);
 }
 
 void path_mtu_stop(struct path_mtu *p)
@@ -338,6 +341,9 @@ static unsigned open_round(struct path_mtu *p, int64_t rtt_us, uint64_t now_us,
 {
     unsigned count = 0;
 
+    if (!p->begun)
+        p->begun_us = now_us;
+    p->begun = true;
     p->round++;
     p->round_open = true;
     p->control_answered = p->cut_short = false;

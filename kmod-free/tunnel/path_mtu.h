@@ -97,6 +97,8 @@ struct path_mtu {
 
     /* The round. */
     uint16_t epoch, round; /* in the probes: answers to older epochs are not believed */
+    uint64_t begun_us;     /* the first round of the last path that had one; 0: none yet */
+    bool begun;            /* this path had one */
     uint64_t round_began_us, round_ends_us;
     bool round_open, control_answered, current_probed;
     bool cut_short;        /* all was answered: the control's answer was not waited for */
@@ -125,7 +127,13 @@ struct path_mtu_probe {
  */
 void path_mtu_set(struct path_mtu *p, uint16_t fixed_bytes, uint64_t raise_us);
 
-/** path_mtu_begin() - A path is new, or may be: search from the base of @family */
+/**
+ * path_mtu_begin() - A path is new, or may be: search from the base of @family
+ *
+ * The first round is the largest, and goes where nobody may have asked for it: with a source
+ * address that changes all the time it would be a flood. So it waits until a second has passed
+ * since that of the path before.
+ */
 void path_mtu_begin(struct path_mtu *p, enum ip_family family, uint64_t now_us);
 
 /** path_mtu_stop() - The path is gone; no more probes */

@@ -20,6 +20,7 @@ struct world {
     struct sim sim;
     unsigned from_victim;    /* frames with the victim's source that entered our LAN */
     unsigned advertisements; /* router advertisements that entered it */
+    size_t sent_bytes;       /* of our datagrams */
     bool cut_data;           /* what the peer sends as data is lost, the first one recorded */
     uint8_t record[1500];
     size_t record_bytes;
@@ -44,6 +45,8 @@ static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t 
 {
     struct world *w = sim->context;
     (void)to;
+    if (from == US)
+        w->sent_bytes += *bytes;
     if (!w->cut_data || from != PEER || data[0] != WIRE_DATA)
         return true;
     if (w->record_bytes == 0 && *bytes <= sizeof w->record) {
@@ -208,6 +211,30 @@ START_TEST(many_probes_in_one_datagram_are_answered_once)
     sim_run(&w.sim, 50000);
     ck_assert_uint_ge(w.sim.node[US].datagrams_sent - sent, 1);
     ck_assert_uint_le(w.sim.node[US].datagrams_sent - sent, 3);
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* It may say that it is anywhere, a stranger's address too, and each new path is measured from the
+ * start: a dozen large datagrams. */
+START_TEST(moving_again_and_again_does_not_flood_a_stranger)
+{
+    struct world w;
+    struct endpoint stranger = {.address = frame_ip("198.51.100.66"), .port = 1000};
+    begin(&w, 2);
+    sim_run(&w.sim, 12 * UINT64_C(1000000)); /* past the brisk loop probing */
+    w.sent_bytes = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        w.cut_data = true;
+        w.record_bytes = 0;
+        peer_probe(peers_site(&w), its_peer(&w));
+        site_flush(peers_site(&w), w.sim.now_us);
+        ck_assert_uint_gt(w.record_bytes, 0);
+        stranger.port++;
+        sim_inject(&w.sim, US, &stranger, w.record, w.record_bytes);
+        sim_run(&w.sim, 10000);
+    }
+    ck_assert_uint_le(w.sent_bytes, 100000);
     sim_end(&w.sim);
 }
 END_TEST
@@ -380,6 +407,7 @@ END_TEST
 
 SIM_MAIN("hostile", a_live_hosts_address_is_not_taken, nor_by_something_like_a_loop_probe,
          news_without_end_do_not_make_us_shout, many_probes_in_one_datagram_are_answered_once,
+         moving_again_and_again_does_not_flood_a_stranger,
          closing_again_and_again_is_answered_once_a_second, a_late_close_ends_only_its_own_session,
          many_clashing_hosts_do_not_hide_the_gateways, the_key_that_proved_the_token_is_enrolled,
          order_numbers_are_asked_for_until_they_come)
