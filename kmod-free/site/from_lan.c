@@ -3,8 +3,8 @@
  * from_lan.c - a frame read from the TAP on its way to the peers.
  *
  * parse -> loop probe? -> learn -> guard -> class and storm limit -> look up -> (for each peer)
- * gateway rule -> MSS clamp -> pack. What the frame teaches about this LAN (MACs, live hosts,
- * gateways) is learned even when the frame itself may not cross.
+ * gateway rule -> MSS clamp -> pack -> (icmp-hint) tell its sender. What the frame teaches about
+ * this LAN (MACs, live hosts, gateways) is learned even when the frame itself may not cross.
  */
 #include "site/private.h"
 
@@ -133,7 +133,8 @@ static void forward_routes_only(struct site *site, struct packet *packet)
 static void hint_too_big(struct site *site, const struct peer *peer, const struct packet *packet)
 {
     uint8_t frame[TOO_BIG_FRAME_BYTES];
-    if (!site->config.icmp_hint || !peer_can_send(peer))
+    if (!site->config.icmp_hint || !peer_can_send(peer) ||
+        loop_peer_shut(&site->loop, peer_number(site, peer)))
         return;
     uint16_t mtu_bytes = peer_ip_packet_bytes(peer, packet);
     if (packet->network == PACKET_IPV6 && mtu_bytes <= IPV6_MTU_MIN_BYTES)

@@ -3,7 +3,8 @@
  * from_peer.c - a datagram from a peer on its way to the TAP or, on a hub, to other peers.
  *
  * open -> replay -> chunks -> reassemble -> parse -> loop probe? -> source check -> guard, gateway
- * and host rules -> class and storm limit -> learn source -> TTL repair -> MSS clamp -> deliver.
+ * and host rules -> class and storm limit -> learn source -> TTL repair -> MSS clamp -> (too large
+ * for this LAN: cut, or tell its sender) -> deliver.
  * The LAN wins: whatever a peer sends that contradicts what lives here is dropped and counted.
  */
 #include "site/private.h"

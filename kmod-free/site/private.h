@@ -16,7 +16,9 @@
  * storm_from_lan, each peer's packer and the sending half of its sessions; WAN-to-LAN writes
  * remote_macs, each peer's reassembly, storm_from_peer and the receiving half of its sessions.
  * Where an address changes sides each direction forgets it in the other's table, and both note
- * flaps: two threads would need a message for these. All else belongs to the control side.
+ * flaps; both take from icmp_limit; each peer's path hears of what is sent and of what is answered;
+ * and WAN-to-LAN packs, too: answers to probes, 'packet too big', a hub's frames. Two threads would
+ * need a message for these. All else belongs to the control side.
  */
 #ifndef SITE_PRIVATE_H
 #define SITE_PRIVATE_H

@@ -433,6 +433,52 @@ START_TEST(forged_hints_change_nothing)
     other.port ^= 1;
     site_path_hint(w->sim.node[HOME].site, &other, 1280, true, w->sim.now_us);
     ck_assert_uint_eq(c->path_hints, hints);
+    other.port = 0; /* our kernel does not say which */
+    site_path_hint(w->sim.node[HOME].site, &other, 1280, true, w->sim.now_us);
+    ck_assert_uint_eq(c->path_hints, hints + 1);
+    end(w);
+}
+END_TEST
+
+START_TEST(without_a_peer_the_last_result_is_kept)
+{
+    struct world *w = begin(5, _i, NULL);
+    connect_sites(w, 1454, 1454);
+    greet(w);
+    sim_run(&w->sim, 5 * SECOND_US);
+    site_close(w->sim.node[HOME].site, w->sim.now_us);
+    sim_run(&w->sim, SECOND_US);
+    uint64_t probes = site_counters(w->sim.node[PARENTS].site)->mtu_probes;
+    sim_run(&w->sim, 60 * SECOND_US);
+    struct peer_status s = status(w, PARENTS);
+    const struct path_status *path = w->v6 ? &s.path_v6 : &s.path_v4;
+    ck_assert_int_ne(s.state, PEER_UP);
+    ck_assert(path->known);
+    ck_assert_int_eq(path->state, PATH_MTU_STOPPED);
+    ck_assert_uint_eq(path->mtu_bytes, 1454);
+    ck_assert_uint_eq(site_counters(w->sim.node[PARENTS].site)->mtu_probes, probes);
+    end(w);
+}
+END_TEST
+
+START_TEST(a_size_may_be_fixed_and_freed_in_use)
+{
+    struct world *w = begin(7, _i, NULL);
+    struct site_config options = sim_config(&w->sim.node[HOME]);
+    connect_sites(w, 1454, 1454);
+    greet(w);
+    for (unsigned i = 0; i < 2; i++) {
+        options.outer_packet_bytes = 1300;
+        site_set_options(w->sim.node[HOME].site, &options);
+        stream(w, 200);
+        ck_assert_uint_eq(path_mtu(w, HOME), 1300);
+        options.outer_packet_bytes = 0;
+        site_set_options(w->sim.node[HOME].site, &options);
+        stream(w, 200);
+        sim_run(&w->sim, 3 * SECOND_US);
+        ck_assert_uint_eq(path_mtu(w, HOME), 1454);
+        ck_assert_uint_eq(lost(&w->flow[HOME]), 0);
+    }
     end(w);
 }
 END_TEST
@@ -526,7 +572,9 @@ int main(void)
     tcase_add_test(tc, icmp_names_the_size_and_is_not_needed);
     tcase_add_loop_test(tc, what_our_kernel_refuses_is_the_interfaces, 0, 2);
     tcase_add_loop_test(tc, forged_hints_change_nothing, 0, 2);
+    tcase_add_loop_test(tc, without_a_peer_the_last_result_is_kept, 0, 2);
     tcase_add_loop_test(tc, a_fixed_size_is_not_probed, 0, 2);
+    tcase_add_loop_test(tc, a_size_may_be_fixed_and_freed_in_use, 0, 2);
     tcase_add_loop_test(tc, a_new_path_is_measured_from_its_base, 0, 4);
     tcase_add_loop_test(tc, frames_handed_in_while_the_size_changes_cross, 0, SEEDS);
     SRunner *runner = srunner_create(suite);
