@@ -136,7 +136,8 @@ static const char *meaning_for(const struct path *path, char out[WORDS_SIZE])
     const char *line = line_of(path);
 
     if (is(path->limit, "below-base"))
-        return "Little or nothing crosses.";
+        return "Pings may be answered, but whatever fills a packet of that size is lost: TCP "
+               "stands still.";
     if (is_fixed(path))
         return "Whether they arrive is not known: if the path carries less, small packets cross "
                "and large ones are lost.";

@@ -166,6 +166,7 @@ def test_why_it_is_not_larger(told, state, limit, mtu, level, words):
         assert "not known" in found["meaning"] and "takes" not in found["text"]
     if limit == "below-base":
         assert found["advice"] and "arrive" not in found["meaning"]
+        assert "TCP stands still" in found["meaning"]
 
 
 def test_both_families_are_told_of(told):
