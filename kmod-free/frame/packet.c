@@ -109,7 +109,7 @@ static bool parse_ipv4(struct packet *p, struct cursor c)
 
     uint16_t fragment_field = load_be16(ip + 6);
     p->network = PACKET_IPV4;
-    p->network_end = (uint16_t)(c.end - p->frame);
+    p->network_end = (uint32_t)(c.end - p->frame);
     p->protocol = ip[9];
     p->ip_source = ip_v4(ip + 12);
     p->ip_destination = ip_v4(ip + 16);
@@ -190,7 +190,7 @@ static bool parse_ipv6(struct packet *p, struct cursor c)
 
     uint8_t next = ip[6];
     p->network = PACKET_IPV6;
-    p->network_end = (uint16_t)(c.end - p->frame);
+    p->network_end = (uint32_t)(c.end - p->frame);
     p->ip_source = ip_v6(ip + 8);
     p->ip_destination = ip_v6(ip + 24);
     for (unsigned n = 0; is_extension(next) && !p->later_fragment; n++) {
@@ -252,7 +252,7 @@ bool packet_parse(struct packet *packet, uint8_t *frame, size_t frame_bytes)
     const uint8_t *addresses;
 
     *packet = (struct packet){.frame = frame, .frame_bytes = frame_bytes};
-    if (frame_bytes > UINT16_MAX || !cursor_take(&c, 12, &addresses) ||
+    if (frame_bytes > PACKET_FRAME_MAX_BYTES || !cursor_take(&c, 12, &addresses) ||
         !cursor_u16(&c, &packet->ether_type))
         return false;
     memcpy(packet->destination.octet, addresses, 6);

@@ -18,6 +18,7 @@
 enum {
     ETHER_HEADER_BYTES = 14,
     VLAN_TAG_BYTES = 4,
+    PACKET_FRAME_MAX_BYTES = 14 + 2 * 4 + 40 + 65535, /* two tags, the largest IPv6 packet */
     ETHER_TYPE_IPV4 = 0x0800,
     ETHER_TYPE_ARP = 0x0806,
     ETHER_TYPE_IPV6 = 0x86dd,
@@ -60,7 +61,7 @@ struct packet {
 
     uint16_t network_offset; /* behind Ethernet and tags. ARP: 28 bytes; IPv4: the header and
                                 options; IPv6: 40 bytes; OTHER: whatever frame_bytes leaves */
-    uint16_t network_end;    /* end of the IP packet by its own length; <= frame_bytes */
+    uint32_t network_end;    /* end of the IP packet by its own length; <= frame_bytes */
     bool router_alert;       /* IPv4 option 148 or IPv6 hop-by-hop option 5 */
     bool fragment;           /* any fragment: the first, and an atomic IPv6 one (RFC 6946), too */
     bool later_fragment;     /* fragment offset > 0: there is no transport header here */
@@ -79,7 +80,8 @@ struct packet {
  * @frame:        Ethernet frame without FCS
  * @frame_bytes:  Its length
  *
- * Return: false when @frame is shorter than an Ethernet header (or longer than 65535): drop it
+ * Return: false when @frame is shorter than an Ethernet header or longer than
+ * PACKET_FRAME_MAX_BYTES: drop it
  */
 bool packet_parse(struct packet *packet, uint8_t *frame, size_t frame_bytes);
 

@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
     struct packet p;
     uint8_t *frame = copy_of(input, count);
     bool parsed = packet_parse(&p, frame, count);
-    require(parsed == (count >= ETHER_HEADER_BYTES && count <= UINT16_MAX));
+    require(parsed == (count >= ETHER_HEADER_BYTES && count <= PACKET_FRAME_MAX_BYTES));
     if (parsed) {
         require_promises(&p);
         require_padding_ignored(&p);

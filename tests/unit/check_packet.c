@@ -34,7 +34,7 @@ static struct packet parse_exactly(const uint8_t *frame, size_t bytes, bool *par
     *parsed = packet_parse(&p, copy, bytes);
     if (*parsed) {
         ck_assert(p.network_offset <= bytes && p.network_end <= bytes);
-        ck_assert(p.transport_offset == 0 || p.transport_offset + 4 <= p.network_end);
+        ck_assert(p.transport_offset == 0 || p.transport_offset + 4u <= p.network_end);
         ck_assert(!(p.later_fragment && p.transport_offset));
         ck_assert(!(p.malformed && p.transport_offset));
         ck_assert(p.network != PACKET_OTHER || (p.network_end == 0 && p.ip_source.family == 0));
@@ -147,7 +147,7 @@ END_TEST
 
 START_TEST(refuses_too_short_and_too_long)
 {
-    static uint8_t big[UINT16_MAX + 1];
+    static uint8_t big[PACKET_FRAME_MAX_BYTES + 1];
     struct packet p;
     struct frame_spec spec = spec_v4();
     for (size_t bytes = 0; bytes < ETHER_HEADER_BYTES; bytes++)
@@ -155,8 +155,27 @@ START_TEST(refuses_too_short_and_too_long)
     frame_ether(big, spec, ETHER_TYPE_IPV4);
     ck_assert(packet_parse(&p, big, ETHER_HEADER_BYTES));
     ck_assert(p.malformed && p.network == PACKET_OTHER);
-    ck_assert(packet_parse(&p, big, UINT16_MAX));
-    ck_assert(!packet_parse(&p, big, UINT16_MAX + 1));
+    ck_assert(packet_parse(&p, big, PACKET_FRAME_MAX_BYTES));
+    ck_assert(!packet_parse(&p, big, PACKET_FRAME_MAX_BYTES + 1));
+}
+END_TEST
+
+/* Two tags and an IP packet as large as its length field can say. */
+START_TEST(parses_the_largest_packet)
+{
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        static uint8_t big[PACKET_FRAME_MAX_BYTES];
+        struct frame_spec spec = v6 ? spec_v6() : spec_v4();
+        struct packet p;
+        spec.vlan_tags = 2;
+        frame_udp(big, spec, NULL, 0);
+        store_be16(big + 22 + (v6 ? 4 : 2), 65535);
+        size_t bytes = 22 + (v6 ? 40 : 0) + 65535;
+        ck_assert(packet_parse(&p, big, bytes));
+        ck_assert(!p.malformed && p.transport_offset == 22 + (v6 ? 40 : 20));
+        ck_assert_uint_eq(p.network_end, bytes);
+        ck_assert(packet_parse(&p, big, bytes - 1) && p.malformed);
+    }
 }
 END_TEST
 
@@ -527,6 +546,7 @@ int main(void)
     tcase_add_test(tc, finds_everything_behind_any_number_of_tags);
     tcase_add_test(tc, stops_at_what_is_not_ip);
     tcase_add_test(tc, refuses_too_short_and_too_long);
+    tcase_add_test(tc, parses_the_largest_packet);
     tcase_add_test(tc, leaves_a_cut_tag_alone);
     tcase_add_test(tc, takes_arp_of_ethernet_and_ipv4_only);
     tcase_add_test(tc, walks_ipv4);
