@@ -7,7 +7,7 @@
 #include "run.h"
 
 #include "../unit/frames.h"
-#include "frame/packet.h"
+#include "site/private.h"
 
 #include <string.h>
 
@@ -37,7 +37,7 @@ static void on_lan(struct sim *sim, unsigned node, const uint8_t *frame, size_t 
     w->delivered_parents += node == PARENTS && p.network == PACKET_IPV4 && bytes > LAN_BYTES;
 }
 
-static void begin(struct world *w)
+static void begin(struct world *w, bool icmp_hint)
 {
     memset(w, 0, sizeof *w);
     sim_begin(&w->sim, 1);
@@ -46,6 +46,7 @@ static void begin(struct world *w)
     for (unsigned n = 0; n < 2; n++) {
         sim_add(&w->sim, n == HOME ? "home" : "parents");
         struct site_config config = sim_config(&w->sim.node[n]);
+        config.icmp_hint = icmp_hint;
         sim_start(&w->sim, n, &config);
         struct site_lan lan = {.tap_mac = {{0xfe, 0, 0, 0, 0, (uint8_t)n}},
                                .bridge_mac = {{2, 0xbb, 0, 0, 0, (uint8_t)n}},
@@ -79,7 +80,7 @@ START_TEST(a_host_behind_the_narrow_lan_answers)
 {
     struct world w;
     struct mac near = frame_mac(30), far = frame_mac(31);
-    begin(&w);
+    begin(&w, false);
     send_udp(&w, PARENTS, far, near, 10);
     sim_run(&w.sim, 60 * SECOND_US);
     send_udp(&w, HOME, near, far, 1472);
@@ -97,7 +98,7 @@ START_TEST(nobody_answers_for_a_host_he_has_not_seen)
 {
     struct world w;
     struct mac near = frame_mac(30), silent = frame_mac(31);
-    begin(&w);
+    begin(&w, false);
     send_udp(&w, HOME, near, silent, 1472);
     ck_assert_uint_eq(w.delivered_parents, 1);
     ck_assert_uint_eq(w.told[HOME], 0);
@@ -105,4 +106,24 @@ START_TEST(nobody_answers_for_a_host_he_has_not_seen)
 }
 END_TEST
 
-SIM_MAIN("telling", a_host_behind_the_narrow_lan_answers, nobody_answers_for_a_host_he_has_not_seen)
+/* The hint stands beside delivery: what is not delivered is not hinted at, either. */
+START_TEST(nothing_is_hinted_at_what_does_not_go_out)
+{
+    struct world w;
+    struct mac near = frame_mac(30), far = frame_mac(31);
+    begin(&w, true);
+    w.sim.node[HOME].mtu_v4_bytes = 1300;
+    w.sim.node[HOME].site->peer[0].path[0].mtu_bytes = 1300;
+    for (unsigned shut = 0; shut < 2; shut++) {
+        send_udp(&w, PARENTS, far, near, 10);
+        w.told[HOME] = 0;
+        w.sim.node[HOME].site->loop.link[0].shut.shut = shut;
+        send_udp(&w, HOME, near, far, 1330);
+        ck_assert_uint_eq(w.told[HOME], !shut);
+    }
+    sim_end(&w.sim);
+}
+END_TEST
+
+SIM_MAIN("telling", a_host_behind_the_narrow_lan_answers, nobody_answers_for_a_host_he_has_not_seen,
+         nothing_is_hinted_at_what_does_not_go_out)
