@@ -45,20 +45,25 @@ SIM_SRC    := $(wildcard tests/sim/check_*.c)
 SIM_LIB    := $(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c))
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 TOOL_SRC   := $(wildcard tests/lab/tools/*.c)
+BENCH_SRC  := $(wildcard scripts/benchmark/*.c)
+MICRO_SRC  := $(wildcard tests/micro/micro_*.c)
 
 obj         = $(1:%.c=$B/%.o)
 UNIT_BIN   := $(UNIT_SRC:%.c=$B/%)
 SIM_BIN    := $(SIM_SRC:%.c=$B/%)
 FUZZ_BIN   := $(FUZZ_SRC:%.c=$B/%)
 TOOL_BIN   := $(TOOL_SRC:%.c=$B/%)
+BENCH_BIN  := $(BENCH_SRC:%.c=$B/%)
+MICRO_BIN  := $(MICRO_SRC:%.c=$B/%)
 CORE_LIB   := $B/libkmod-free.a
 
-.PHONY: all check check-unit check-sim check-lab check-long fuzz lint demo install clean help \
-        test-programs lab-programs
+.PHONY: all check check-unit check-sim check-lab check-long fuzz lint demo bench micro install clean \
+        help test-programs lab-programs bench-programs
 all: $B/lansplice
 
 help:
 	@echo 'make all | check | check-unit | check-sim | check-lab | check-long | fuzz | lint | demo'
+	@echo '     bench BENCH=--quick | micro'
 	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1'
 
 $(CORE_LIB): $(call obj,$(CORE_SRC))
@@ -87,7 +92,7 @@ $(SIM_BIN): $B/%: $B/%.o $(call obj,$(SIM_LIB)) $(CORE_LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
 
-$(TOOL_BIN): $B/%: $B/%.o $(CORE_LIB)
+$(TOOL_BIN) $(BENCH_BIN) $(MICRO_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
 
@@ -99,6 +104,7 @@ fuzz-programs: $(FUZZ_BIN)
 
 test-programs: $(UNIT_BIN) $(SIM_BIN)
 lab-programs: $B/lansplice $(TOOL_BIN)
+bench-programs: lab-programs $(BENCH_BIN)
 unit-programs: $(UNIT_BIN)
 sim-programs: $(SIM_BIN)
 
@@ -112,6 +118,13 @@ demo:
 	$Qscripts/install-deps demo
 	$Q$(MAKE) --no-print-directory all CC=gcc B=build/gcc
 	$Qscripts/demo
+# BENCH='--quick --only lansplice fastd' and the like: scripts/bench --help.
+bench:
+	$Qscripts/install-deps bench
+	$Q$(MAKE) --no-print-directory bench-programs CC=gcc B=build/gcc
+	$Qscripts/bench $(BENCH)
+micro: $(MICRO_BIN)
+	$Qfor program in $^; do echo "== $${program##*/}"; $$program || exit; done
 
 install: $B/lansplice
 	install -D -m 0755 $B/lansplice $(DESTDIR)$(PREFIX)/sbin/lansplice

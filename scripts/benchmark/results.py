@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""Numbers of all rounds, what they come to, and how they are told: on the terminal, as Markdown.
+
+Of each metric there is one number a round, or None where the measure failed. The median counts;
+spread is (max - min) / median. A ratio is the median of the rounds' own ratios to the best
+encrypted peer, which is the one with the best median in this run.
+"""
+import statistics
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    key: str
+    title: str
+    unit: str
+    digits: int = 0
+    more_is_better: bool = True
+    scale: float = 1.0
+
+    def show(self, value):
+        return "-" if value is None else f"{value * self.scale:,.{self.digits}f}"
+
+
+# The tables, and their columns.
+TABLES = {
+    "TCP": [
+        Metric("tcp_mbit", "one stream", "Gbit/s", 2, scale=1e-3),
+        Metric("both_mbit", "both ways at once, sum", "Gbit/s", 2, scale=1e-3),
+        Metric("tcp8_mbit", "8 streams", "Gbit/s", 2, scale=1e-3),
+        Metric("narrow_mbit", "one stream, WAN MTU 1400", "Gbit/s", 2, scale=1e-3),
+        Metric("lossy_mbit", "8 streams, 1 % loss, 20 ms", "Mbit/s", 1),
+    ],
+    "Cost": [
+        Metric("tcp_machine_s_per_gb", "CPU, machine", "s/GB", 2, False),
+        Metric("tcp_daemon_s_per_gb", "CPU, daemons", "s/GB", 2, False),
+        Metric("rss_kib", "peak RSS", "KiB", 0, False),
+        Metric("binary_kib", "binary, stripped", "KiB", 0, False),
+        Metric("start_ms", "start to first ping", "ms", 0, False),
+    ],
+    "Packets a second": [
+        Metric("udp64_clean_pps", "64 bytes, < 1 % lost", "1000/s", 0, scale=1e-3),
+        Metric("udp64_flooded_pps", "64 bytes, flooded", "1000/s", 0, scale=1e-3),
+        Metric("udp64_kept", "flooded, of the best", "%", 0, scale=100),
+        Metric("udp1400_clean_pps", "1400 bytes, < 1 % lost", "1000/s", 0, scale=1e-3),
+        Metric("udp1400_flooded_pps", "1400 bytes, flooded", "1000/s", 0, scale=1e-3),
+    ],
+    "Round trip": [
+        Metric("rtt_p50_ms", "idle p50", "ms", 3, False),
+        Metric("rtt_p99_ms", "idle p99", "ms", 3, False),
+        Metric("loaded_p50_ms", "loaded p50", "ms", 2, False),
+        Metric("loaded_p99_ms", "loaded p99", "ms", 2, False),
+    ],
+}
+
+
+class Results:
+    """peers: in the order of the tables; rounds[name][metric key]: a number or None a round."""
+
+    def __init__(self, peers):
+        self.peers = peers
+        self.rounds = {peer.name: {} for peer in peers}
+        self.missing = {}   # name: why it was not measured at all
+        self.failures = []  # what went wrong in one round
+        self.background = []  # how busy others kept the machine before each turn, 0 to 1
+
+    def add(self, name, number, values):
+        for key, value in values.items():
+            column = self.rounds[name].setdefault(key, [])
+            column += [None] * (number + 1 - len(column))
+            column[number] = value
+
+    def values(self, name, key):
+        return [v for v in self.rounds[name].get(key, []) if v is not None]
+
+    def median(self, name, key):
+        values = self.values(name, key)
+        return statistics.median(values) if values else None
+
+    def spread(self, name, key):
+        values = self.values(name, key)
+        median = self.median(name, key)
+        return (max(values) - min(values)) / median if median else None
+
+    def best_peer(self, metric):
+        """The name of the best encrypted peer that is not ours; None when none was measured."""
+        medians = {peer.name: self.median(peer.name, metric.key) for peer in self.peers
+                   if peer.encrypted and not peer.ours}
+        medians = {name: median for name, median in medians.items() if median}
+        pick = max if metric.more_is_better else min
+        return pick(medians, key=medians.get) if medians else None
+
+    def ratio(self, name, best, key):
+        ours, theirs = (self.rounds[n].get(key, []) for n in (name, best))
+        ratios = [x / y for x, y in zip(ours, theirs) if x is not None and y]
+        return statistics.median(ratios) if ratios else None
+
+    def measured(self):
+        """The tables with only those columns that somebody has a number for."""
+        tables = {title: [m for m in metrics if any(self.values(p.name, m.key)
+                                                    for p in self.peers)]
+                  for title, metrics in TABLES.items()}
+        return {title: metrics for title, metrics in tables.items() if metrics}
+
+    def as_json(self):
+        return {"rounds": self.rounds, "missing": self.missing, "failures": self.failures,
+                "background": self.background,
+                "medians": {name: {key: self.median(name, key) for key in columns}
+                            for name, columns in self.rounds.items()}}
+
+
+def table_lines(header, rows):
+    """A Markdown table with its columns aligned, so that it reads well on a terminal, too."""
+    rows = [header] + [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+
+    def line(cells):
+        first, *rest = (cell.ljust(width) if i == 0 else cell.rjust(width)
+                        for i, (cell, width) in enumerate(zip(cells, widths)))
+        return "| " + " | ".join([first, *rest]) + " |"
+    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":"
+                          for i, w in enumerate(widths)) + "|"
+    return [line(rows[0]), rule, *(line(row) for row in rows[1:])]
+
+
+def cell(results, name, metric):
+    """The median and, of more rounds than one, the spread."""
+    median = results.median(name, metric.key)
+    if median is None:
+        return "-"
+    spread = results.spread(name, metric.key)
+    several = len(results.values(name, metric.key)) > 1 and spread is not None
+    return metric.show(median) + (f" ±{spread * 100:.0f}%" if several else "")
+
+
+def median_tables(results):
+    """One table per group, a row a peer."""
+    lines = []
+    for title, metrics in results.measured().items():
+        header = [title, *(f"{m.title}, {m.unit}" for m in metrics)]
+        rows = [[peer.name + ("" if peer.encrypted else " *"),
+                 *(cell(results, peer.name, m) for m in metrics)]
+                for peer in results.peers if results.rounds[peer.name]]
+        lines += table_lines(header, rows) + [""]
+    return lines
+
+
+def ratio_table(results):
+    """Ours against the best encrypted peer, metric by metric."""
+    ours = [peer for peer in results.peers if peer.ours and results.rounds[peer.name]]
+    rows = []
+    for metric in (m for metrics in results.measured().values() for m in metrics):
+        best = results.best_peer(metric)
+        if best is None:
+            continue
+        ratios = [results.ratio(peer.name, best, metric.key) for peer in ours]
+        rows.append([f"{metric.title}, {metric.unit}",
+                     f"{metric.show(results.median(best, metric.key))} {best}",
+                     *("-" if r is None else f"{r:.2f}x" for r in ratios)])
+    if not rows or not ours:
+        return []
+    return table_lines(["Ratio", "best encrypted peer", *(peer.name for peer in ours)], rows) + [""]
+
+
+def markdown(results, facts, commands):
+    """The whole report. facts are lines about the machine and the run."""
+    lines = [*facts, "", "Medians; ± is the spread, (max - min) / median, of the rounds. "
+             "\\* not encrypted: a ceiling, not a peer.", ""]
+    lines += median_tables(results) + ratio_table(results)
+    notes = [f"- {peer.name}: {peer.note}" for peer in results.peers
+             if peer.note and results.rounds[peer.name]]
+    notes += [f"- {name} is missing: {why}" for name, why in results.missing.items()]
+    notes += [f"- failed: {text}" for text in results.failures]
+    lines += notes + [""] if notes else []
+    lines += ["Command lines (a's host sends, b's receives):", "", "```"]
+    for measure, used in commands.items():
+        lines += [f"{measure + ':':9}{command}" for command in used]
+    return "\n".join(lines + ["```", ""])
