@@ -108,9 +108,6 @@ static struct json_object *answer_status(struct daemon *daemon)
         .tap = daemon->tap.name,
         .started_us = daemon->started_us,
         .now_us = clock_now_us(),
-        .send_dropped = daemon->udp.send_dropped,
-        .send_too_large = daemon->udp.send_too_large,
-        .tap_dropped = daemon->tap.write_dropped,
     };
     return status_json(&source);
 }

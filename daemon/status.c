@@ -280,10 +280,10 @@ static struct json_object *counters_json(const struct status_source *source)
         {"mtu_black_holes", c->mtu_black_holes},
         {"path_hints", c->path_hints},
         {"icmp_hints", c->icmp_hints},
-        {"send_dropped", source->send_dropped},
-        {"send_too_large", source->send_too_large},
+        {"send_dropped", source->daemon->udp.send_dropped},
+        {"send_too_large", source->daemon->udp.send_too_large},
         {"icmp_errors", source->daemon->udp.icmp_errors},
-        {"tap_dropped", source->tap_dropped},
+        {"tap_dropped", source->daemon->tap.write_dropped},
     };
 
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++)

@@ -13,14 +13,13 @@ struct json_object;
 struct daemon;
 
 struct status_source {
-    const struct daemon *daemon; /* for reach_where() */
+    const struct daemon *daemon;
     const struct config *config;
     const struct site *site;
     const char *bridge; /* the bridge the TAP is in; NULL: none */
     const char *tap;
     bool bridge_up, tap_up;
     uint64_t started_us, now_us;
-    uint64_t send_dropped, send_too_large, tap_dropped;
 };
 
 /** status_json() - The object of `lansplice status --json`; the caller releases it */
