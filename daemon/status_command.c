@@ -82,12 +82,14 @@ static void format_endpoint(char out[CELL_SIZE], struct json_object *peer)
                  json_field(peer, "called_at") != NULL ? json_text(peer, "called_at") : at);
 }
 
-/* With a question mark while it is searched for; then with what keeps it from being larger. */
+/* With a question mark while it is searched for; then with what keeps it from being larger. That
+ * it is not even carried is worth knowing at any time. */
 static void format_mtu(char out[CELL_SIZE], struct json_object *peer)
 {
     const char *mtu = json_text(peer, "path_mtu"), *limit = json_text(peer, "path_mtu_limit");
 
-    if (strcmp(json_text(peer, "path_mtu_state"), "searching") == 0)
+    if (strcmp(json_text(peer, "path_mtu_state"), "searching") == 0 &&
+        strcmp(limit, "below-base") != 0)
         snprintf(out, CELL_SIZE, "%.20s ?", mtu);
     else if (strcmp(limit, "-") == 0)
         snprintf(out, CELL_SIZE, "%.20s", mtu);

@@ -229,6 +229,7 @@ def test_words_for_people(told):
 
 @pytest.mark.parametrize("state,limit,cell", [
     ("searching", None, "1454 ?"), ("found", "path", "1454 (path)"),
+    ("searching", "below-base", "1454 (below-base)"),
     ("fixed", "configuration", "1454 (configuration)"), (None, None, "1454")])
 def test_status_says_what_limits_the_mtu(told, state, limit, cell):
     status = status_of(path_mtu=1454, path_mtu_state=state, path_mtu_limit=limit)
