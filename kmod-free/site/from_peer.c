@@ -91,9 +91,8 @@ static void forward_to_other_peers(struct site *site, const struct peer *from,
 
 static bool exceeds_lan(const struct site *site, const struct packet *packet)
 {
-    bool is_ip = packet->network == PACKET_IPV4 || packet->network == PACKET_IPV6;
-    size_t end = is_ip ? packet->network_end : packet->frame_bytes;
-    return site->lan.mtu_bytes != 0 && end - packet->network_offset > site->lan.mtu_bytes;
+    return site->lan.mtu_bytes != 0 &&
+           packet->frame_bytes - packet->network_offset > site->lan.mtu_bytes;
 }
 
 static bool has_spoken_here(const struct site *site, const struct mac *mac)

@@ -30,13 +30,14 @@ static size_t payload_bytes(const struct peer *peer, uint16_t outer_packet_bytes
 
 static size_t peer_payload_bytes(const struct peer *peer)
 {
-    return payload_bytes(peer, peer_path(peer)->mtu_bytes);
+    return payload_bytes(peer, path_mtu_usable_bytes(peer_path(peer)));
 }
 
 /* The largest IP packet that, in a frame like @packet's, still travels in one datagram. */
 uint16_t peer_ip_packet_bytes(const struct peer *peer, const struct packet *packet)
 {
-    return (uint16_t)(chunk_body_max(peer_payload_bytes(peer)) - packet->network_offset);
+    size_t payload = payload_bytes(peer, peer_path(peer)->mtu_bytes);
+    return (uint16_t)(chunk_body_max(payload) - packet->network_offset);
 }
 
 bool peer_can_send(const struct peer *peer)
@@ -97,7 +98,7 @@ static struct packer *peer_packer(struct site *site, struct peer *peer, size_t b
     if (peer->packing && packer_room(&peer->packer) < body_bytes)
         peer_release_batch(site, peer);
     if (!peer->packing)
-        batch_begin(site, peer, peer_path(peer)->mtu_bytes);
+        batch_begin(site, peer, path_mtu_usable_bytes(peer_path(peer)));
     return &peer->packer;
 }
 

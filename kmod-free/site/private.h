@@ -247,6 +247,8 @@ const struct path_mtu *peer_path(const struct peer *peer);
 void peer_path_set(const struct site *site, struct peer *peer);
 void peer_path_begin(const struct site *site, struct peer *peer);
 void peer_path_stop(struct peer *peer);
+/* The way to it may have changed at our end. */
+void peer_path_doubt(const struct site *site, struct peer *peer);
 void peer_path_tick(struct site *site, struct peer *peer);
 uint64_t peer_path_deadline_us(const struct peer *peer);
 void peer_path_sent(const struct site *site, struct peer *peer, size_t datagram_bytes);

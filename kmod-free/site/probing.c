@@ -45,6 +45,11 @@ void peer_path_stop(struct peer *peer)
         path_mtu_stop(&peer->path[i]);
 }
 
+void peer_path_doubt(const struct site *site, struct peer *peer)
+{
+    path_mtu_hint(path_of(peer), 0, true, site->now_us);
+}
+
 void peer_path_tick(struct site *site, struct peer *peer)
 {
     struct path_mtu_probe probe[PATH_MTU_SIZES_MAX];

@@ -338,9 +338,10 @@ void site_network_changed(struct site *site, uint64_t now_us)
     site->now_us = now_us;
     for_each_peer(site, peer)
     {
-        if (peer->current)
+        if (peer->current) {
             liveness_prove(&peer->liveness, now_us);
-        else if (peer_callable(peer))
+            peer_path_doubt(site, peer);
+        } else if (peer_callable(peer))
             liveness_call(&peer->liveness, now_us);
     }
 }

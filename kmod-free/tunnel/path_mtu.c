@@ -20,6 +20,7 @@ enum {
     SILENT_SAMPLED = 3, /* more silent rounds than that are an outage, not loss */
     SAMPLES_MAX = 512,  /* then what is old counts half */
     HINTS_MAX = 4,      /* in one search: sizes of forged ones take the place of better ones */
+    DOUBTED_TRIES = 2,
     RAISE_FACTOR = 4,
 };
 
@@ -158,8 +159,7 @@ static void search_afresh(struct path_mtu *p, unsigned too_large_bytes, uint64_t
 {
     p->epoch++;
     p->mtu_bytes = p->base_bytes;
-    p->proved = false;
-    p->below_base = false;
+    p->proved = p->doubted = p->below_base = false;
     p->limit = PATH_MTU_LIMIT_UNKNOWN;
     p->current_lost_tries = 0;
     p->silent_rounds = 0;
@@ -255,7 +255,8 @@ static void confirm(struct path_mtu *p, uint64_t now_us)
 
 static void lose_current(struct path_mtu *p, uint64_t now_us)
 {
-    if (++p->current_lost_tries < tries_needed(p))
+    p->doubted = ++p->current_lost_tries >= DOUBTED_TRIES;
+    if (p->current_lost_tries < tries_needed(p))
         return;
     p->current_lost_tries = 0;
     if (p->mtu_bytes == p->base_bytes) {
@@ -421,6 +422,9 @@ static void prove(struct path_mtu *p, uint16_t bytes, uint64_t now_us)
         sample_carried(p, p->current_lost_tries, true);
     p->mtu_bytes = bytes;
     p->proved = true;
+    p->doubted = false;
+    if (p->state == PATH_MTU_CONFIRMING && p->told_bytes < bytes)
+        p->told_bytes = 0; /* that was not so */
     p->proved_us = now_us;
     p->below_base = false;
     p->current_lost_tries = 0;
@@ -469,6 +473,13 @@ void path_mtu_control(struct path_mtu *p, uint64_t sent_us)
         p->control_answered = true;
 }
 
+uint16_t path_mtu_usable_bytes(const struct path_mtu *p)
+{
+    if (!p->doubted)
+        return p->mtu_bytes;
+    return p->told_bytes != 0 && p->told_bytes < p->mtu_bytes ? p->told_bytes : p->base_bytes;
+}
+
 void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us)
 {
     if (p->large_sent || bytes <= p->base_bytes)
@@ -496,5 +507,6 @@ void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t 
         now_us - p->hinted_us >= HINT_EACH_US) {
         p->hinted_us = now_us;
         p->confirm_at_us = now_us;
+        p->doubted = true;
     }
 }

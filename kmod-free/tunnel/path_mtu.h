@@ -33,6 +33,14 @@
  *                 too large now: a black hole (RFC 8899 s.4.3).
  * In SEARCHING the size in use is confirmed in the same rounds.
  *
+ * While the size in use is in doubt (told to be too large, or lost twice in a row) datagrams are
+ * kept to a size that is not: path_mtu_usable_bytes(). So a path that shrinks costs what was under
+ * way and two rounds, however many tries a lossy path needs for the verdict; and a forged hint
+ * costs a moment of smaller datagrams.
+ *
+ * Rounds are quicker than RFC 8899's PROBE_TIMER of at least a second (s.5.1.1), which has to do
+ * without a control: here a round in which nothing is answered does not count.
+ *
  * A size that is fixed by configuration has no rounds: due never, deadline never.
  */
 #ifndef TUNNEL_PATH_MTU_H
@@ -84,6 +92,7 @@ struct path_mtu {
     uint16_t mtu_bytes; /* in use: the largest that is known to be carried, or the base */
     uint64_t proved_us; /* when a datagram of that size was answered last */
     bool proved;        /* it ever was, on this path */
+    bool doubted;
     bool below_base;
 
     /* The search: what is above mtu_bytes and below too_large_bytes is not known. */
@@ -163,6 +172,9 @@ void path_mtu_answered(struct path_mtu *p, uint64_t value, uint64_t now_us);
 
 /** path_mtu_control() - The peer answered the control that was sent at @sent_us */
 void path_mtu_control(struct path_mtu *p, uint64_t sent_us);
+
+/** path_mtu_usable_bytes() - The outer packet size to send data with now */
+uint16_t path_mtu_usable_bytes(const struct path_mtu *p);
 
 /** path_mtu_sent() - An outer packet of @bytes was sent: large ones are worth confirming */
 void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us);

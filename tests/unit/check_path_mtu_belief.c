@@ -234,6 +234,50 @@ END_TEST
 
 /* Each names a size that does not fit, just before the last ones are given up: the well-known ones
  * would never have their turn. */
+START_TEST(a_size_in_doubt_is_not_used)
+{
+    begin_and_find(IP_V4, 1500);
+    ck_assert_uint_eq(path_mtu_usable_bytes(&p), 1500);
+    path_mtu_hint(&p, 1400, false, now_us);
+    ck_assert_uint_eq(path_mtu_usable_bytes(&p), 1400);
+    ck_assert_uint_eq(p.mtu_bytes, 1500);
+    next_round();
+    answer(1500);
+    ck_assert_uint_eq(path_mtu_usable_bytes(&p), 1500);
+
+    /* Nobody says anything: two lost in a row are enough to be careful, not for the verdict. */
+    p.sampled = 100;
+    p.sampled_lost = 10;
+    path_mtu_sent(&p, 1500, now_us);
+    for (unsigned lost = 0; lost < 4; lost++) {
+        next_round();
+        ck_assert_uint_eq(path_mtu_usable_bytes(&p), lost < 2 ? 1500 : PATH_MTU_BASE_V4_BYTES);
+        answer(1280);
+    }
+    ck_assert_uint_eq(p.black_holes, 0);
+    next_round();
+    answer(1500);
+    ck_assert_uint_eq(path_mtu_usable_bytes(&p), 1500);
+}
+END_TEST
+
+/* 9 of 100 were seen lost; two standard deviations more are 15, which asks for 9 tries. */
+START_TEST(losses_seen_by_luck_are_allowed_for)
+{
+    unsigned tries = 0;
+    begin_and_find(IP_V4, 1500);
+    path_mtu_sent(&p, 1500, now_us);
+    for (; p.black_holes == 0; tries++) {
+        p.sampled = 100;
+        p.sampled_lost = 9;
+        next_round();
+        if (p.black_holes == 0)
+            answer(1280);
+    }
+    ck_assert_uint_eq(tries - 1, 9);
+}
+END_TEST
+
 START_TEST(forged_hints_do_not_hold_a_search_at_the_base)
 {
     unsigned lie = 1498;
@@ -270,6 +314,8 @@ int main(void)
     tcase_add_test(tc, a_raise_begins_without_old_words);
     tcase_add_test(tc, a_flood_of_hints_costs_little);
     tcase_add_test(tc, answers_to_settled_sizes_end_no_round);
+    tcase_add_test(tc, a_size_in_doubt_is_not_used);
+    tcase_add_test(tc, losses_seen_by_luck_are_allowed_for);
     tcase_add_test(tc, forged_hints_do_not_hold_a_search_at_the_base);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
