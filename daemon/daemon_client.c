@@ -4,6 +4,7 @@
  */
 #include "daemon_client.h"
 
+#include "clock.h"
 #include "copy.h"
 #include "files.h"
 
@@ -17,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { COMMAND_SIZE = 64, TIMEOUT_S = 5 };
+enum { COMMAND_SIZE = 64, TIMEOUT_S = 5, ANSWER_MAX_BYTES = 4 << 20 };
 
 static int connect_to(const char *path)
 {
@@ -43,15 +44,19 @@ static int connect_to(const char *path)
     return -1;
 }
 
-/* The answer is one line, parsed as it comes in. */
+/* The answer is one line, parsed as it comes in. All of it must come in time, and have an end. */
 static struct json_object *read_object(int client)
 {
     struct json_tokener *tokener = json_tokener_new();
     struct json_object *object = NULL;
+    uint64_t until_us = clock_now_us() + TIMEOUT_S * UINT64_C(1000000);
     char buffer[4096];
+    size_t read_bytes = 0;
     ssize_t bytes;
 
-    while (tokener && !object && (bytes = read(client, buffer, sizeof buffer)) > 0) {
+    while (tokener && !object && clock_now_us() < until_us && read_bytes < ANSWER_MAX_BYTES &&
+           (bytes = read(client, buffer, sizeof buffer)) > 0) {
+        read_bytes += (size_t)bytes;
         object = json_tokener_parse_ex(tokener, buffer, (int)bytes);
         if (!object && json_tokener_get_error(tokener) != json_tokener_continue)
             break;

@@ -82,8 +82,8 @@ static void format_endpoint(char out[CELL_SIZE], struct json_object *peer)
                  json_field(peer, "called_at") != NULL ? json_text(peer, "called_at") : at);
 }
 
-/* With a question mark while it is searched for; then with what keeps it from being larger. That
- * it is not even carried is worth knowing at any time. */
+/* With a question mark while it is searched for; then with what keeps it from being larger, and
+ * when that was seen last. That it is not even carried is worth knowing at any time. */
 static void format_mtu(char out[CELL_SIZE], struct json_object *peer)
 {
     const char *mtu = json_text(peer, "path_mtu"), *limit = json_text(peer, "path_mtu_limit");
@@ -93,8 +93,11 @@ static void format_mtu(char out[CELL_SIZE], struct json_object *peer)
         snprintf(out, CELL_SIZE, "%.20s ?", mtu);
     else if (strcmp(limit, "-") == 0)
         snprintf(out, CELL_SIZE, "%.20s", mtu);
-    else
+    else if (json_field(peer, "path_mtu_proved_s") == NULL)
         snprintf(out, CELL_SIZE, "%.20s (%.20s)", mtu, limit);
+    else
+        snprintf(out, CELL_SIZE, "%.20s (%.20s, %.10s s ago)", mtu, limit,
+                 json_text(peer, "path_mtu_proved_s"));
 }
 
 static void fill_row(row cells, struct json_object *peer)

@@ -227,12 +227,13 @@ def test_words_for_people(told):
             assert " ".join((finding[field] or "").split()) in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("state,limit,cell", [
-    ("searching", None, "1454 ?"), ("found", "path", "1454 (path)"),
-    ("searching", "below-base", "1454 (below-base)"),
-    ("fixed", "configuration", "1454 (configuration)"), (None, None, "1454")])
-def test_status_says_what_limits_the_mtu(told, state, limit, cell):
-    status = status_of(path_mtu=1454, path_mtu_state=state, path_mtu_limit=limit)
+@pytest.mark.parametrize("state,limit,proved_s,cell", [
+    ("searching", None, 0, "1454 ?"), ("found", "path", 12, "1454 (path, 12 s ago)"),
+    ("searching", "below-base", None, "1454 (below-base)"),
+    ("fixed", "configuration", None, "1454 (configuration)"), (None, None, None, "1454")])
+def test_status_says_what_limits_the_mtu(told, state, limit, proved_s, cell):
+    status = status_of(path_mtu=1454, path_mtu_state=state, path_mtu_limit=limit,
+                       path_mtu_proved_s=proved_s)
     words = told.ask(status, "status").stdout
     assert f"  {cell}  " in words, words
 
