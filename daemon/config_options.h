@@ -25,7 +25,8 @@
     X("hub", set_hub, false, LEGAL_SWITCH)                                                         \
     X("max-datagram", set_max_datagram, false, "auto, or 1200 to 9000 bytes")                      \
     X("icmp-hint", set_icmp_hint, false, LEGAL_SWITCH)                                             \
-    X("ciphers", set_ciphers, false, "auto, or a list of aes256gcm chacha20poly1305")              \
+    X("ciphers", set_ciphers, false,                                                               \
+      "auto, or a list of aegis128l aegis256 aes256gcm chacha20poly1305")                          \
     X("stun", set_text_unbuilt, true, "nothing")                                                   \
     X("turn", set_text_unbuilt, true, "nothing")                                                   \
     X("turn-secret", set_text_unbuilt, false, "nothing")                                           \

@@ -10,6 +10,7 @@
 
 #include "config_options.h"
 #include "copy.h"
+#include "crypto/aead.h"
 #include "files.h"
 #include "frame/guard.h"
 #include "frame/ttl.h"
@@ -200,41 +201,55 @@ static bool set_max_datagram(struct config_target *target, const char *value)
     return true;
 }
 
+/* The quickest first; AEGIS-256 is for those who ask for it. */
 static void set_ciphers_auto(struct config *config)
 {
+    static const enum suite best[] = {SUITE_AEGIS128L, SUITE_AES256GCM, SUITE_CHACHA20POLY1305};
+
     config->suite_count = 0;
-    if (crypto_aead_aes256gcm_is_available())
-        config->suite[config->suite_count++] = SUITE_AES256GCM;
-    config->suite[config->suite_count++] = SUITE_CHACHA20POLY1305;
+    for (size_t i = 0; i < sizeof best / sizeof *best; i++)
+        if (aead_available(best[i]))
+            config->suite[config->suite_count++] = (uint8_t)best[i];
+}
+
+static enum suite suite_of(const char *name)
+{
+    for (unsigned i = 1; i <= SITE_SUITES_MAX; i++)
+        if (strcmp(aead_name((enum suite)i), name) == 0)
+            return (enum suite)i;
+    return SUITE_NONE;
 }
 
 static bool add_cipher(struct config_target *target, const char *word)
 {
     struct config *config = target->config;
-    uint8_t suite;
+    enum suite suite = suite_of(word);
 
-    if (strcmp(word, "aegis128l") == 0) {
+    if (suite == SUITE_NONE || memchr(config->suite, (int)suite, config->suite_count))
+        return false;
+    if (aead_tag_bytes(suite) == 0) {
         error_set(target->error, EXIT_USAGE,
-                  "cipher not available: %s = aegis128l: needs libsodium >= 1.0.19, not in this "
-                  "version: use aes256gcm chacha20poly1305",
-                  target->where);
+                  "cipher not available: %s = %s: needs libsodium >= 1.0.19, this is %s: use "
+                  "aes256gcm chacha20poly1305",
+                  target->where, word, sodium_version_string());
         return false;
     }
-    if (strcmp(word, "aes256gcm") == 0)
-        suite = SUITE_AES256GCM;
-    else if (strcmp(word, "chacha20poly1305") == 0)
-        suite = SUITE_CHACHA20POLY1305;
-    else
-        return false;
-    if (memchr(config->suite, suite, config->suite_count))
-        return false;
-    config->suite[config->suite_count++] = suite;
+    config->suite[config->suite_count++] = (uint8_t)suite;
     return true;
+}
+
+static bool any_cipher_available(const struct config *config)
+{
+    for (unsigned i = 0; i < config->suite_count; i++)
+        if (aead_available((enum suite)config->suite[i]))
+            return true;
+    return false;
 }
 
 static bool set_ciphers(struct config_target *target, const char *value)
 {
     struct config *config = target->config;
+    const char *rest = value;
     char word[24];
 
     if (strcmp(value, "auto") == 0) {
@@ -242,16 +257,15 @@ static bool set_ciphers(struct config_target *target, const char *value)
         return true;
     }
     config->suite_count = 0;
-    for (value = next_word(value, word, sizeof word); word[0];
-         value = next_word(value, word, sizeof word))
+    for (rest = next_word(rest, word, sizeof word); word[0];
+         rest = next_word(rest, word, sizeof word))
         if (!add_cipher(target, word))
             return false;
-    if (config->suite_count == 1 && config->suite[0] == SUITE_AES256GCM &&
-        !crypto_aead_aes256gcm_is_available()) {
+    if (config->suite_count > 0 && !any_cipher_available(config)) {
         error_set(target->error, EXIT_USAGE,
-                  "cipher not available: %s = aes256gcm: this processor has no AES instructions: "
-                  "add chacha20poly1305",
-                  target->where);
+                  "cipher not available: %s = %s: this processor has no AES instructions: add "
+                  "chacha20poly1305",
+                  target->where, value);
         return false;
     }
     return config->suite_count > 0;

@@ -4,6 +4,7 @@
  */
 #include "status.h"
 
+#include "crypto/aead.h"
 #include "daemon.h"
 #include "text.h"
 
@@ -53,17 +54,7 @@ static const char *path_name(const struct peer_status *peer)
 
 const char *status_suite_name(enum suite suite)
 {
-    switch (suite) {
-    case SUITE_CHACHA20POLY1305:
-        return "chacha20poly1305";
-    case SUITE_AES256GCM:
-        return "aes256gcm";
-    case SUITE_AEGIS128L:
-        return "aegis128l";
-    case SUITE_NONE:
-        break;
-    }
-    return NULL;
+    return aead_name(suite);
 }
 
 static struct json_object *prefixes_json(const struct site_info *info)

@@ -83,12 +83,20 @@ enum control_type {
     CONTROL_CLOSE = 4,       /* no value: the sender is ending; forget this session */
 };
 
-/* AEAD suites, in no order; which is best is the sender's list. */
+/* AEAD suites, in no order; which is best is the sender's list. A nonce is zeros and, in its last 8
+ * bytes, the datagram's counter. Of the 32 bytes of key material a suite takes the first.
+ *                     key  nonce  tag
+ *   chacha20poly1305   32     12   16
+ *   aes256gcm          32     12   16
+ *   aegis128l          16     16   32
+ *   aegis256           32     32   32
+ */
 enum suite {
     SUITE_NONE = 0,
     SUITE_CHACHA20POLY1305 = 1,
     SUITE_AES256GCM = 2,
     SUITE_AEGIS128L = 3,
+    SUITE_AEGIS256 = 4,
 };
 
 #endif

@@ -2,9 +2,9 @@
  *
  * aead.h - the ciphers of data datagrams, behind one small interface.
  *
- * A key is one suite and its prepared state. Sealing and opening happen in place. A nonce is made
- * of the datagram's 64-bit counter: 12 bytes, 4 zero and then the counter big-endian, for both
- * suites. So a key must never see a counter twice: keys are one per session and direction.
+ * A key is one suite and its prepared state. Opening happens in place, sealing there or elsewhere.
+ * A nonce is made of the datagram's 64-bit counter, as wire.h says. So a key must never see a
+ * counter twice: keys are one per session and direction.
  *
  * sodium_init() must have been called: it finds out what the processor can do.
  */
@@ -18,6 +18,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* libsodium has AEGIS since 1.0.19. */
+#ifdef crypto_aead_aegis128l_KEYBYTES
+#define AEAD_AEGIS 1
+_Static_assert(crypto_aead_aegis128l_KEYBYTES == 16 && crypto_aead_aegis128l_NPUBBYTES == 16 &&
+                   crypto_aead_aegis128l_ABYTES == 32,
+               "wire.h's AEGIS-128L is libsodium's");
+_Static_assert(crypto_aead_aegis256_KEYBYTES == 32 && crypto_aead_aegis256_NPUBBYTES == 32 &&
+                   crypto_aead_aegis256_ABYTES == 32,
+               "wire.h's AEGIS-256 is libsodium's");
+#endif
+
 enum { AEAD_KEY_MATERIAL_BYTES = 32, AEAD_TAG_MAX_BYTES = 32 };
 
 /* Look inside only in aead.c. Aligned to 16 bytes, as AES-GCM's round keys are. */
@@ -26,12 +37,28 @@ struct aead_key {
     union {
         uint8_t chacha20poly1305[crypto_aead_chacha20poly1305_ietf_KEYBYTES];
         crypto_aead_aes256gcm_state aes256gcm;
+#ifdef AEAD_AEGIS
+        uint8_t aegis128l[crypto_aead_aegis128l_KEYBYTES]; /* the first half of the material */
+        uint8_t aegis256[crypto_aead_aegis256_KEYBYTES];
+#endif
     } state;
 };
 
 /**
+ * aead_name() - a suite's name, as in the configuration
+ * @suite: any value
+ *
+ * Return: a constant such as "aegis128l", also for a suite that this machine cannot use; NULL for a
+ * number that means none.
+ */
+const char *aead_name(enum suite suite);
+
+/**
  * aead_available() - whether this machine can use a suite
  * @suite: any value, also one from the wire
+ *
+ * Those built on AES only where the processor has it: in software AEGIS would be slow, and its
+ * time would tell of the key. So when both sides offer one, both have AES.
  */
 bool aead_available(enum suite suite);
 
@@ -39,7 +66,7 @@ bool aead_available(enum suite suite);
  * aead_tag_bytes() - by how much sealing lengthens a text
  * @suite: any value
  *
- * Return: at most AEAD_TAG_MAX_BYTES; 0 for a suite not known here.
+ * Return: at most AEAD_TAG_MAX_BYTES; 0 for a suite not known here, or not to this libsodium.
  */
 size_t aead_tag_bytes(enum suite suite);
 
@@ -81,6 +108,21 @@ void aead_wipe(struct aead_key *key);
  */
 void aead_seal(const struct aead_key *key, uint64_t counter, const uint8_t *aad, size_t aad_bytes,
                uint8_t *text, size_t text_bytes);
+
+/**
+ * aead_seal_from() - encrypt to elsewhere and append the tag
+ * @key: as for aead_seal()
+ * @counter: as for aead_seal()
+ * @aad: what is authenticated without being encrypted
+ * @aad_bytes: length of @aad
+ * @out: receives @message_bytes and the tag; is @message, or does not overlap it
+ * @message: plain text, not changed unless it is @out
+ * @message_bytes: length of the plain text
+ *
+ * With a key that is not initialised the first @message_bytes of @out are zeroed.
+ */
+void aead_seal_from(const struct aead_key *key, uint64_t counter, const uint8_t *aad,
+                    size_t aad_bytes, uint8_t *out, const uint8_t *message, size_t message_bytes);
 
 /**
  * aead_open() - verify and decrypt in place

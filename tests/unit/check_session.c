@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum suite suites[] = {SUITE_CHACHA20POLY1305, SUITE_AES256GCM};
+static const enum suite suites[] = {SUITE_CHACHA20POLY1305, SUITE_AES256GCM, SUITE_AEGIS128L,
+                                    SUITE_AEGIS256};
+static const size_t tag_bytes[] = {16, 16, 32, 32};
 enum { SUITES = sizeof suites / sizeof suites[0], ROOM = 1500 };
 
 static struct noise noise[2]; /* of the initiator, of the responder */
@@ -96,7 +98,7 @@ START_TEST(what_is_sealed_is_opened)
         struct session *from = i % 2 ? &far : &near, *to = i % 2 ? &near : &far;
         size_t payload_bytes, bytes = seal(from, size[i / 2]);
         bool newest;
-        ck_assert_uint_eq(bytes, DATA_HEADER_BYTES + size[i / 2] + 16);
+        ck_assert_uint_eq(bytes, DATA_HEADER_BYTES + size[i / 2] + tag_bytes[_i]);
         ck_assert_int_eq(open_copy(to, bytes, &payload_bytes, &newest), SESSION_OPENED);
         ck_assert_uint_eq(payload_bytes, size[i / 2]);
         ck_assert(newest);
@@ -160,7 +162,7 @@ START_TEST(keys_are_bound_to_direction_and_suite)
     begin(suite);
     for (unsigned sender = 0; sender < 2; sender++) {
         size_t bytes = seal(sender == 0 ? &near : &far, 40);
-        for (unsigned info = 0; info < 5; info++)
+        for (unsigned info = 0; info < 6; info++)
             for (unsigned block = 0; block < 3; block++)
                 ck_assert_msg(opened_by(bytes, suite, (uint8_t)info, block) ==
                                   (info == (unsigned)suite && block == sender),
@@ -206,7 +208,7 @@ END_TEST
 
 START_TEST(a_suite_that_is_not_there_is_refused)
 {
-    static const unsigned unknown[] = {SUITE_NONE, 4, 200, 255};
+    static const unsigned unknown[] = {SUITE_NONE, 5, 200, 255};
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         begin(SUITE_CHACHA20POLY1305);
         size_t bytes = seal(&near, 40);
