@@ -1,7 +1,8 @@
 # lansplice - build, check, install.        make help lists the targets
 #
 # Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; TESTING=1 builds the [test]
-# section into the daemon; DESTDIR= and PREFIX= for install; B= the build folder.
+# section into the daemon; SODIUM=prefix another libsodium than the system's (scripts/sodium-sid);
+# DESTDIR= and PREFIX= for install; B= the build folder.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -12,7 +13,7 @@ endif
 
 # Sanitized, testing and other-compiler objects never mix with the plain ones.
 comma   := ,
-B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)
+B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)
 
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
@@ -20,13 +21,18 @@ say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
 PKGS_CORE   := libsodium
 PKGS_DAEMON := libsodium libuv libnl-3.0 libnl-route-3.0 inih json-c
 PKGS_TEST   := check json-c
-pkg          = $(shell pkg-config $1 $2)
+pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $1 $2)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
 CPPFLAGS += -Ikmod-free -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
 CFLAGS   += -std=c11 $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 LDFLAGS  += -Wl,--gc-sections -Wl,-z,relro,-z,now
+ifneq ($(SODIUM),)
+SODIUM_PC := $(firstword $(wildcard $(SODIUM)/lib/pkgconfig $(SODIUM)/lib/*/pkgconfig))
+$(if $(SODIUM_PC),,$(error no libsodium below SODIUM=$(SODIUM)))
+LDFLAGS  += -Wl,-rpath,$(call pkg,--variable=libdir,libsodium)
+endif
 ifdef SAN
 CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=$(SAN)
