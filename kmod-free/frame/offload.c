@@ -47,7 +47,7 @@ static size_t checksum_field(const struct packet *p)
 
 bool offload_possible(const struct packet *packet)
 {
-    return packet->transport_offset != 0 && !packet->fragment && !packet->malformed &&
+    return packet->transport_offset != 0 && !packet->fragment &&
            (packet->protocol == IP_PROTOCOL_TCP || packet->protocol == IP_PROTOCOL_UDP);
 }
 

@@ -166,8 +166,8 @@ START_TEST(refuses_large_frames_of_other_kinds)
         {false, 17, 0, 7},  {true, 17, 0, 7},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
-        static const uint8_t TYPE[] = {TCP_V4, TCP_V6, UDP_L4};
-        for (unsigned t = 0; t < 3; t++) {
+        static const uint8_t TYPE[] = {TCP_V4, TCP_V6, UDP_L4, ECN};
+        for (unsigned t = 0; t < sizeof TYPE; t++) {
             struct frame_spec spec = spec_of(ROW[i].v6, 0);
             struct offload got;
             spec.fragment_field = ROW[i].fragment_field;
@@ -345,7 +345,9 @@ START_TEST(makes_partial_checksums_whole)
                 ck_assert_uint_eq(offload_headers_bytes(&p),
                                   p.transport_offset + (kind_is_udp(kind) ? 8u : 24u));
                 store_be16(field, pseudo);
-                offload_finish_checksum(&p);
+                memset(frame + p.frame_bytes, 0xaa, 9); /* padding is none of it */
+                struct packet padded = packet_of(p.frame_bytes + 9);
+                offload_finish_checksum(&padded);
                 ck_assert(memcmp(frame, want, p.frame_bytes) == 0);
             }
         }
