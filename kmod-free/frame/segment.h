@@ -14,9 +14,9 @@
  * A partial checksum is carried on as it came but for the length, so what an IPv6 routing header
  * does to the pseudo-header is kept; one that was complete is made afresh, as in Linux.
  *
- * The cutter works on a copy of the headers: of the frame it reads the payload only, each byte once
- * and in order. So the room in front of a payload may be written to (by segment_headers() itself)
- * as soon as what stood there was taken.
+ * The cutter works on a copy of the headers: of the frame it reads the payload only, segment by
+ * segment. So the room in front of a payload may be written to (by segment_headers() itself) as
+ * soon as what stood there was taken.
  */
 #ifndef FRAME_SEGMENT_H
 #define FRAME_SEGMENT_H
