@@ -390,6 +390,9 @@ START_TEST(leaves_padding_out)
         struct packet p = packet_of(large, bytes + 30);
         ck_assert(segment_begin(&s, &p, &offload, ANY_ROOM, true));
         expect_rest(&s, t, &offload, 25, 10, true);
+        bytes = build(large, &t, payload, 0, true); /* nothing but padding is nothing */
+        p = packet_of(large, bytes + 30);
+        ck_assert(!segment_begin(&s, &p, &offload, ANY_ROOM, true));
     }
 }
 END_TEST
