@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """An SVG of horizontal bars, one panel a metric, written by hand: no library, no script in it.
 
-Ours are coloured, other encrypted peers grey, ceilings (a cable, kernel VXLAN) only outlined. The
-scale is that of the encrypted ones; a ceiling that is far beyond is cut short, with its number.
+Ours are coloured, other encrypted peers grey, ceilings (a cable, kernel VXLAN) only outlined. A bar
+far beyond the rest (a ceiling's speed, the slowest peer's cost) is cut short, with its number.
 """
+import statistics
 from xml.sax.saxutils import escape
 
 from results import TABLES
@@ -31,13 +32,20 @@ def kind(peer):
 def bar(y, peer, value, metric, limit):
     room = WIDTH - LABEL_WIDTH - NUMBER_WIDTH - 2 * MARGIN
     length = max(1.0, min(value / limit, 1.0) * room)
-    cut = " (cut)" if value > limit else ""
+    cut = "cut" if value > limit else ""
     x, middle = MARGIN + LABEL_WIDTH, y + BAR - 4
     return [f'<text x="{x - 8}" y="{middle}" text-anchor="end">{escape(peer.name)}</text>',
             f'<rect class="{kind(peer)}" x="{x}" y="{y}" width="{length:.1f}" height="{BAR}" '
             f'rx="2"/>',
             f'<text x="{x + length + 6:.1f}" y="{middle}">{metric.show(value)}'
-            f'<tspan class="hint">{cut}</tspan></text>']
+            f'<tspan class="hint" dx="5">{cut}</tspan></text>']
+
+
+def scale_limit(rows, more_is_better):
+    """The value of a bar as long as there is room: that of the best, or twice what is common."""
+    encrypted = [value for peer, value in rows if peer.encrypted] or [value for _, value in rows]
+    longest = max(encrypted) * 1.1
+    return longest if more_is_better else min(longest, 2 * statistics.median(encrypted))
 
 
 def panel(y, results, metric, title, hint):
@@ -45,8 +53,7 @@ def panel(y, results, metric, title, hint):
     rows = [(peer, results.median(peer.name, metric.key)) for peer in results.peers]
     rows = [(peer, value) for peer, value in rows if value is not None]
     rows.sort(key=lambda row: row[1], reverse=metric.more_is_better)
-    limit = max((value for peer, value in rows if peer.encrypted), default=0) * 1.1 \
-        or max((value for _, value in rows), default=1) or 1
+    limit = scale_limit(rows, metric.more_is_better) or 1
     parts = [f'<text class="title" x="{MARGIN}" y="{y + 16}">{escape(title)}, '
              f'{escape(metric.unit)} <tspan class="hint">({hint})</tspan></text>']
     y += TITLE - 8

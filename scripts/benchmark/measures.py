@@ -28,10 +28,9 @@ commands = {}              # name of a measure: the command lines it used, in or
 
 
 def note(measure, *words):
-    """Keep a command line to be printed in the end; the words."""
+    """Keep a command line to be printed in the end; the words. Of a path only the name is kept."""
     words = [str(word) for word in words]
-    seen = commands.setdefault(measure, {})
-    seen.setdefault(shlex.join(words).replace(str(UDPRATE), "udprate"))
+    commands.setdefault(measure, {}).setdefault(shlex.join([Path(words[0]).name, *words[1:]]))
     return words
 
 
@@ -158,8 +157,9 @@ def delivered(network, measure, payload_bytes, rate):
     """Send at a rate (0: as fast as the sender can): (packets a second that arrived, loss)."""
     sink = network.b.host.start(note(measure, UDPRATE, "sink", UDP_PORT), name="sink")
     wait_for(lambda: "ready" in sink.log(), 5, "the sink to listen")
-    sent = numbers_of(network.a.host.output(note(
-        measure, UDPRATE, "send", network.b.host.ip, UDP_PORT, payload_bytes, rate, RATE_SECONDS)))
+    words = [UDPRATE, "send", network.b.host.ip, UDP_PORT, payload_bytes]
+    note(measure, *words, "RATE", RATE_SECONDS)
+    sent = numbers_of(network.a.host.output([*words, rate, RATE_SECONDS]))
     time.sleep(SETTLE_SECONDS)
     sink.stop()
     received = numbers_of(sink.log().splitlines()[-1]).get("received", 0)

@@ -44,6 +44,7 @@ class Peer:
     programs = ()  # that must be installed
     note = ""
     ready_seconds = 15
+    settle_seconds = 1  # from the first ping to full speed: searching the path MTU and the like
 
     def missing(self):
         """Why it cannot run here; None when it can."""
@@ -59,8 +60,15 @@ class Peer:
         raise NotImplementedError
 
     def wait_ready(self, network):
+        """On a line that loses packets a handshake may take some peers several tries."""
         wait_for(lambda: network.a.host.ok(f"ping -n -c 1 -W 0.2 {network.b.host.ip}"),
-                 self.ready_seconds, f"{self.name} to carry a ping")
+                 self.ready_seconds * (4 if network.condition == "lossy" else 1),
+                 f"{self.name} to carry a ping")
+
+    def settle(self, network):
+        """Some traffic with large packets until it is as fast as it gets."""
+        network.a.host.run(["ping", "-n", "-q", "-i", "0.2", "-s", "1400",
+                            "-w", self.settle_seconds, network.b.host.ip], check=False)
 
 
 class Cable(Peer):

@@ -17,6 +17,7 @@ class Metric:
     digits: int = 0
     more_is_better: bool = True
     scale: float = 1.0
+    against: str = ""  # the peer that ours is compared with; else the best encrypted one
 
     def show(self, value):
         return "-" if value is None else f"{value * self.scale:,.{self.digits}f}"
@@ -29,7 +30,8 @@ TABLES = {
         Metric("both_mbit", "both ways at once, sum", "Gbit/s", 2, scale=1e-3),
         Metric("tcp8_mbit", "8 streams", "Gbit/s", 2, scale=1e-3),
         Metric("narrow_mbit", "one stream, WAN MTU 1400", "Gbit/s", 2, scale=1e-3),
-        Metric("lossy_mbit", "8 streams, 1 % loss, 20 ms", "Mbit/s", 1),
+        Metric("lossy_mbit", "8 streams, 1 % loss, 20 ms", "Mbit/s", 1,
+               against="cable"),
     ],
     "Cost": [
         Metric("tcp_machine_s_per_gb", "CPU, machine", "s/GB", 2, False),
@@ -61,6 +63,7 @@ class Results:
         self.peers = peers
         self.rounds = {peer.name: {} for peer in peers}
         self.missing = {}   # name: why it was not measured at all
+        self.connected = set()
         self.failures = []  # what went wrong in one round
         self.background = []  # how busy others kept the machine before each turn, 0 to 1
 
@@ -71,7 +74,7 @@ class Results:
             column[number] = value
 
     def values(self, name, key):
-        return [v for v in self.rounds[name].get(key, []) if v is not None]
+        return [v for v in self.rounds.get(name, {}).get(key, []) if v is not None]
 
     def median(self, name, key):
         values = self.values(name, key)
@@ -82,10 +85,12 @@ class Results:
         median = self.median(name, key)
         return (max(values) - min(values)) / median if median else None
 
-    def best_peer(self, metric):
+    def reference(self, metric):
         """The name of the best encrypted peer that is not ours; None when none was measured."""
+        if metric.against:
+            return metric.against if self.median(metric.against, metric.key) else None
         medians = {peer.name: self.median(peer.name, metric.key) for peer in self.peers
-                   if peer.encrypted and not peer.ours}
+                   if peer.encrypted and not peer.ours and peer.name in self.connected}
         medians = {name: median for name, median in medians.items() if median}
         pick = max if metric.more_is_better else min
         return pick(medians, key=medians.get) if medians else None
@@ -140,17 +145,17 @@ def median_tables(results):
         header = [title, *(f"{m.title}, {m.unit}" for m in metrics)]
         rows = [[peer.name + ("" if peer.encrypted else " *"),
                  *(cell(results, peer.name, m) for m in metrics)]
-                for peer in results.peers if results.rounds[peer.name]]
+                for peer in results.peers if peer.name in results.connected]
         lines += table_lines(header, rows) + [""]
     return lines
 
 
 def ratio_table(results):
-    """Ours against the best encrypted peer, metric by metric."""
-    ours = [peer for peer in results.peers if peer.ours and results.rounds[peer.name]]
+    """Ours against the best encrypted peer, metric by metric; on a bad line, against a cable."""
+    ours = [peer for peer in results.peers if peer.ours and peer.name in results.connected]
     rows = []
     for metric in (m for metrics in results.measured().values() for m in metrics):
-        best = results.best_peer(metric)
+        best = results.reference(metric)
         if best is None:
             continue
         ratios = [results.ratio(peer.name, best, metric.key) for peer in ours]
@@ -159,20 +164,23 @@ def ratio_table(results):
                      *("-" if r is None else f"{r:.2f}x" for r in ratios)])
     if not rows or not ours:
         return []
-    return table_lines(["Ratio", "best encrypted peer", *(peer.name for peer in ours)], rows) + [""]
+    header = ["Ratio", "to the best encrypted peer", *(peer.name for peer in ours)]
+    return table_lines(header, rows) + [""]
 
 
-def markdown(results, facts, commands):
-    """The whole report. facts are lines about the machine and the run."""
+def markdown(results, facts, commands, rates):
+    """The whole report: facts are lines about machine and run, rates the values of RATE."""
     lines = [*facts, "", "Medians; ± is the spread, (max - min) / median, of the rounds. "
              "\\* not encrypted: a ceiling, not a peer.", ""]
     lines += median_tables(results) + ratio_table(results)
     notes = [f"- {peer.name}: {peer.note}" for peer in results.peers
-             if peer.note and results.rounds[peer.name]]
+             if peer.note and peer.name in results.connected]
     notes += [f"- {name} is missing: {why}" for name, why in results.missing.items()]
     notes += [f"- failed: {text}" for text in results.failures]
     lines += notes + [""] if notes else []
-    lines += ["Command lines (a's host sends, b's receives):", "", "```"]
+    lines += ["Command lines (a's host sends, b's receives; RATE, a second: "
+              f"{', '.join(map(str, rates))} until two in a row lose 1 %, then 0: no limit):", "",
+              "```"]
     for measure, used in commands.items():
         lines += [f"{measure + ':':9}{command}" for command in used]
     return "\n".join(lines + ["```", ""])

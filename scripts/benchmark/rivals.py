@@ -6,6 +6,7 @@ is.
 """
 import shutil
 import subprocess
+from pathlib import Path
 
 from machine import wait_for
 from peers import Peer, pairs, plug, write
@@ -63,6 +64,7 @@ UDPSndBuf = {buffer}
 class Tinc(Peer):
     name, programs = "tinc", ("tincd",)
     note = "1.0, AES-256-CBC with SHA-256"
+    settle_seconds = 10  # until it knows the path MTU it sends by TCP what is large
 
     def start(self, network):
         for site, other in pairs(network):
@@ -119,8 +121,10 @@ class OpenVpn(Peer):
 class SoftEther(Peer):
     """Two servers; b's hub calls a's over 8 TCP connections, each hub has a TAP in its bridge."""
     name, programs = "softether", ("vpnserver", "vpncmd")
-    note = "8 TCP connections"
+    note = "TLS, AES-256-GCM, 8 TCP connections"
     ready_seconds = 40
+    settle_seconds = 8  # one connection more each second
+    program = "/usr/libexec/softether/vpnserver/vpnserver"
     hub = ["Hub DEFAULT"]
     bridge = ["BridgeCreate DEFAULT /DEVICE:se /TAP:yes"]
     user = ["UserCreate peer /GROUP:none /REALNAME:none /NOTE:none",
@@ -131,6 +135,10 @@ class SoftEther(Peer):
             "CascadeDetailSet c /MAXTCP:8 /INTERVAL:1 /TTL:0 /HALF:no /BRIDGE:yes /MONITOR:no "
             "/NOTRACK:no /NOQOS:yes",
             "CascadeOnline c"]
+
+    def binary(self):
+        """Debian's vpnserver is a shell script around it."""
+        return self.program if Path(self.program).exists() else super().binary()
 
     def configure(self, network, site, lines):
         script = write(network, f"{site.name}-softether", "\n".join(lines) + "\n")
@@ -144,9 +152,9 @@ class SoftEther(Peer):
     def start(self, network):
         for site in network.sites:
             # Its log and its state go into the machine's own folders and vanish with it.
-            site.router.run("mkdir -p /var/log/softether /var/lib/softether; "
-                            "mount -t tmpfs tmpfs /var/log")
-            site.router.run("mkdir -p /var/log/softether")
+            site.router.run("""
+                mount -t tmpfs tmpfs /var/log
+                mkdir -p /run/softether /var/log/softether /var/lib/softether""")
             site.start(["vpnserver", "execsvc"])
         self.configure(network, network.a, self.bridge + self.hub + self.user)
         call = [line.format(a=network.a.wan_ip) for line in self.call]
@@ -163,6 +171,8 @@ class N2n(Peer):
     def start(self, network):
         supernode = network.a
         supernode.start(["supernode", "-l", "7654"])
+        # An edge that registers too early tries again only after a minute.
+        wait_for(lambda: ":7654" in supernode.router.output("ss -lun"), 5, "the supernode")
         for site in network.sites:
             site.start(["edge", "-d", "n2n0", "-a", f"10.9.0.{site.number}", "-c", "bench",
                         "-k", "a secret of sixteen", "-l", f"{supernode.wan_ip}:7654", "-r",
