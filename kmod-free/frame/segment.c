@@ -50,12 +50,11 @@ static uint32_t sum_pseudo_header(const struct segmenter *s, const struct packet
     return (uint32_t)load_be16(p->frame + checksum_offset(s)) + (uint16_t)~bytes;
 }
 
-/* What is the same in every segment is made so once; the rest of the copy's checksums is zero. */
+/* What is the same in every segment is summed once. */
 static void prepare_headers(struct segmenter *s, const struct packet *p, bool partial)
 {
     memcpy(s->headers, p->frame, s->header_bytes);
     s->transport_sum = sum_pseudo_header(s, p, partial);
-    store_be16(s->headers + checksum_offset(s), 0);
     if (!s->v4)
         return;
     uint8_t *ip = s->headers + s->network_offset;
