@@ -280,14 +280,12 @@ static bool is_plain_ip(const struct packet *p)
 /* May it be the first of a large frame? PSH and FIN would end it right away. */
 static bool is_joinable(const struct coalescer *c, const struct packet *p)
 {
-    if (!offload_possible(p) || !is_plain_ip(p) || p->frame_bytes <= offload_headers_bytes(p) ||
-        p->frame_bytes > COALESCE_FRAME_MAX_BYTES)
+    if (!offload_possible(p) || !is_plain_ip(p) || p->frame_bytes <= offload_headers_bytes(p))
         return false;
     const uint8_t *transport = p->frame + p->transport_offset;
     if (p->protocol == IP_PROTOCOL_TCP)
         return (transport[TCP_FLAGS] | TCP_ECE) == (TCP_ACK | TCP_ECE);
-    return c->udp && load_be16(transport + UDP_BYTES) == p->frame_bytes - p->transport_offset &&
-           load_be16(transport + UDP_CHECKSUM) != 0;
+    return c->udp && load_be16(transport + UDP_BYTES) == p->frame_bytes - p->transport_offset;
 }
 
 static void hold(struct coalesce_flow *f, const struct packet *packet, bool partial)

@@ -127,8 +127,9 @@ START_TEST(stops_at_the_limits)
         uint8_t tags;
         size_t payload_bytes, want;
     } ROW[] = {
-        {0, 1679, 39}, /* 54 + 39 * 1679 = 65535 */
-        {1, 1679, 38}, {0, 1678, 39}, {0, 1680, 38}, {0, 1000, 64}, {0, 10, 64},
+        {0, 1679, 39},                                              /* 54 + 39 * 1679 = 65535 */
+        {1, 1679, 38}, {0, 1678, 39}, {0, 1680, 38}, {0, 1129, 57}, /* 58 would make 65536 */
+        {0, 1000, 64}, {0, 10, 64},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
         struct kind k = {.tags = ROW[i].tags, .partial = true};
@@ -301,38 +302,43 @@ START_TEST(lets_only_other_flows_overtake)
 {
     static const struct {
         const char *what;
-        uint8_t protocol;
-        uint16_t port, fragment_field;
+        uint8_t protocol, source, destination; /* hosts' last octets */
+        uint16_t source_port, destination_port, fragment_field;
         uint8_t tags;
-        bool reply, goes_first;
+        bool goes_first;
     } ROW[] = {
-        {"same flow, other VLAN", OWNER_TCP, 50000, 0, 1, false, true},
-        {"other port", OWNER_TCP, 50001, 0, 0, false, false},
-        {"UDP of the same ports", OWNER_UDP, 50000, 0, 0, false, false},
-        {"ICMP", 1, 50000, 0, 0, false, false},
-        {"ESP", 50, 50000, 0, 0, false, false},
-        {"the other way", OWNER_TCP, 50000, 0, 0, true, false},
-        {"first fragment", OWNER_TCP, 50000, 0x2000, 0, false, true},
-        {"first fragment of another", OWNER_TCP, 50001, 0x2000, 0, false, false},
-        {"later fragment", OWNER_TCP, 50001, 0x0010, 0, false, true},
-        {"later fragment, other way", OWNER_TCP, 50001, 0x0010, 0, true, false},
+        {"same flow", OWNER_TCP, 2, 3, 50000, 445, 0, 0, true},
+        {"same flow, other VLAN", OWNER_TCP, 2, 3, 50000, 445, 0, 1, true},
+        {"from another port", OWNER_TCP, 2, 3, 50001, 445, 0, 0, false},
+        {"to another port", OWNER_TCP, 2, 3, 50000, 446, 0, 0, false},
+        {"from another host", OWNER_TCP, 9, 3, 50000, 445, 0, 0, false},
+        {"to another host", OWNER_TCP, 2, 9, 50000, 445, 0, 0, false},
+        {"UDP of the same ports", OWNER_UDP, 2, 3, 50000, 445, 0, 0, false},
+        {"ICMP", 1, 2, 3, 50000, 445, 0, 0, false},
+        {"ESP", 50, 2, 3, 50000, 445, 0, 0, false},
+        {"the other way", OWNER_TCP, 3, 2, 445, 50000, 0, 0, false},
+        {"first fragment", OWNER_TCP, 2, 3, 50000, 445, 0x2000, 0, true},
+        {"first fragment of another", OWNER_TCP, 2, 3, 50001, 445, 0x2000, 0, false},
+        {"later fragment", OWNER_TCP, 2, 3, 1, 1, 0x0010, 0, true},
+        {"later fragment of others", OWNER_TCP, 2, 9, 1, 1, 0x0010, 0, false},
+        {"later fragment, other way", OWNER_TCP, 3, 2, 1, 1, 0x0010, 0, false},
     };
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
-        uint8_t upper[40] = {[3] = 0, [12] = 0x50, [13] = ACK}, frame[FRAME_BYTES_MAX];
-        struct frame_spec spec = {
-            .ip_source = frame_ip(ROW[i].reply ? "192.168.1.3" : "192.168.1.2"),
-            .ip_destination = frame_ip(ROW[i].reply ? "192.168.1.2" : "192.168.1.3"),
-            .ttl = 64,
-            .fragment_field = ROW[i].fragment_field,
-            .vlan_tags = ROW[i].tags};
+        uint8_t upper[40] = {[12] = 0x50, [13] = ACK}, frame[FRAME_BYTES_MAX];
+        struct frame_spec spec = {.ip_source = frame_ip("192.168.1.0"),
+                                  .ip_destination = frame_ip("192.168.1.0"),
+                                  .ttl = 64,
+                                  .fragment_field = ROW[i].fragment_field,
+                                  .vlan_tags = ROW[i].tags};
+        spec.ip_source.octet[3] = ROW[i].source;
+        spec.ip_destination.octet[3] = ROW[i].destination;
         setup();
         give((struct kind){.fragment_field = DF}, full(0));
-        store_be16(upper, ROW[i].port);
-        store_be16(upper + 2, 445);
+        store_be16(upper, ROW[i].source_port);
+        store_be16(upper + 2, ROW[i].destination_port);
         if (ROW[i].protocol == OWNER_UDP)
             store_be16(upper + 4, sizeof upper);
         size_t bytes = frame_packet(frame, spec, ROW[i].protocol, upper, sizeof upper);
-        o.out = 0;
         owner_give(&o, frame, bytes, false, true);
         bool went_first = o.frame[0].place != 0;
         ck_assert_msg(went_first == ROW[i].goes_first, "%s: %d", ROW[i].what, (int)went_first);
