@@ -17,7 +17,8 @@ enum { ETHERNET_MTU = 1500, WORDS_SIZE = 384 };
 struct path {
     const char *peer, *state, *limit; /* limit "-": not known */
     enum ip_family family;
-    unsigned mtu_bytes; /* 0: not known */
+    unsigned mtu_bytes;  /* 0: not known */
+    unsigned told_bytes; /* 0: nobody said anything */
     const struct link *out;
 };
 
@@ -48,6 +49,8 @@ static struct path read_path(const struct doctor_facts *facts, const char *peer,
     int64_t mtu = json_number(from, "path_mtu");
 
     path.mtu_bytes = mtu > 0 && mtu <= UINT16_MAX ? (unsigned)mtu : 0;
+    mtu = json_number(from, "told");
+    path.told_bytes = mtu > 0 && mtu <= UINT16_MAX ? (unsigned)mtu : 0;
     path.out = interface_of(facts, peer, path.family);
     return path;
 }
@@ -170,6 +173,25 @@ static void judge_path(const struct path *path, struct json_object *report)
                is(path->state, "stopped") ? " (not in use)" : "");
 }
 
+/* Nothing measures a fixed size, but a router that drops such packets may have said so. */
+static void judge_told(const struct path *path, struct json_object *report)
+{
+    if (!is_fixed(path) || path->told_bytes == 0 || path->told_bytes >= path->mtu_bytes)
+        return;
+    report_add(
+        report,
+        &(struct finding){.level = LEVEL_WARN,
+                          .check = "max-datagram-told",
+                          .subject = path->peer,
+                          .peer = path->peer,
+                          .family = path->family,
+                          .mtu = path->told_bytes,
+                          .meaning = "Small packets cross and large ones are lost.",
+                          .advice = "leave out 'max-datagram', or lower it to what was said"},
+        "max-datagram is %u, but on the way to %s a router says that %u is the most",
+        path->mtu_bytes, path->peer, path->told_bytes);
+}
+
 static void judge_unmeasured(const char *peer, enum ip_family family, struct json_object *report)
 {
     report_add(report,
@@ -229,6 +251,7 @@ static void judge_peer_paths(const struct doctor_facts *facts, struct json_objec
             judge_unmeasured(name, path.family, report);
         else
             judge_path(&path, report);
+        judge_told(&path, report);
     }
 }
 

@@ -156,6 +156,8 @@ static struct json_object *paths_json(const struct peer_status *peer)
         add_text(one, "family", i == 0 ? "ipv4" : "ipv6");
         add(one, "path_mtu", json_object_new_int(paths[i]->mtu_bytes));
         add_path(one, paths[i], "");
+        add(one, "told",
+            paths[i]->told_bytes == 0 ? NULL : json_object_new_int(paths[i]->told_bytes));
         json_object_array_add(list, one);
     }
     return list;

@@ -168,6 +168,7 @@ struct path_status {
     uint16_t mtu_bytes; /* outer IP packet */
     enum path_mtu_state state;
     enum path_mtu_limit limit;
+    uint16_t told_bytes;    /* a router or our kernel spoke of so much; 0: nobody did */
     uint64_t proved_age_us; /* since a datagram of that size was answered; UINT64_MAX: never */
 };
 

@@ -121,6 +121,7 @@ void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t n
         .mtu_bytes = path->mtu_bytes,
         .state = (enum path_mtu_state)path->state,
         .limit = (enum path_mtu_limit)path->limit,
+        .told_bytes = path->told_bytes,
         .proved_age_us = path->proved ? now_us - path->proved_us : UINT64_MAX,
     };
 }

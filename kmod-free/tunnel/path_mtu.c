@@ -170,6 +170,8 @@ static void search_afresh(struct path_mtu *p, unsigned too_large_bytes, uint64_t
 void path_mtu_set(struct path_mtu *p, uint16_t fixed_bytes, uint64_t raise_us)
 {
     p->raise_us = raise_us != 0 ? raise_us : RAISE_US;
+    if (fixed_bytes != p->fixed_bytes)
+        p->told_bytes = 0;
     if (fixed_bytes != 0) {
         p->state = PATH_MTU_FIXED;
         p->limit = PATH_MTU_LIMIT_CONFIGURATION;
@@ -493,6 +495,8 @@ void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us)
 
 void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t now_us)
 {
+    if (p->state == PATH_MTU_FIXED && bytes < p->mtu_bytes)
+        p->told_bytes = bytes;
     if (p->state == PATH_MTU_STOPPED || p->state == PATH_MTU_FIXED)
         return;
     bool says_more = p->state != PATH_MTU_SEARCHING ||

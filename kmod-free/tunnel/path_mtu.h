@@ -186,7 +186,8 @@ void path_mtu_sent(struct path_mtu *p, uint16_t bytes, uint64_t now_us);
  * Only makes the size be probed, at once and first. In a search the smallest word counts, and no
  * more than four do, later the last; at most four confirmations a second follow from them, so that
  * forged ones cost little.
- * Sizes below the base are not considered; 0 says only that something was too large.
+ * Sizes below the base are not considered; 0 says only that something was too large. A fixed size
+ * stays, and what was told is kept for people to look at.
  */
 void path_mtu_hint(struct path_mtu *p, uint16_t bytes, bool by_kernel, uint64_t now_us);
 

@@ -227,6 +227,18 @@ def test_words_for_people(told):
             assert " ".join((finding[field] or "").split()) in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize("limit,told_bytes,warned", [
+    ("configuration", 1280, True), ("configuration", None, False), ("configuration", 1500, False),
+    ("path", 1280, False)])
+def test_a_fixed_size_that_a_router_refuses(told, limit, told_bytes, warned):
+    state = "fixed" if limit == "configuration" else "found"
+    status = status_of({**path_of(1500, state=state, limit=limit), "told": told_bytes},
+                       endpoint="192.0.2.99:7788")
+    findings = told.judge(status).only(check="max-datagram-told")
+    assert bool(findings) == warned
+    assert not warned or (findings[0]["level"] == "warn" and "1280" in findings[0]["text"])
+
+
 @pytest.mark.parametrize("state,limit,proved_s,cell", [
     ("searching", None, 0, "1454 ?"), ("found", "path", 12, "1454 (path, 12 s ago)"),
     ("searching", "below-base", None, "1454 (below-base)"),

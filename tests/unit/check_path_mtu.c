@@ -157,6 +157,7 @@ START_TEST(a_fixed_size_is_never_due)
         ck_assert_uint_eq(path_mtu_due(&p, rtt_us, now_us, probe), 0);
         path_mtu_sent(&p, 1400, now_us);
         path_mtu_hint(&p, 1300, i % 2, now_us);
+        ck_assert_uint_eq(p.told_bytes, 1300); /* for people to look at */
         path_mtu_answered(&p, probe[0].value, now_us);
         path_mtu_control(&p, now_us);
     }
