@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * udp.h - the WAN side: one UDP socket per address family, read and written in batches.
+ * udp.h - the WAN side: one UDP socket per address family, read and written in batches, and many
+ * datagrams as one message where the kernel can (UDP_SEGMENT, UDP_GRO; Linux 4.18 and 5.0).
  *
  * Each outer packet carries DF and is never fragmented by the kernel. IP_PMTUDISC_PROBE makes it
  * ignore the path MTU it has cached: the tunnel sizes its own datagrams. The IPv6 socket is
@@ -22,13 +23,18 @@ enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
 
 struct udp {
     int fd[UDP_FAMILIES]; /* -1: that family is not available here */
+    bool gso, gro;        /* in use: several datagrams are sent, received as one message */
     uint64_t send_dropped;
     uint64_t send_too_large;               /* probes of the path MTU are not counted */
     uint64_t icmp_errors;                  /* those that do not concern sizes */
     struct endpoint refused[UDP_FAMILIES]; /* too large for our own kernel, and not told yet */
 };
 
-/** udp_receive_fn - One datagram; @datagram may be changed, and is good during the call */
+/**
+ * udp_receive_fn - One datagram
+ * @datagram: May be changed in place, not beyond its end: the next one may begin there. It is good
+ *            until the next call of udp_receive(), on whichever family
+ */
 typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t *datagram,
                             size_t bytes);
 
@@ -45,7 +51,10 @@ bool udp_open(struct udp *udp, uint16_t port, struct error *error);
 void udp_close(struct udp *udp);
 
 /**
- * udp_receive() - Read one batch (up to 32 datagrams) and hand each to @receive
+ * udp_receive() - Read one batch with one system call and hand each datagram to @receive
+ *
+ * Up to 32 datagrams, or with UDP_GRO up to 8 messages of 64 KiB. The buffers are used again by the
+ * next call: a core that keeps references must be flushed first. One thread may receive.
  *
  * Return: true when the batch was full, so that more may be waiting
  */
@@ -67,7 +76,12 @@ void udp_read_errors(struct udp *udp, enum udp_family family, udp_too_large_fn *
 /** udp_has_refused() - Whether udp_read_errors() has a datagram to tell of that was just sent */
 bool udp_has_refused(const struct udp *udp, enum udp_family family);
 
-/** udp_transmit() - Send a batch, each datagram on the socket of its family */
+/**
+ * udp_transmit() - Send a batch now, each datagram on the socket of its family, in this order
+ *
+ * Datagrams that follow one another to the same destination and have one size (the last may be
+ * smaller) go as one message, 64 KiB at most.
+ */
 void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count);
 
 #endif
