@@ -33,8 +33,9 @@ void drive_transmit(void *context, const struct datagram *datagrams, size_t coun
 void drive_deliver(void *context, const uint8_t *frame, size_t bytes)
 {
     struct daemon *daemon = context;
+    struct slice whole = {frame, bytes};
 
-    tap_deliver(&daemon->tap, frame, bytes);
+    tap_deliver(&daemon->tap, NULL, &whole, 1);
 }
 
 void drive_random(void *context, void *out, size_t bytes)
@@ -149,10 +150,11 @@ static void on_udp(uv_poll_t *poll, int status, int events)
     drive_settle(daemon);
 }
 
-static void on_frame(void *context, uint8_t *frame, size_t bytes)
+static void on_frame(void *context, const uint8_t *vnet_header, uint8_t *frame, size_t bytes)
 {
     const struct batch *batch = context;
 
+    (void)vnet_header; /* without offloads it says nothing */
     site_receive_frame(batch->daemon->site, frame, bytes, batch->now_us);
 }
 

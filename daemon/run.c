@@ -202,9 +202,12 @@ static bool open_system(struct daemon *daemon, struct error *error)
 {
     const struct config *config = daemon->config;
     struct mac mac = tap_mac(config->public_key);
+    struct udp_options udp = {0};
+    struct tap_options tap = {.no_offload = true};
 
-    return udp_open(&daemon->udp, config->port, error) && netlink_open(&daemon->netlink, error) &&
-           tap_open(&daemon->tap, &daemon->netlink, config->tap, &mac, error) &&
+    return udp_open(&daemon->udp, config->port, &udp, error) &&
+           netlink_open(&daemon->netlink, error) &&
+           tap_open(&daemon->tap, &daemon->netlink, config->tap, &mac, &tap, error) &&
            network_attach(&daemon->network, &daemon->netlink, &daemon->tap, config->bridge,
                           error) &&
            control_open(&daemon->control, config->control, error);

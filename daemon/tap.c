@@ -1,70 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * tap.c - see tap.h.
+ * tap.c - see tap.h: the interface. tap_device.c holds it, tap_frames.c moves its frames.
  */
 #include "tap.h"
 
 #include "log.h"
+#include "tap_device.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/if_link.h>
-#include <linux/if_tun.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-enum {
-    BATCH = 64,
-    FRAME_MAX_BYTES = 65536,
-    ALIGNMENT_BYTES = 2, /* the IP header behind 14 octets of Ethernet is then aligned to 4 */
-    QUEUE_LENGTH_PACKETS = 1000,
-};
-
-static int open_device(struct error *error)
-{
-    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd >= 0)
-        return fd;
-    if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-        error_set(error, EXIT_FAILED,
-                  "no TAP support: /dev/net/tun is missing: load the kernel module "
-                  "'tun' (OpenWrt: install kmod-tun)");
-    else if (errno == EACCES || errno == EPERM)
-        error_set(error, EXIT_FAILED, "cannot open /dev/net/tun: needs root (CAP_NET_ADMIN)");
-    else
-        error_set(error, EXIT_FAILED, "cannot open /dev/net/tun: %s", strerror(errno));
-    return -1;
-}
-
-static void explain_attach(struct error *error, const char *name, int code)
-{
-    if (code == EPERM || code == EACCES)
-        error_set(error, EXIT_FAILED, "cannot make the TAP: %s: needs root (CAP_NET_ADMIN)", name);
-    else if (code == EBUSY)
-        error_set(error, EXIT_FAILED,
-                  "the TAP is in use: %s: another process has it: stop that one or change 'tap' "
-                  "in [site]",
-                  name);
-    else if (code == EINVAL)
-        error_set(error, EXIT_FAILED,
-                  "not a plain TAP: %s: it is a TUN, a multi-queue TAP or no tun device: remove "
-                  "it or change 'tap' in [site]",
-                  name);
-    else
-        error_set(error, EXIT_FAILED, "cannot make the TAP: %s: %s", name, strerror(code));
-}
-
-/* Return: 0 or errno */
-static int attach(int fd, const char *name)
-{
-    struct ifreq request = {0};
-
-    memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-    request.ifr_flags = (short)(IFF_TAP | IFF_NO_PI);
-    return ioctl(fd, TUNSETIFF, &request) == 0 ? 0 : errno;
-}
+enum { QUEUE_LENGTH_PACKETS = 1000 };
 
 struct mac tap_mac(const uint8_t public_key[PUBLIC_KEY_BYTES])
 {
@@ -75,11 +21,11 @@ struct mac tap_mac(const uint8_t public_key[PUBLIC_KEY_BYTES])
 }
 
 bool tap_open(struct tap *tap, struct netlink *netlink, const char *name, const struct mac *mac,
-              struct error *error)
+              const struct tap_options *options, struct error *error)
 {
     struct link link;
 
-    *tap = (struct tap){.fd = -1, .mac = *mac};
+    *tap = (struct tap){.fd = -1, .mac = *mac, .options = *options};
     tap->found = netlink_link_by_name(netlink, name, &tap->former);
     if (tap->found && strcmp(tap->former.kind, "tun") != 0) {
         error_set(error, EXIT_FAILED,
@@ -88,18 +34,15 @@ bool tap_open(struct tap *tap, struct netlink *netlink, const char *name, const 
                   name);
         return false;
     }
-    tap->fd = open_device(error);
-    if (tap->fd < 0)
+    if (!tap_device_hold(tap, name, error))
         return false;
-    int code = attach(tap->fd, name);
-    if (code == 0 && netlink_link_by_name(netlink, name, &link)) {
+    if (netlink_link_by_name(netlink, name, &link)) {
         tap->index = link.index;
         memcpy(tap->name, link.name, sizeof tap->name);
         return true;
     }
-    explain_attach(error, name, code == 0 ? ENODEV : code);
-    close(tap->fd);
-    tap->fd = -1;
+    error_set(error, EXIT_FAILED, "the TAP is gone again: %s: somebody deleted it", name);
+    tap_device_let_go(tap, name);
     return false;
 }
 
@@ -107,10 +50,8 @@ bool tap_reopen(struct tap *tap, struct netlink *netlink, struct error *error)
 {
     struct tap fresh;
 
-    if (tap->fd >= 0)
-        close(tap->fd);
-    tap->fd = -1;
-    if (!tap_open(&fresh, netlink, tap->name, &tap->mac, error))
+    tap_device_let_go(tap, tap->name);
+    if (!tap_open(&fresh, netlink, tap->name, &tap->mac, &tap->options, error))
         return false;
     fresh.write_dropped = tap->write_dropped;
     *tap = fresh;
@@ -175,30 +116,7 @@ void tap_close(struct tap *tap, struct netlink *netlink)
 {
     if (tap->fd < 0)
         return;
-    close(tap->fd);
-    tap->fd = -1;
+    tap_device_let_go(tap, tap->name);
     if (tap->found)
         give_back(tap, netlink);
-}
-
-int tap_receive(struct tap *tap, tap_receive_fn *receive, void *context)
-{
-    static uint8_t buffer[ALIGNMENT_BYTES + FRAME_MAX_BYTES];
-
-    for (unsigned i = 0; i < BATCH; i++) {
-        ssize_t bytes = read(tap->fd, buffer + ALIGNMENT_BYTES, FRAME_MAX_BYTES);
-        if (bytes > 0)
-            receive(context, buffer + ALIGNMENT_BYTES, (size_t)bytes);
-        else if (bytes < 0 && errno == EINTR)
-            continue;
-        else
-            return bytes < 0 && (errno == EBADFD || errno == ENODEV) ? -1 : 0;
-    }
-    return 0;
-}
-
-void tap_deliver(struct tap *tap, const uint8_t *frame, size_t bytes)
-{
-    if (tap->fd < 0 || write(tap->fd, frame, bytes) < 0)
-        tap->write_dropped++;
 }

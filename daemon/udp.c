@@ -75,12 +75,13 @@ static int open_family(enum udp_family family, uint16_t port)
 
 /* The same kernel answers for both families. One that does not know UDP_SEGMENT would not refuse it
  * beside a datagram either, so it is asked here. A segment size of 0 is none. */
-static void take_offloads(struct udp *udp, int fd)
+static void take_offloads(struct udp *udp, int fd, const struct udp_options *options)
 {
     int none = 0, on = 1;
 
-    udp->gso = setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
-    udp->gro = setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
+    udp->gso =
+        !options->no_segment && setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
+    udp->gro = !options->no_gro && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
 }
 
 static bool is_missing_family(int code)
@@ -88,14 +89,15 @@ static bool is_missing_family(int code)
     return code == EAFNOSUPPORT || code == EADDRNOTAVAIL || code == EPROTONOSUPPORT;
 }
 
-bool udp_open(struct udp *udp, uint16_t port, struct error *error)
+bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
+              struct error *error)
 {
     *udp = (struct udp){.fd = {-1, -1}};
     for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
         const char *name = family == UDP_V4 ? "IPv4" : "IPv6";
         udp->fd[family] = open_family(family, port);
         if (udp->fd[family] >= 0) {
-            take_offloads(udp, udp->fd[family]);
+            take_offloads(udp, udp->fd[family], options);
             continue;
         }
         if (is_missing_family(errno)) {

@@ -21,6 +21,11 @@
 
 enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
 
+/* For tests: what not to use. */
+struct udp_options {
+    bool no_segment, no_gro;
+};
+
 struct udp {
     int fd[UDP_FAMILIES]; /* -1: that family is not available here */
     bool gso, gro;        /* in use: several datagrams are sent, received as one message */
@@ -46,7 +51,8 @@ typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t 
  *
  * Return: false with @error (port in use, neither family there); nothing is left open then
  */
-bool udp_open(struct udp *udp, uint16_t port, struct error *error);
+bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
+              struct error *error);
 
 void udp_close(struct udp *udp);
 
