@@ -31,6 +31,14 @@ assert error == 0, error
 """
 
 
+def offloads_off(*hosts):
+    """Captures show segments as they cross a real cable, with finished checksums, not the kernel's
+    larger ones: at both ends of the host's cable."""
+    for host in hosts:
+        for machine, interface in host.cable:
+            machine.run(f"ethtool -K {interface} tx off tso off gso off gro off >/dev/null")
+
+
 class Home:
     """A router with a bridge, a provider, and hosts plugged into the bridge.
 
@@ -100,16 +108,17 @@ class Home:
         """The host of that name, plugged in on first use; h1 is .(10 n + 1) and so on.
 
         Without an address it has none but its link-local one: DHCP and RA may give it some.
-        through is a relay between it and the bridge: ["ttlhop", 1]. With offload=False its UDP and
-        TCP checksums are finished before a capture sees them.
+        through is a relay between it and the bridge: ["ttlhop", 1]. With offload=False captures see
+        what a real cable carries: see offloads_off().
         """
         if name in self.hosts:
             return self.hosts[name]
         host = self.hosts[name] = self.lab.machine(f"{self.name}-{name}")
         self._plug(host, "eth0", self.router, name, through)
         self.router.run(f"ip link set {name} master br-lan")
+        host.cable = (host, "eth0"), (self.router, name)
         if not offload:
-            host.run("ethtool -K eth0 tx off >/dev/null")
+            offloads_off(host)
         if address:
             tail = 10 * self.number + int(name.lstrip("h"))
             host.ip, host.ip6 = f"192.168.1.{tail}", f"{self.prefix6}{tail}"

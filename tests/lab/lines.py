@@ -81,12 +81,6 @@ def outer_fragments(capture):
                           or (f.haslayer(IPv6) and f[IPv6].nh == 44))
 
 
-def offloads_off(*hosts):
-    """Captures show the segments as they cross the cable, not the kernel's larger ones."""
-    for host in hosts:
-        host.run("ethtool -K eth0 tx off tso off gso off gro off >/dev/null")
-
-
 class Copy:
     """A TCP copy from one host to another, from construction until stop(), at a modest pace."""
 

@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from captures import IP, IPv6
+from homes import offloads_off
 from lines import Copy, wait_route6
 from links import TAP, link_of
 from machine import wait_for
@@ -127,8 +128,7 @@ def test_tcp_copies_complete(lab, a, b, case, family):
     near, far = a.host("h1"), b.host("h1")
     if family == 6:
         wait_route6(near, far)
-    for host in near, far:
-        host.run("ethtool -K eth0 tx off tso off gso off gro off >/dev/null")
+    offloads_off(near, far)
     seen = lab.capture(far, "eth0", "tcp or ip6 proto 6", snap_bytes=128)
     too_large = large(b.lansplice)
     copies(near, far, family, 5010)

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from captures import ICMP, IP, TCP, Dot1Q, Ether, IPv6
+from homes import offloads_off
 from lines import (FULL_PING, Copy, forbid_icmp, goodput, has_found, largest_segment, narrow,
-                   offloads_off, outer_fragments, path_mtu, shape, wait_found, wait_route6)
+                   outer_fragments, path_mtu, shape, wait_found, wait_route6)
 from machine import wait_for
 from scapy.layers.inet6 import ICMPv6PacketTooBig
 from streams import Stream
