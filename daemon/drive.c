@@ -30,12 +30,11 @@ void drive_transmit(void *context, const struct datagram *datagrams, size_t coun
     udp_transmit(&daemon->udp, datagrams, count);
 }
 
-void drive_deliver(void *context, const uint8_t *frame, size_t bytes)
+void drive_deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count)
 {
     struct daemon *daemon = context;
-    struct slice whole = {frame, bytes};
 
-    tap_deliver(&daemon->tap, NULL, &whole, 1);
+    tap_deliver(&daemon->tap, offload, slices, count);
 }
 
 void drive_random(void *context, void *out, size_t bytes)
@@ -121,8 +120,10 @@ static void on_datagram(void *context, const struct endpoint *from, uint8_t *dat
 static bool receive_datagrams(struct daemon *daemon, enum udp_family family)
 {
     struct batch batch = {daemon, clock_now_us()};
+    bool more = udp_receive(&daemon->udp, family, on_datagram, &batch);
 
-    return udp_receive(&daemon->udp, family, on_datagram, &batch);
+    site_flush(daemon->site, batch.now_us); /* before the datagrams' memory is used again */
+    return more;
 }
 
 static void on_udp(uv_poll_t *poll, int status, int events);
@@ -146,7 +147,6 @@ static void on_udp(uv_poll_t *poll, int status, int events)
     for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
         if (!receive_datagrams(daemon, family))
             break;
-    site_flush(daemon->site, clock_now_us());
     drive_settle(daemon);
 }
 
@@ -154,8 +154,7 @@ static void on_frame(void *context, const uint8_t *vnet_header, uint8_t *frame, 
 {
     const struct batch *batch = context;
 
-    (void)vnet_header; /* without offloads it says nothing */
-    site_receive_frame(batch->daemon->site, frame, bytes, batch->now_us);
+    site_receive_frame(batch->daemon->site, vnet_header, frame, bytes, batch->now_us);
 }
 
 /* A deleted device stays readable for ever: stop, network.c finds out and makes it again. */

@@ -129,7 +129,11 @@ static void on_lan(void *context, const struct site_lan *lan)
 {
     struct daemon *daemon = context;
 
-    site_set_lan(daemon->site, lan, clock_now_us());
+    struct site_lan with_tap = *lan;
+
+    with_tap.tap_takes_large = daemon->tap.vnet && daemon->tap.tso;
+    with_tap.tap_takes_large_udp = daemon->tap.vnet && daemon->tap.uso;
+    site_set_lan(daemon->site, &with_tap, clock_now_us());
     drive_settle(daemon);
 }
 
@@ -203,7 +207,7 @@ static bool open_system(struct daemon *daemon, struct error *error)
     const struct config *config = daemon->config;
     struct mac mac = tap_mac(config->public_key);
     struct udp_options udp = {0};
-    struct tap_options tap = {.no_offload = true};
+    struct tap_options tap = {0};
 
     return udp_open(&daemon->udp, config->port, &udp, error) &&
            netlink_open(&daemon->netlink, error) &&

@@ -25,6 +25,7 @@
 #define SITE_H
 
 #include "address.h"
+#include "frame/coalesce.h"
 #include "frame/gateway.h"
 #include "tunnel/path_mtu.h"
 #include "tunnel/site_info.h"
@@ -89,8 +90,10 @@ struct site_ops {
     void *context;
     /* Send @count datagrams now, best effort. */
     void (*transmit)(void *context, const struct datagram *datagrams, size_t count);
-    /* Write one frame to the TAP. */
-    void (*deliver)(void *context, const uint8_t *frame, size_t bytes);
+    /* Write one frame, which lies in @count slices, to the TAP. @offload: the header to go before
+     * it (frame/offload.h); NULL: it is an ordinary frame. */
+    void (*deliver)(void *context, const uint8_t *offload, const struct slice *slices,
+                    size_t count);
     void (*event)(void *context, const struct site_event *event);
     /* Store an enrolment; false when it could not be stored: it then did not happen. */
     bool (*enrol)(void *context, const struct site_enrolment *enrolment);
@@ -141,6 +144,8 @@ struct site_lan {
     struct ip_prefix prefix[SITE_PREFIXES_MAX]; /* on-link, no link-local */
     struct gateway_set gateways;                /* empty: learn them from the LAN */
     uint16_t mtu_bytes; /* largest IP packet that every port of the LAN takes; 0: not known */
+    bool tap_takes_large; /* partial checksums and large TCP frames, with their offload header */
+    bool tap_takes_large_udp;
 };
 
 struct site_counters {
@@ -266,14 +271,19 @@ void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_b
 /** site_link_changed() - The TAP or a bridge port changed: look for loops more often for a while */
 void site_link_changed(struct site *site, uint64_t now_us);
 
-/** site_receive_frame() - A frame read from the TAP; may be changed in place */
-void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_t now_us);
+/**
+ * site_receive_frame() - A frame read from the TAP; may be changed in place
+ * @offload:  The OFFLOAD_HEADER_BYTES that came before it; NULL: an ordinary frame
+ */
+void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *frame, size_t bytes,
+                        uint64_t now_us);
 
-/** site_receive_datagram() - A datagram read from the socket; opened in place */
+/** site_receive_datagram() - A datagram read from the socket; opened in place, and stays as it is
+ *  until site_flush(), since frames in it may be held to be coalesced */
 void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
                            size_t bytes, uint64_t now_us);
 
-/** site_flush() - Seal and transmit what was packed since the last call */
+/** site_flush() - Seal and transmit what was packed since the last call, deliver what is held */
 void site_flush(struct site *site, uint64_t now_us);
 
 /** site_tick() - Do what time asks for; flushes. Call at site_deadline_us(), or whenever */

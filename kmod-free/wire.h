@@ -83,6 +83,11 @@ enum control_type {
     CONTROL_CLOSE = 4,       /* no value: the sender is ending; forget this session */
 };
 
+/* Features, offered by whoever can receive them. */
+enum {
+    FEATURE_CHECKSUM_PARTIAL = 1, /* frames with CHUNK_CHECKSUM_PARTIAL */
+};
+
 /* AEAD suites, in no order; which is best is the sender's list. A nonce is zeros and, in its last 8
  * bytes, the datagram's counter. Of the 32 bytes of key material a suite takes the first.
  *                     key  nonce  tag

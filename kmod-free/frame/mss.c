@@ -80,10 +80,12 @@ static uint16_t swap16(uint16_t v)
     return (uint16_t)(v << 8 | v >> 8);
 }
 
-static void set_mss(uint8_t *tcp, size_t at, uint16_t mss)
+static void set_mss(uint8_t *tcp, size_t at, uint16_t mss, bool checksum_partial)
 {
     uint16_t old_mss = load_be16(tcp + at), checksum = load_be16(tcp + TCP_CHECKSUM_OFFSET);
     store_be16(tcp + at, mss);
+    if (checksum_partial)
+        return; /* it covers the pseudo-header only */
     /* At an odd offset each half lies in another word; the sum is the same, bytes swapped
      * (RFC 1071 s.2B). */
     checksum = at % 2 == 0 ? checksum_update16(checksum, old_mss, mss)
@@ -91,7 +93,7 @@ static void set_mss(uint8_t *tcp, size_t at, uint16_t mss)
     store_be16(tcp + TCP_CHECKSUM_OFFSET, checksum);
 }
 
-static bool lower_all(uint8_t *tcp, uint16_t mss)
+static bool lower_all(uint8_t *tcp, uint16_t mss, bool checksum_partial)
 {
     struct cursor c = options_of(tcp);
     const uint8_t *option;
@@ -100,7 +102,7 @@ static bool lower_all(uint8_t *tcp, uint16_t mss)
     while ((option = next_option(&c, TCP_OPTION_MSS, &length)) != NULL) {
         if (length != TCP_OPTION_MSS_BYTES || load_be16(option + 2) <= mss)
             continue;
-        set_mss(tcp, (size_t)(option + 2 - tcp), mss);
+        set_mss(tcp, (size_t)(option + 2 - tcp), mss, checksum_partial);
         lowered = true;
     }
     return lowered;
@@ -123,5 +125,5 @@ bool mss_clamp(struct packet *p, uint16_t ip_packet_max_bytes)
     size_t budget = header_budget_bytes(p);
     if (ip_packet_max_bytes <= budget || has_authentication_option(tcp))
         return false;
-    return lower_all(tcp, (uint16_t)(ip_packet_max_bytes - budget));
+    return lower_all(tcp, (uint16_t)(ip_packet_max_bytes - budget), p->checksum_partial);
 }

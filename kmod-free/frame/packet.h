@@ -53,11 +53,13 @@ struct packet {
     size_t frame_bytes;
     struct mac destination;
     struct mac source;
-    uint16_t ether_type; /* innermost; 0 when it is an 802.3 length field */
-    uint16_t vlan_id;    /* outermost tag's VID, 0 when untagged or priority tagged */
-    uint8_t vlan_tags;   /* 0-2; a third tag makes ether_type a VLAN type and network OTHER */
-    uint8_t network;     /* enum packet_network */
-    bool malformed;      /* an IP or ARP ether type whose headers do not parse */
+    uint16_t ether_type;   /* innermost; 0 when it is an 802.3 length field */
+    uint16_t vlan_id;      /* outermost tag's VID, 0 when untagged or priority tagged */
+    uint8_t vlan_tags;     /* 0-2; a third tag makes ether_type a VLAN type and network OTHER */
+    uint8_t network;       /* enum packet_network */
+    bool malformed;        /* an IP or ARP ether type whose headers do not parse */
+    bool checksum_partial; /* set by whoever knows: the TCP or UDP checksum covers the pseudo-header
+                              only (frame/offload.h) */
 
     uint16_t network_offset; /* behind Ethernet and tags. ARP: 28 bytes; IPv4: the header and
                                 options; IPv6: 40 bytes; OTHER: whatever frame_bytes leaves */

@@ -66,7 +66,7 @@ static void announce(struct site *site, const struct ip_prefix *prefixes, size_t
     size_t bytes =
         ra_on_link(frame, sizeof frame, &site->lan.tap_mac, prefixes, count, valid_lifetime_s);
     if (bytes != 0)
-        site->ops.deliver(site->ops.context, frame, bytes);
+        site_deliver_frame(site, frame, bytes);
 }
 
 static void withdraw(struct site *site, const struct ip_prefix *now, uint8_t now_count)

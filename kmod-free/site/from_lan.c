@@ -88,7 +88,8 @@ void site_clamp_mss(struct site *site, const struct peer *peer, struct packet *p
         site->counters.mss_clamped++;
 }
 
-void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet)
+void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet,
+                          const struct offload *large)
 {
     if (!peer->up || !peer_can_send(peer))
         return;
@@ -102,7 +103,7 @@ void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *p
         return;
     }
     site_clamp_mss(site, peer, packet);
-    peer_send_frame(site, peer, packet->frame, packet->frame_bytes);
+    peer_send_packet(site, peer, packet, large);
 }
 
 bool site_is_for_routes(const struct site *site, const struct packet *packet)
@@ -125,7 +126,7 @@ static void forward_routes_only(struct site *site, struct packet *packet)
     uint8_t frame[ROUTES_FRAME_BYTES];
     if (!site_cut_to_routes(site, packet, frame))
         return;
-    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet);
+    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet, NULL);
 }
 
 /* It is delivered all the same, in pieces: this only tells the sender what would be cheaper.
@@ -143,10 +144,10 @@ static void hint_too_big(struct site *site, const struct peer *peer, const struc
     if (bytes == 0 || !too_big_allows(&site->icmp_limit, site->now_us))
         return;
     site->counters.icmp_hints++;
-    site->ops.deliver(site->ops.context, frame, bytes);
+    site_deliver_frame(site, frame, bytes);
 }
 
-static void forward(struct site *site, struct packet *packet)
+static void forward(struct site *site, struct packet *packet, const struct offload *large)
 {
     if (!mac_is_group(&packet->destination)) {
         if (site_lives_here(site, &packet->destination))
@@ -154,8 +155,9 @@ static void forward(struct site *site, struct packet *packet)
         int peer =
             fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
         if (peer >= 0) {
-            site_forward_to_peer(site, &site->peer[peer], packet);
-            hint_too_big(site, &site->peer[peer], packet);
+            site_forward_to_peer(site, &site->peer[peer], packet, large);
+            if (!large)
+                hint_too_big(site, &site->peer[peer], packet);
             return;
         }
         if (!storm_allows_unknown(&site->storm_from_lan, packet->frame_bytes, site->now_us)) {
@@ -163,7 +165,7 @@ static void forward(struct site *site, struct packet *packet)
             return;
         }
     }
-    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet);
+    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet, large);
 }
 
 bool site_class_passes(struct site *site, struct storm *storm, const struct packet *packet)
@@ -184,14 +186,18 @@ bool site_class_passes(struct site *site, struct storm *storm, const struct pack
     return true;
 }
 
-void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_t now_us)
+void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *frame, size_t bytes,
+                        uint64_t now_us)
 {
+    struct offload undone = {0};
     struct packet packet;
     site->now_us = now_us;
-    if (!packet_parse(&packet, frame, bytes)) {
+    if (!packet_parse(&packet, frame, bytes) ||
+        (offload != NULL && !offload_read(&undone, offload, &packet))) {
         site->counters.malformed++;
         return;
     }
+    packet.checksum_partial = undone.checksum_partial;
     if (loop_is_probe(&packet)) {
         site_receive_probe_frame(site, &packet, NULL);
         return;
@@ -210,5 +216,5 @@ void site_receive_frame(struct site *site, uint8_t *frame, size_t bytes, uint64_
     if (site_guard_blocks(site, &packet, GUARD_FROM_LAN) ||
         !site_class_passes(site, &site->storm_from_lan, &packet))
         return;
-    forward(site, &packet);
+    forward(site, &packet, undone.gso == OFFLOAD_WHOLE ? NULL : &undone);
 }

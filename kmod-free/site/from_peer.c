@@ -86,7 +86,7 @@ static void repair_ttl(struct site *site, struct packet *packet)
 static void forward_to_other_peers(struct site *site, const struct peer *from,
                                    struct packet *packet)
 {
-    for_each_peer(site, peer) if (peer != from) site_forward_to_peer(site, peer, packet);
+    for_each_peer(site, peer) if (peer != from) site_forward_to_peer(site, peer, packet, NULL);
 }
 
 static bool exceeds_lan(const struct site *site, const struct packet *packet)
@@ -119,32 +119,33 @@ static void tell_too_big(struct site *site, struct peer *sender, const struct pa
 /* A port of the LAN with a smaller MTU would lose it without a word. So what may be cut is cut,
  * and the sender of what may not is told, as a router in this place would do; it is delivered all
  * the same, for it may live behind one of the other ports. */
-static void deliver_large(struct site *site, struct peer *from, const struct packet *packet)
+static void deliver_large(struct site *site, struct peer *from, struct packet *packet)
 {
     uint8_t piece[REASSEMBLY_FRAME_MAX_BYTES];
     struct too_big_cutter cutter;
     size_t bytes;
 
     site->counters.lan_too_large++;
+    site_finish_checksum(packet);
     if (too_big_cut(&cutter, packet, site->lan.mtu_bytes)) {
         while ((bytes = too_big_next(&cutter, piece, sizeof piece)) != 0)
-            site->ops.deliver(site->ops.context, piece, bytes);
+            site_deliver_frame(site, piece, bytes);
         return;
     }
     tell_too_big(site, from, packet);
-    site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+    site_deliver_frame(site, packet->frame, packet->frame_bytes);
 }
 
-static void deliver_to_lan(struct site *site, struct peer *from, struct packet *packet)
+static void deliver_to_lan(struct site *site, struct peer *from, struct packet *packet, bool lasts)
 {
     if (exceeds_lan(site, packet))
         deliver_large(site, from, packet);
     else
-        site->ops.deliver(site->ops.context, packet->frame, packet->frame_bytes);
+        site_deliver_packet(site, from, packet, lasts);
 }
 
 /* While its port is shut a hub goes on between its peers, who may know each other no other way. */
-static void deliver(struct site *site, struct peer *from, struct packet *packet)
+static void deliver(struct site *site, struct peer *from, struct packet *packet, bool lasts)
 {
     int port = -1;
     site_clamp_mss(site, from, packet); /* the answer comes back this way */
@@ -153,7 +154,7 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
     if (port >= 0) {
         /* Behind a peer: the LAN has no use for it. Split horizon unless we are a hub. */
         if (site->config.hub && &site->peer[port] != from)
-            site_forward_to_peer(site, &site->peer[port], packet);
+            site_forward_to_peer(site, &site->peer[port], packet, NULL);
         return;
     }
     bool shut = loop_site_shut(&site->loop);
@@ -165,17 +166,21 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet)
             forward_to_other_peers(site, from, packet);
     }
     if (!shut)
-        deliver_to_lan(site, from, packet);
+        deliver_to_lan(site, from, packet, lasts);
 }
 
-static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
+/* @lasts: the frame's memory stays until site_flush() */
+static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes,
+                          bool checksum_partial, bool lasts)
 {
     uint8_t routes[ROUTES_FRAME_BYTES];
     struct packet packet;
-    if (!packet_parse(&packet, frame, bytes) || mac_is_group(&packet.source)) {
+    if (!packet_parse(&packet, frame, bytes) || mac_is_group(&packet.source) ||
+        (checksum_partial && !offload_possible(&packet))) {
         site->counters.malformed++;
         return;
     }
+    packet.checksum_partial = checksum_partial;
     if (loop_is_probe(&packet)) {
         site_receive_probe_frame(site, &packet, peer);
         return;
@@ -202,7 +207,7 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
         return;
     repair_ttl(site, &packet);
     peer->rx_frames++;
-    deliver(site, peer, &packet);
+    deliver(site, peer, &packet, lasts && packet.frame == frame);
 }
 
 static void receive_fragment(struct site *site, struct peer *peer, uint32_t session,
@@ -221,7 +226,7 @@ static void receive_fragment(struct site *site, struct peer *peer, uint32_t sess
                            &frame, &frame_bytes)) {
     case REASSEMBLY_COMPLETE:
         site->counters.reassembled++;
-        receive_frame(site, peer, frame, frame_bytes);
+        receive_frame(site, peer, frame, frame_bytes, false, false);
         break;
     case REASSEMBLY_DISCARDED:
         site->counters.reassembly_discarded++;
@@ -229,6 +234,14 @@ static void receive_fragment(struct site *site, struct peer *peer, uint32_t sess
     case REASSEMBLY_PENDING:
         break;
     }
+}
+
+static void receive_whole(struct site *site, struct peer *peer, const struct chunk *chunk)
+{
+    if (site_deliver_next(site, peer, chunk->body, chunk->bytes, chunk->checksum_partial))
+        peer->rx_frames++;
+    else
+        receive_frame(site, peer, chunk->body, chunk->bytes, chunk->checksum_partial, true);
 }
 
 /* Probes are answered each in a datagram of its own: only the first of a datagram is. */
@@ -255,14 +268,10 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
     while ((result = chunk_next(&reader, &chunk)) == CHUNK_READ_ONE) {
         if (!peer->current)
             break;
-        if (chunk.checksum_partial) {
-            site->counters.malformed++; /* we offered no such feature */
-            continue;
-        }
         if (is_repeated_probe(&chunk, &probed))
             continue;
         if (chunk.kind == CHUNK_FRAME)
-            receive_frame(site, peer, chunk.body, chunk.bytes);
+            receive_whole(site, peer, &chunk);
         else if (chunk.kind == CHUNK_FRAGMENT)
             receive_fragment(site, peer, session, &chunk);
         else if (chunk.kind == CHUNK_CONTROL)

@@ -112,6 +112,7 @@ static bool take_order_number(struct site *site, uint64_t *order)
 static void fill_initiation(const struct site *site, const struct peer *peer, struct hello *hello)
 {
     hello->version = PROTOCOL_VERSION;
+    hello->features = FEATURE_CHECKSUM_PARTIAL;
     hello->suite_count = site->config.suite_count;
     memcpy(hello->suite, site->config.suite, site->config.suite_count);
     hello->has_token = peer->config.joining;
@@ -188,6 +189,7 @@ static void receive_response(struct site *site, const struct endpoint *from,
         return;
     }
     session->remote_index = load_be32(datagram + 4);
+    session->remote_features = hello.features;
     bool derived = session_derive(session, &noise, true, suite, site->now_us);
     noise_wipe(&noise);
     noise_wipe(&peer->noise);
@@ -272,7 +274,8 @@ static void respond(struct site *site, struct peer *peer, struct noise *noise,
                     const struct endpoint *to)
 {
     uint8_t datagram[INITIATION_BYTES];
-    struct hello hello = {.version = PROTOCOL_VERSION, .suite_count = 1};
+    struct hello hello = {
+        .version = PROTOCOL_VERSION, .features = FEATURE_CHECKSUM_PARTIAL, .suite_count = 1};
     struct cookie_key their_key;
     struct cookie_jar no_cookie = {0};
 
@@ -291,6 +294,7 @@ static void respond(struct site *site, struct peer *peer, struct noise *noise,
     struct session *session = take_slot(site, peer);
     session->enrolling = enrolling;
     session->remote_index = remote_index;
+    session->remote_features = theirs->features;
     cookie_key_derive(&their_key, noise_remote_static(noise));
     size_t bytes =
         handshake_write_response(noise, &hello, session->local_index, remote_index, datagram);

@@ -55,7 +55,7 @@ void site_receive_probe_frame(struct site *site, struct packet *packet, struct p
         /* Our own source and length: a peer's could teach the bridge where a local MAC lives not.
          */
         memcpy(packet->frame + 6, site->lan.tap_mac.octet, sizeof site->lan.tap_mac.octet);
-        site->ops.deliver(site->ops.context, packet->frame, LOOP_PROBE_BYTES);
+        site_deliver_frame(site, packet->frame, LOOP_PROBE_BYTES);
     }
     if (from && !site->config.hub)
         return;
@@ -80,7 +80,7 @@ void site_loop_tick(struct site *site)
         return;
     size_t bytes = loop_build(&site->loop, LOOP_LAN, probe, sizeof probe, site->now_us);
     if (bytes != 0)
-        site->ops.deliver(site->ops.context, probe, bytes);
+        site_deliver_frame(site, probe, bytes);
     for_each_peer(site, peer)
     {
         bytes = loop_build(&site->loop, peer_number(site, peer), probe, sizeof probe, site->now_us);

@@ -10,6 +10,7 @@
 #include "site/private.h"
 
 #include "bytes.h"
+#include "frame/segment.h"
 
 #include <string.h>
 
@@ -133,6 +134,67 @@ void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame,
     peer->tx_frames++;
 }
 
+static bool takes_partial(const struct peer *peer)
+{
+    return (peer->current->remote_features & FEATURE_CHECKSUM_PARTIAL) != 0;
+}
+
+/* A UDP datagram larger than one of ours: its boundaries are its own, so it goes in pieces. */
+static void send_large_segment(struct site *site, struct peer *peer, struct segmenter *segmenter)
+{
+    uint8_t frame[REASSEMBLY_FRAME_MAX_BYTES];
+    peer_send_frame(site, peer, frame, segment_next(segmenter, frame));
+}
+
+static void send_segments(struct site *site, struct peer *peer, const struct packet *packet,
+                          const struct offload *large)
+{
+    size_t room = chunk_body_max(peer_payload_bytes(peer)), bytes;
+    struct segmenter segmenter;
+    bool partial = takes_partial(peer);
+    bool ready = segment_begin(&segmenter, packet, large, room, partial);
+
+    if (ready && segment_frame_bytes(&segmenter) > room) {
+        partial = false; /* pieces have no place for the mark */
+        ready = segment_begin(&segmenter, packet, large, room, partial);
+    }
+    if (!ready || segment_frame_bytes(&segmenter) > REASSEMBLY_FRAME_MAX_BYTES) {
+        site->counters.too_large++;
+        return;
+    }
+    while ((bytes = segment_next_bytes(&segmenter)) != 0) {
+        if (bytes > room) {
+            send_large_segment(site, peer, &segmenter);
+            continue;
+        }
+        struct packer *packer = peer_packer(site, peer, bytes);
+        segment_next(&segmenter, packer_reserve(packer, CHUNK_FRAME, partial, bytes));
+        peer->tx_frames++;
+    }
+}
+
+static void send_whole(struct site *site, struct peer *peer, struct packet *packet)
+{
+    size_t bytes = packet->frame_bytes;
+    if (!takes_partial(peer) || bytes > chunk_body_max(peer_payload_bytes(peer)))
+        site_finish_checksum(packet);
+    if (!packet->checksum_partial) {
+        peer_send_frame(site, peer, packet->frame, bytes);
+        return;
+    }
+    packer_add(peer_packer(site, peer, bytes), CHUNK_FRAME, true, packet->frame, bytes);
+    peer->tx_frames++;
+}
+
+void peer_send_packet(struct site *site, struct peer *peer, struct packet *packet,
+                      const struct offload *large)
+{
+    if (large)
+        send_segments(site, peer, packet, large);
+    else
+        send_whole(site, peer, packet);
+}
+
 void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
                        const uint8_t *value, size_t bytes)
 {
@@ -176,5 +238,6 @@ void site_transmit_now(struct site *site, const struct endpoint *to, const uint8
 void site_flush(struct site *site, uint64_t now_us)
 {
     site->now_us = now_us;
+    site_deliver_flush(site);
     batch_release(site);
 }

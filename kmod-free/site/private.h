@@ -5,6 +5,7 @@
  *   site.c         life, settings, time, status
  *   from_lan.c     a frame from the TAP on its way to peers
  *   from_peer.c    a datagram from a peer on its way to the TAP (or, on a hub, other peers)
+ *   delivering.c   frames into the LAN, coalesced
  *   outgoing.c     packing, fragmenting, sealing, the batch of datagrams
  *   handshaking.c  initiations, responses, cookies, enrolment
  *   telling.c      control messages: site info, probes, close; clashes that follow from them
@@ -29,6 +30,7 @@
 #include "frame/hosts.h"
 #include "frame/loop.h"
 #include "frame/multicast.h"
+#include "frame/offload.h"
 #include "frame/packet.h"
 #include "frame/storm.h"
 #include "frame/too_big.h"
@@ -151,6 +153,8 @@ struct site {
     uint8_t batch_bytes[BATCH_DATAGRAMS * OUTER_PACKET_MAX_BYTES];
     size_t batch_count, batch_used_bytes;
     struct too_big_limit icmp_limit;
+    struct coalescer coalescer;
+    const struct peer *coalescing; /* whose frames the coalescer holds; NULL: it is empty */
     struct clash_entry clash[SITE_CLASHES_MAX];
     struct site_counters counters;
 };
@@ -188,7 +192,11 @@ void site_learn_gateways(struct site *site, const struct packet *packet);
 size_t peer_outer_header_bytes(const struct peer *peer);
 uint16_t peer_ip_packet_bytes(const struct peer *peer, const struct packet *packet);
 bool peer_can_send(const struct peer *peer);
+/* A frame without checksum left to do. */
 void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes);
+/* @large: how to cut it into segments, or NULL; a partial checksum may be finished in place. */
+void peer_send_packet(struct site *site, struct peer *peer, struct packet *packet,
+                      const struct offload *large);
 void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
                        const uint8_t *value, size_t bytes);
 /* Like peer_send_control(), in a datagram of its own. */
@@ -213,7 +221,21 @@ bool site_is_for_routes(const struct site *site, const struct packet *packet);
 /* @packet lies in @out afterwards; false, and counted, when nothing of it may cross. */
 bool site_cut_to_routes(struct site *site, struct packet *packet, uint8_t out[ROUTES_FRAME_BYTES]);
 void site_clamp_mss(struct site *site, const struct peer *peer, struct packet *packet);
-void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet);
+void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet,
+                          const struct offload *large);
+
+/* delivering.c */
+void site_deliver_begin(struct site *site);
+/* An ordinary frame, at once. */
+void site_deliver_frame(struct site *site, const uint8_t *frame, size_t bytes);
+/* @lasts: its memory stays until site_flush() */
+void site_deliver_packet(struct site *site, const struct peer *from, struct packet *packet,
+                         bool lasts);
+/* True when the frame continues what is held from the same peer: it needs no judgement then. */
+bool site_deliver_next(struct site *site, const struct peer *from, uint8_t *frame, size_t bytes,
+                       bool checksum_partial);
+void site_deliver_flush(struct site *site);
+void site_finish_checksum(struct packet *packet);
 
 /* from_peer.c */
 void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,

@@ -167,6 +167,7 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     fdb_init(&site->local_macs, site->local_entry, LOCAL_MACS, random, LOCAL_MACS);
     fdb_init(&site->remote_macs, site->remote_entry, REMOTE_MACS, random, MACS_PER_PEER);
     storm_init(&site->storm_from_lan, now_us);
+    site_deliver_begin(site);
     site_random(site, random, sizeof random);
     loop_init(&site->loop, site->public_key, config->hub, random, &site->lan.tap_mac, now_us);
     site->announce_next_us = NEVER;

@@ -24,8 +24,8 @@ enum { HELLO_SUITES_MAX = 8 };
 struct hello {
     uint8_t version;
     bool has_token, has_site;
-    uint64_t order;    /* initiation only */
-    uint32_t features; /* offload features; none is defined in this version */
+    uint64_t order;                               /* initiation only */
+    uint32_t features;                            /* FEATURE_*, or-ed */
     uint8_t suite_count, suite[HELLO_SUITES_MAX]; /* a response has one: the choice */
     uint8_t token_id[TOKEN_ID_BYTES];             /* initiation only */
     struct site_info site;

@@ -20,6 +20,7 @@ struct session {
     bool initiator;                     /* we began the handshake: rekeying is up to us */
     bool enrolling;                     /* made under a token's one-time PSK */
     enum suite suite;
+    uint32_t remote_features; /* FEATURE_*, or-ed: what the peer can receive */
     uint64_t created_us;
     uint8_t lasting_psk[PSK_BYTES]; /* from this handshake; used when it was an enrolment */
 

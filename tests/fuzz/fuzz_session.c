@@ -117,10 +117,14 @@ static void transmit(void *context, const struct datagram *datagrams, size_t cou
     }
 }
 
-static void deliver(void *context, const uint8_t *frame, size_t bytes)
+static void deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count)
 {
+    size_t bytes = 0;
     (void)context;
-    require(frame && bytes >= ETHER_HEADER_BYTES && bytes <= REASSEMBLY_FRAME_MAX_BYTES);
+    (void)offload;
+    for (size_t i = 0; i < count; i++)
+        bytes += slices[i].length;
+    require(count > 0 && slices[0].length >= ETHER_HEADER_BYTES && bytes <= PACKET_FRAME_MAX_BYTES);
     run.delivered++;
 }
 
@@ -172,7 +176,7 @@ static void receive_lan(const uint8_t *bytes, size_t count)
     uint8_t *frame = malloc(count + (count == 0));
     require(frame != NULL);
     memcpy(frame, bytes, count);
-    site_receive_frame(run.site, frame, count, run.now_us);
+    site_receive_frame(run.site, NULL, frame, count, run.now_us);
     site_flush(run.site, run.now_us);
     free(frame);
 }

@@ -154,7 +154,7 @@ static void hand_in(struct world *w, unsigned from, size_t bytes)
     for (size_t i = 18; i < bytes; i++)
         frame[i] = pattern(flow->sent, i);
     flow->bytes[flow->sent++] = (uint16_t)bytes;
-    site_receive_frame(w->sim.node[from].site, frame, bytes, w->sim.now_us);
+    site_receive_frame(w->sim.node[from].site, NULL, frame, bytes, w->sim.now_us);
 }
 
 static void send_one(struct world *w, unsigned from, size_t bytes)

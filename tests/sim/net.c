@@ -6,7 +6,9 @@
 
 #include "crypto/noise.h"
 #include "frame/guard.h"
+#include "frame/offload.h"
 #include "frame/packet.h"
+#include "frame/segment.h"
 #include "frame/ttl.h"
 
 #include <sodium.h>
@@ -134,7 +136,7 @@ static void arrive_on_lan(struct sim *sim, struct sim_event *event)
                      event->bytes, CABLE_DELAY_US);
     }
     if (event->skip_tap != (int)event->node && node->site) {
-        site_receive_frame(node->site, event->data, event->bytes, sim->now_us);
+        site_receive_frame(node->site, NULL, event->data, event->bytes, sim->now_us);
         site_flush(node->site, sim->now_us);
     }
 }
@@ -287,12 +289,47 @@ static void op_transmit(void *context, const struct datagram *datagrams, size_t 
         send_one(node->sim, node, &datagrams[i]);
 }
 
-static void op_deliver(void *context, const uint8_t *frame, size_t bytes)
+static void frame_from_tap(struct sim_node *node, const uint8_t *frame, size_t bytes)
 {
-    struct sim_node *node = context;
     unsigned number = (unsigned)(node - node->sim->node);
     node->frames_delivered++;
     frame_on_lan(node->sim, number, (int)number, -1, frame, bytes, LAN_DELAY_US);
+}
+
+/* A TAP finishes checksums and cuts large frames before they leave by another port. */
+static void as_the_kernel_does(struct sim_node *node, const uint8_t *header, uint8_t *frame,
+                               size_t bytes)
+{
+    uint8_t segment[PACKET_FRAME_MAX_BYTES];
+    struct segmenter segmenter;
+    struct offload offload = {0};
+    struct packet packet;
+
+    if (header &&
+        (!packet_parse(&packet, frame, bytes) || !offload_read(&offload, header, &packet)))
+        abort();
+    if (offload.gso == OFFLOAD_WHOLE) {
+        if (offload.checksum_partial)
+            offload_finish_checksum(&packet);
+        frame_from_tap(node, frame, bytes);
+        return;
+    }
+    if (!segment_begin(&segmenter, &packet, &offload, sizeof segment, false))
+        abort();
+    while ((bytes = segment_next(&segmenter, segment)) != 0)
+        frame_from_tap(node, segment, bytes);
+}
+
+static void op_deliver(void *context, const uint8_t *offload, const struct slice *slices,
+                       size_t count)
+{
+    uint8_t frame[PACKET_FRAME_MAX_BYTES];
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(frame + bytes, slices[i].bytes, slices[i].length);
+        bytes += slices[i].length;
+    }
+    as_the_kernel_does(context, offload, frame, bytes);
 }
 
 static void op_event(void *context, const struct site_event *event)
@@ -377,7 +414,9 @@ void sim_start(struct sim *sim, unsigned number, const struct site_config *confi
     struct sim_node *node = &sim->node[number];
     struct site_config defaults = sim_config(node);
     struct site_ops ops = {node, op_transmit, op_deliver, op_event, op_enrol, fill_random};
-    struct site_lan lan = {.tap_mac = {{0xfe, 0, 0, 0, 0, (uint8_t)number}}};
+    struct site_lan lan = {.tap_mac = {{0xfe, 0, 0, 0, 0, (uint8_t)number}},
+                           .tap_takes_large = true,
+                           .tap_takes_large_udp = true};
 
     node->site = calloc(1, site_bytes());
     uint64_t first = node->order_on_disk;
