@@ -57,10 +57,11 @@ bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
 void udp_close(struct udp *udp);
 
 /**
- * udp_receive() - Read one batch with one system call and hand each datagram to @receive
+ * udp_receive() - Read one batch and hand each datagram to @receive
  *
- * Up to 32 datagrams, or with UDP_GRO up to 8 messages of 64 KiB. The buffers are used again by the
- * next call: a core that keeps references must be flushed first. One thread may receive.
+ * A batch is 64 messages or what 128 KiB hold: some forty datagrams of 1500 bytes, or twice as many
+ * when the kernel joins them (UDP_GRO). That memory is used again by the next call: a core that
+ * keeps references must be flushed first. One thread may receive.
  *
  * Return: true when the batch was full, so that more may be waiting
  */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * udp_receive.c - datagrams from the kernel, many with one call.
+ * udp_receive.c - datagrams from the kernel, as many as the memory for one batch holds.
  *
  * With UDP_GRO the kernel hands over several datagrams of one sender as one message, with their
- * common size beside it; only the last may be smaller. Any message may then hold 64 KiB, so the
- * buffers are few and large; without it they are many and small.
+ * common size beside it; only the last may be smaller. Any message may then be 64 KiB, and whether
+ * it is cannot be known before: so messages are read one by one, each behind the one before, and
+ * small ones lie densely. That is as quick as recvmmsg() into buffers of 64 KiB each (the call
+ * itself is little beside the datagram), in a fraction of the memory and with more datagrams a
+ * batch.
  *
- * The memory is static: no allocation per packet, and pages of a buffer that no message ever
- * reached are never resident. The message headers are filled once; after each use only what the
- * kernel changed is set again.
+ * The memory is static: no allocation per packet, and pages never reached are never resident.
  */
 #include "udp.h"
 
@@ -21,62 +22,26 @@
 #include <sys/socket.h>
 
 enum {
-    LARGE_BYTES = 65536,
-    LARGE_COUNT = 8,    /* of some forty datagrams each; more would only cost memory and cache */
-    SMALL_BYTES = 9216, /* more than OUTER_PACKET_MAX_BYTES ever fills */
-    SMALL_COUNT = 32,
+    BATCH = 64,               /* small ones shall not keep the other direction waiting */
+    MEMORY_BYTES = 128 << 10, /* two of the largest messages, or some forty single datagrams */
+    LARGE_BYTES = 65536,      /* of any message with UDP_GRO */
+    SMALL_BYTES = 9216,       /* without: more than OUTER_PACKET_MAX_BYTES ever fills */
+    ALIGNMENT_BYTES = 64,
     TRIES = 8, /* of a call that an error which waited may have failed; each takes one away */
 };
 
-_Static_assert(SMALL_BYTES *SMALL_COUNT <= LARGE_BYTES * LARGE_COUNT, "both fit the memory");
-
-/* Room for the one control message that was asked for. */
-struct control {
-    _Alignas(struct cmsghdr) uint8_t octet[CMSG_SPACE(sizeof(int))];
+/* Where the next message goes, and what came. */
+struct message {
+    uint8_t *data;
+    size_t bytes;
+    size_t datagram_bytes; /* of each datagram but the last */
+    struct endpoint from;
 };
 
-static struct {
-    uint8_t memory[LARGE_COUNT * LARGE_BYTES];
-    struct sockaddr_storage from[SMALL_COUNT];
-    struct iovec iov[SMALL_COUNT];
-    struct control control[SMALL_COUNT];
-    struct mmsghdr message[SMALL_COUNT];
-    unsigned count; /* of messages in use; 0: not prepared */
-} in;
-
-static void prepare(bool gro)
+/* The only control message that was asked for. Return: the size of each datagram but the last */
+static size_t read_segment_size(const struct msghdr *header, size_t bytes)
 {
-    size_t bytes = gro ? LARGE_BYTES : SMALL_BYTES;
-
-    in.count = gro ? LARGE_COUNT : SMALL_COUNT;
-    for (unsigned i = 0; i < in.count; i++) {
-        in.iov[i] = (struct iovec){.iov_base = in.memory + i * bytes, .iov_len = bytes};
-        in.message[i].msg_hdr = (struct msghdr){.msg_name = &in.from[i],
-                                                .msg_namelen = sizeof in.from[i],
-                                                .msg_iov = &in.iov[i],
-                                                .msg_iovlen = 1,
-                                                .msg_control = &in.control[i],
-                                                .msg_controllen = sizeof in.control[i]};
-    }
-}
-
-/* Return: how many messages were received; negative: none */
-static int receive_batch(int fd)
-{
-    int count = -1;
-
-    for (unsigned i = 0; i < TRIES && count < 0; i++) {
-        count = recvmmsg(fd, in.message, in.count, MSG_DONTWAIT, NULL);
-        if (count < 0 && errno == EAGAIN)
-            break;
-    }
-    return count;
-}
-
-/* The size of each datagram in a message of @bytes but the last */
-static size_t datagram_bytes(const struct msghdr *message, size_t bytes)
-{
-    const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    const struct cmsghdr *c = CMSG_FIRSTHDR(header);
     int size = 0;
 
     if (c != NULL && c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO &&
@@ -85,20 +50,45 @@ static size_t datagram_bytes(const struct msghdr *message, size_t bytes)
     return size > 0 ? (size_t)size : bytes;
 }
 
-static void hand_over(unsigned i, udp_receive_fn *receive, void *context)
+/* Return: false when none is waiting. One that cannot be used has no datagrams: its
+ * datagram_bytes are 0 */
+static bool read_message(int fd, struct message *message, size_t room)
 {
-    const struct msghdr *message = &in.message[i].msg_hdr;
-    uint8_t *data = in.iov[i].iov_base;
-    size_t left = in.message[i].msg_len;
-    struct endpoint source;
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(int))];
+    struct sockaddr_storage from;
+    struct iovec iov = {.iov_base = message->data, .iov_len = room};
+    struct msghdr header;
+    ssize_t bytes = -1;
 
-    if ((message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-        !endpoint_from_socket(&source, (const struct sockaddr *)&in.from[i]))
-        return;
-    size_t size = datagram_bytes(message, left);
+    for (unsigned i = 0; i < TRIES && bytes < 0; i++) {
+        header = (struct msghdr){.msg_name = &from,
+                                 .msg_namelen = sizeof from,
+                                 .msg_iov = &iov,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+        bytes = recvmsg(fd, &header, MSG_DONTWAIT);
+        if (bytes < 0 && errno == EAGAIN)
+            break;
+    }
+    if (bytes < 0)
+        return false;
+    message->bytes = (size_t)bytes;
+    message->datagram_bytes = 0;
+    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
+        endpoint_from_socket(&message->from, (const struct sockaddr *)&from))
+        message->datagram_bytes = read_segment_size(&header, message->bytes);
+    return true;
+}
+
+static void hand_over(const struct message *message, udp_receive_fn *receive, void *context)
+{
+    uint8_t *data = message->data;
+    size_t left = message->datagram_bytes != 0 ? message->bytes : 0;
+
     while (left > 0) {
-        size_t bytes = size < left ? size : left;
-        receive(context, &source, data, bytes);
+        size_t bytes = message->datagram_bytes < left ? message->datagram_bytes : left;
+        receive(context, &message->from, data, bytes);
         data += bytes;
         left -= bytes;
     }
@@ -106,14 +96,15 @@ static void hand_over(unsigned i, udp_receive_fn *receive, void *context)
 
 bool udp_receive(struct udp *udp, enum udp_family family, udp_receive_fn *receive, void *context)
 {
-    if (in.count != (udp->gro ? LARGE_COUNT : SMALL_COUNT))
-        prepare(udp->gro);
-    int count = receive_batch(udp->fd[family]);
+    static _Alignas(ALIGNMENT_BYTES) uint8_t memory[MEMORY_BYTES];
+    size_t room = udp->gro ? LARGE_BYTES : SMALL_BYTES;
+    struct message message = {.data = memory};
 
-    for (unsigned i = 0; count > 0 && i < (unsigned)count; i++) {
-        hand_over(i, receive, context);
-        in.message[i].msg_hdr.msg_namelen = sizeof in.from[i];
-        in.message[i].msg_hdr.msg_controllen = sizeof in.control[i];
+    for (unsigned i = 0; i < BATCH && message.data + room <= memory + sizeof memory; i++) {
+        if (!read_message(udp->fd[family], &message, room))
+            return false;
+        hand_over(&message, receive, context);
+        message.data += (message.bytes / ALIGNMENT_BYTES + 1) * ALIGNMENT_BYTES;
     }
-    return count == (int)in.count;
+    return true;
 }
