@@ -143,7 +143,7 @@ struct site_lan {
     uint8_t prefix_count;
     struct ip_prefix prefix[SITE_PREFIXES_MAX]; /* on-link, no link-local */
     struct gateway_set gateways;                /* empty: learn them from the LAN */
-    uint16_t mtu_bytes; /* largest IP packet that every port of the LAN takes; 0: not known */
+    uint16_t mtu_bytes;   /* largest IP packet that every port of the LAN takes; 0: not known */
     bool tap_takes_large; /* partial checksums and large TCP frames, with their offload header */
     bool tap_takes_large_udp;
 };
