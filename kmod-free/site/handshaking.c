@@ -147,7 +147,6 @@ void peer_initiate(struct site *site, struct peer *peer)
     peer_drop_session(peer, &peer->initiating);
     peer->initiating = take_slot(site, peer);
     peer->initiating->enrolling = peer->config.joining;
-    peer->ignored_initiation = false;
 
     own_keys(site, &keys);
     memcpy(keys.rs_public, peer->config.public_key, PUBLIC_KEY_BYTES);
@@ -257,7 +256,9 @@ static bool admit_claimant(struct site *site, struct peer *peer, const struct en
     return true;
 }
 
-static bool ours_stands(const struct site *site, struct peer *peer, const struct endpoint *from)
+/* Both call at once: one call is enough. But ours may have come before the other was running, so it
+ * is made again; and only once in an attempt, for ours may not get there at all. */
+static bool ours_stands(struct site *site, struct peer *peer, const struct endpoint *from)
 {
     bool called_there = endpoint_equal(from, &peer->endpoint);
     for (unsigned i = 0; i < peer->candidate_count; i++)
@@ -266,6 +267,7 @@ static bool ours_stands(const struct site *site, struct peer *peer, const struct
         memcmp(site->public_key, peer->config.public_key, PUBLIC_KEY_BYTES) < 0)
         return false;
     peer->ignored_initiation = true;
+    liveness_call(&peer->liveness, site->now_us);
     return true;
 }
 

@@ -58,6 +58,7 @@ void peer_set_session(struct site *site, struct peer *peer, struct session *sess
     peer->previous = peer->current;
     peer->current = session;
     peer->handshaked = true;
+    peer->ignored_initiation = false;
     peer->handshake_us = site->now_us;
     site->counters.handshakes++;
     liveness_session(&peer->liveness, session->initiator, site->now_us);

@@ -127,7 +127,7 @@ static void hand_in(struct world *w, unsigned from, size_t bytes)
     w->frame_bytes = 0;
     w->datagrams = 0;
     w->largest_packet = 0;
-    site_receive_frame(w->sim.node[from].site, frame, bytes, w->sim.now_us);
+    site_receive_frame(w->sim.node[from].site, NULL, frame, bytes, w->sim.now_us);
 }
 
 static void cross(struct world *w, unsigned from, size_t bytes)
