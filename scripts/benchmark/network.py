@@ -85,6 +85,9 @@ class Network:
                             lossy=self.condition == "lossy" and site is self.b)
             self.wan.run(f"ip addr add {site.wan_gateway}/28 dev {far}")
             site.address_wan()
+        # Whoever asks by ARP while the tunnel is not up asks again after a second: no peer's fault.
+        for one, other in (self.sites, self.sites[::-1]):
+            one.host.run(f"ip neigh replace {other.host.ip} lladdr {other.host.mac()} dev eth0")
         if self.condition == "narrow":
             self.b.router.run(f"ip link set wan mtu {NARROW_MTU}")
             self.wan.run(f"ip link set to-b mtu {NARROW_MTU}")
