@@ -48,6 +48,15 @@ struct config_peer {
     int line;
 };
 
+/* See struct tap_options and struct udp_options. */
+enum config_without {
+    WITHOUT_VNET = 1,
+    WITHOUT_OFFLOAD = 2,
+    WITHOUT_USO = 4,
+    WITHOUT_SEGMENT = 8,
+    WITHOUT_GRO = 16,
+};
+
 struct config {
     char path[CONFIG_PATH_SIZE];      /* of the main file */
     char directory[CONFIG_PATH_SIZE]; /* its folder; peers.d and state are in it */
@@ -67,6 +76,7 @@ struct config {
     /* [test], in a build with TESTING=1 only; else the defaults */
     uint32_t rekey_after_ms, reject_after_ms, raise_after_ms; /* 0: the protocol's */
     uint32_t token_lifetime_ms;
+    unsigned without; /* enum config_without, or-ed: offloads not to use */
 
     size_t peer_count;
     struct config_peer peer[SITE_PEERS_MAX];

@@ -41,11 +41,13 @@
     X("endpoint", set_endpoint, true, "HOST:PORT, [IPv6]:PORT in brackets; at most 4")             \
     X("keepalive", set_keepalive, false, "seconds, 0 (off) to 65535")
 
-/* Timers that tests shorten; only a build with TESTING=1 knows the section. */
+/* Timers that tests shorten, offloads that they forgo; only a build with TESTING=1 knows the
+ * section. */
 #define TEST_OPTIONS(X)                                                                            \
     X("rekey-after-ms", set_rekey_after, false, "milliseconds, 1 to 1000000000")                   \
     X("reject-after-ms", set_reject_after, false, "milliseconds, 1 to 1000000000")                 \
     X("raise-after-ms", set_raise_after, false, "milliseconds, 1 to 1000000000")                   \
-    X("token-lifetime-ms", set_token_lifetime, false, "milliseconds, 1 to 1000000000")
+    X("token-lifetime-ms", set_token_lifetime, false, "milliseconds, 1 to 1000000000")             \
+    X("without", set_without, false, "some of vnet offload uso segment gro, or off")
 
 #endif

@@ -348,6 +348,16 @@ static bool set_token_lifetime(struct config_target *target, const char *value)
 {
     return parse_number(value, 1, 1000000000, &target->config->token_lifetime_ms);
 }
+
+static bool set_without(struct config_target *target, const char *value)
+{
+    static const struct flag flags[] = {
+        {"vnet", WITHOUT_VNET},       {"offload", WITHOUT_OFFLOAD}, {"uso", WITHOUT_USO},
+        {"segment", WITHOUT_SEGMENT}, {"gro", WITHOUT_GRO},
+    };
+
+    return parse_flags(value, flags, sizeof flags / sizeof *flags, &target->config->without);
+}
 #endif
 
 void config_set_defaults(struct config *config)

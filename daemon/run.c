@@ -206,8 +206,12 @@ static bool open_system(struct daemon *daemon, struct error *error)
 {
     const struct config *config = daemon->config;
     struct mac mac = tap_mac(config->public_key);
-    struct udp_options udp = {0};
-    struct tap_options tap = {0};
+    unsigned without = config->without;
+    struct udp_options udp = {.no_segment = (without & WITHOUT_SEGMENT) != 0,
+                              .no_gro = (without & WITHOUT_GRO) != 0};
+    struct tap_options tap = {.no_vnet = (without & WITHOUT_VNET) != 0,
+                              .no_offload = (without & WITHOUT_OFFLOAD) != 0,
+                              .no_uso = (without & WITHOUT_USO) != 0};
 
     return udp_open(&daemon->udp, config->port, &udp, error) &&
            netlink_open(&daemon->netlink, error) &&
