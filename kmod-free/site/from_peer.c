@@ -126,6 +126,7 @@ static void deliver_large(struct site *site, struct peer *from, struct packet *p
     size_t bytes;
 
     site->counters.lan_too_large++;
+    site_deliver_flush(site); /* it may follow a smaller one of its flow */
     site_finish_checksum(packet);
     if (too_big_cut(&cutter, packet, site->lan.mtu_bytes)) {
         while ((bytes = too_big_next(&cutter, piece, sizeof piece)) != 0)
@@ -164,6 +165,7 @@ static void deliver(struct site *site, struct peer *from, struct packet *packet,
             site->counters.storm_dropped++;
         else
             forward_to_other_peers(site, from, packet);
+        lasts = false; /* what is joined to a held frame goes to the LAN only */
     }
     if (!shut)
         deliver_to_lan(site, from, packet, lasts);

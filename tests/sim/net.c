@@ -251,13 +251,31 @@ static void send_one(struct sim *sim, struct sim_node *from, const struct datagr
     }
 }
 
+/* Does the next event of all belong to the same turn of this node? */
+static bool turn_goes_on(const struct sim *sim, const struct sim_node *node)
+{
+    return node->by_turns && node->turn_count < SIM_TURN_MAX && sim->queued != 0 &&
+           sim->queue[0].kind == EVENT_DATAGRAM && sim->queue[0].at_us == sim->now_us &&
+           &sim->node[sim->queue[0].node] == node;
+}
+
+static void end_turn(struct sim *sim, struct sim_node *node)
+{
+    if (node->site)
+        site_flush(node->site, sim->now_us);
+    while (node->turn_count > 0)
+        free(node->turn[--node->turn_count]);
+}
+
 static void arrive_datagram(struct sim *sim, struct sim_event *event)
 {
     struct sim_node *node = &sim->node[event->node];
-    if (!node->site || !may_enter(node, &event->from))
-        return;
-    site_receive_datagram(node->site, &event->from, event->data, event->bytes, sim->now_us);
-    site_flush(node->site, sim->now_us);
+    if (node->site && may_enter(node, &event->from))
+        site_receive_datagram(node->site, &event->from, event->data, event->bytes, sim->now_us);
+    node->turn[node->turn_count++] = event->data;
+    event->data = NULL;
+    if (!turn_goes_on(sim, node))
+        end_turn(sim, node);
 }
 
 static void arrive_hint(struct sim *sim, const struct sim_event *event)
@@ -296,6 +314,13 @@ static void frame_from_tap(struct sim_node *node, const uint8_t *frame, size_t b
     frame_on_lan(node->sim, number, (int)number, -1, frame, bytes, LAN_DELAY_US);
 }
 
+static bool tap_takes(const struct sim_node *node, const struct offload *offload)
+{
+    if (node->tap_no_large)
+        return offload->gso == OFFLOAD_WHOLE && !offload->checksum_partial;
+    return offload->gso != OFFLOAD_UDP || !node->tap_no_large_udp;
+}
+
 /* A TAP finishes checksums and cuts large frames before they leave by another port. */
 static void as_the_kernel_does(struct sim_node *node, const uint8_t *header, uint8_t *frame,
                                size_t bytes)
@@ -308,12 +333,16 @@ static void as_the_kernel_does(struct sim_node *node, const uint8_t *header, uin
     if (header &&
         (!packet_parse(&packet, frame, bytes) || !offload_read(&offload, header, &packet)))
         abort();
+    if (!tap_takes(node, &offload))
+        abort();
     if (offload.gso == OFFLOAD_WHOLE) {
+        node->partial_delivered += offload.checksum_partial;
         if (offload.checksum_partial)
             offload_finish_checksum(&packet);
         frame_from_tap(node, frame, bytes);
         return;
     }
+    node->large_delivered++;
     if (!segment_begin(&segmenter, &packet, &offload, sizeof segment, false))
         abort();
     while ((bytes = segment_next(&segmenter, segment)) != 0)
@@ -415,8 +444,8 @@ void sim_start(struct sim *sim, unsigned number, const struct site_config *confi
     struct site_config defaults = sim_config(node);
     struct site_ops ops = {node, op_transmit, op_deliver, op_event, op_enrol, fill_random};
     struct site_lan lan = {.tap_mac = {{0xfe, 0, 0, 0, 0, (uint8_t)number}},
-                           .tap_takes_large = true,
-                           .tap_takes_large_udp = true};
+                           .tap_takes_large = !node->tap_no_large,
+                           .tap_takes_large_udp = !node->tap_no_large_udp};
 
     node->site = calloc(1, site_bytes());
     uint64_t first = node->order_on_disk;

@@ -11,7 +11,7 @@
 
 #include "site.h"
 
-enum { SIM_NODES_MAX = 8, SIM_CABLES_MAX = 4 };
+enum { SIM_NODES_MAX = 8, SIM_CABLES_MAX = 4, SIM_TURN_MAX = 64 };
 
 struct sim;
 
@@ -37,6 +37,11 @@ struct sim_node {
     unsigned opened_count;
     uint64_t order_on_disk;
     uint64_t ticks_at_us;
+    bool tap_no_large, tap_no_large_udp; /* its TAP takes ordinary frames only; no large UDP */
+    /* What arrives at one instant is received in one turn, with one flush, as a shell does. */
+    bool by_turns;
+    uint8_t *turn[SIM_TURN_MAX]; /* datagrams of the turn under way: they stay until its flush */
+    unsigned turn_count;
 
     /* What its shell saw. */
     unsigned events[32];
@@ -45,7 +50,9 @@ struct sim_node {
     struct site_enrolment enrolled;
     unsigned enrolments;
     bool enrol_fails;
-    unsigned long frames_delivered; /* by its TAP into its LAN */
+    unsigned long frames_delivered;  /* by its TAP into its LAN */
+    unsigned long large_delivered;   /* to its TAP, which cut them */
+    unsigned long partial_delivered; /* whole ones to its TAP with a checksum left to do */
     unsigned long datagrams_sent;
     size_t largest_datagram;
     unsigned long too_large; /* datagrams that vanished for their size */
