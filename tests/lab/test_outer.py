@@ -94,7 +94,8 @@ def test_a_router_says_too_big(lab, a, b, family):
     peer = daemon.peer("b")
     assert (peer["path_mtu"], peer["path_mtu_limit"]) == (1400, "router")
     assert peer["paths"] == [{"family": f"ipv{family}", "path_mtu": 1400, "state": "found",
-                              "limit": "router", "proved_s": peer["paths"][0]["proved_s"]}]
+                              "limit": "router", "told": 1400,
+                              "proved_s": peer["paths"][0]["proved_s"]}]
     wait_for(lambda: other.peer("a")["path_mtu"] == 1400, 5, "b's search")
     assert near.ping(far.ip, count=3, options=FULL_PING)
     assert far.ping(near.ip, count=3, options=FULL_PING)
