@@ -8,11 +8,14 @@
  *  - a datagram that the peer did not make, or that was changed on its way, or comes a second time
  *    delivers no frame, moves no endpoint, counts as nothing received, and is answered with no more
  *    bytes than it had;
- *  - what the site sends is no larger than agreed, and the peer can open and parse it;
+ *  - what the site sends is no larger than agreed, and the peer can open and parse it; a checksum
+ *    is partial only for a peer that takes those, and where there is one;
+ *  - the TAP gets large frames and partial checksums only if it takes them, and can cut them;
  *  - nobody is enrolled without a token, and time does not stand still.
  */
 #include "crypto/cookie.h"
 #include "frame/guard.h"
+#include "frame/segment.h"
 #include "frame/ttl.h"
 #include "site/private.h" /* its peer is looked at often, and site_peer_status() counts MACs */
 
@@ -26,17 +29,25 @@
 enum step_kind {
     STEP_RAW,  /* a datagram; argument bit 0: from where the peer is */
     STEP_MAC1, /* a handshake datagram by a stranger who knows our public key; bit 1: a response */
-    STEP_SEALED,  /* a genuine data datagram, twice; bit 0: from another place */
+    STEP_SEALED,  /* a genuine data datagram, twice; bit 0: from another place; bit 1: the turn it
+                     belongs to goes on */
     STEP_SPOILED, /* ... with a bit changed: at the first two bytes' place; bit 7: one byte less */
-    STEP_FRAME,   /* a frame from the LAN */
+    STEP_FRAME,   /* a frame from the LAN; bit 0: its offload header comes first */
     STEP_TIME,    /* length << (argument % 16) microseconds */
     STEP_CALL,    /* the peer calls; the bytes are the payload, opened */
     STEP_ANSWER,  /* the peer answers the last call; the bytes are the payload, opened */
     STEP_KINDS,
 };
 
-enum { OPTION_HUB = 1, OPTION_MULTICAST = 2, OPTION_RA_ROUTES = 4, OPTION_NO_GUARD = 8 };
-enum { DATAGRAM_ROOM = 2048, TICKS_MAX = 256 };
+enum {
+    OPTION_HUB = 1,
+    OPTION_MULTICAST = 2,
+    OPTION_RA_ROUTES = 4,
+    OPTION_NO_GUARD = 8,
+    OPTION_PARTIAL = 16, /* the peer takes partial checksums */
+    OPTION_LARGE = 32,   /* the TAP takes large frames */
+};
+enum { DATAGRAM_ROOM = 2048, TICKS_MAX = 256, TURN_MAX = 64 };
 
 static const struct endpoint peer_at = {{IP_V4, {192, 0, 2, 2}}, 7788, 0};
 static const struct endpoint elsewhere = {{IP_V4, {198, 51, 100, 9}}, 999, 0};
@@ -54,6 +65,8 @@ static struct {
     uint8_t called[INITIATION_BYTES], answered[INITIATION_BYTES]; /* the site's last ones */
     size_t called_bytes, answered_bytes;
 
+    uint8_t *turn[TURN_MAX]; /* datagrams that stay until the site is flushed */
+    unsigned turn_count;
     unsigned delivered;
     const struct endpoint *answers_to; /* how many bytes are sent there is counted */
     size_t answer_bytes;
@@ -74,6 +87,16 @@ static void fill_random(void *context, void *out, size_t bytes)
         *p++ = (uint8_t)((run.random += UINT64_C(0x9e3779b97f4a7c15)) >> 56);
 }
 
+static void check_partial(const struct chunk *chunk)
+{
+    struct packet packet;
+    if (!chunk->checksum_partial)
+        return;
+    require((run.site->peer->current->remote_features & FEATURE_CHECKSUM_PARTIAL) != 0);
+    require(chunk->kind == CHUNK_FRAME && packet_parse(&packet, chunk->body, chunk->bytes));
+    require(offload_possible(&packet));
+}
+
 /* What is addressed to the peer's session of now must be genuine and well-formed. */
 static void check_data(const struct datagram *d)
 {
@@ -91,7 +114,7 @@ static void check_data(const struct datagram *d)
     require(newest);
     chunk_reader_init(&reader, copy + DATA_HEADER_BYTES, payload_bytes);
     while ((result = chunk_next(&reader, &chunk)) == CHUNK_READ_ONE)
-        require(!chunk.checksum_partial);
+        check_partial(&chunk);
     require(result != CHUNK_READ_MALFORMED);
 }
 
@@ -117,14 +140,33 @@ static void transmit(void *context, const struct datagram *datagrams, size_t cou
     }
 }
 
+/* As the kernel would take it. */
+static void check_offload(const uint8_t *header, uint8_t *frame, size_t bytes)
+{
+    struct packet packet;
+    struct offload offload;
+    struct segmenter segmenter;
+    const struct site_lan *lan = &run.site->lan;
+    require(packet_parse(&packet, frame, bytes) && offload_read(&offload, header, &packet));
+    require(lan->tap_takes_large || (offload.gso == OFFLOAD_WHOLE && !offload.checksum_partial));
+    require(offload.gso != OFFLOAD_UDP || lan->tap_takes_large_udp);
+    if (offload.gso != OFFLOAD_WHOLE)
+        require(segment_begin(&segmenter, &packet, &offload, PACKET_FRAME_MAX_BYTES, false));
+}
+
 static void deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count)
 {
+    static uint8_t frame[PACKET_FRAME_MAX_BYTES];
     size_t bytes = 0;
     (void)context;
-    (void)offload;
-    for (size_t i = 0; i < count; i++)
+    require(count > 0 && slices[0].length >= ETHER_HEADER_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        require(slices[i].length <= sizeof frame - bytes);
+        memcpy(frame + bytes, slices[i].bytes, slices[i].length);
         bytes += slices[i].length;
-    require(count > 0 && slices[0].length >= ETHER_HEADER_BYTES && bytes <= PACKET_FRAME_MAX_BYTES);
+    }
+    if (offload)
+        check_offload(offload, frame, bytes);
     run.delivered++;
 }
 
@@ -143,13 +185,22 @@ static bool enrol(void *context, const struct site_enrolment *enrolment)
 
 /* ---- what comes in ---- */
 
+static void end_turn(void)
+{
+    site_flush(run.site, run.now_us);
+    while (run.turn_count > 0)
+        free(run.turn[--run.turn_count]);
+}
+
 static void receive(const struct endpoint *from, const uint8_t *bytes, size_t count)
 {
     uint8_t *datagram = malloc(count + (count == 0)); /* the sanitizer sees its end */
     require(datagram != NULL);
     memcpy(datagram, bytes, count);
+    if (run.turn_count == TURN_MAX)
+        end_turn();
+    run.turn[run.turn_count++] = datagram;
     site_receive_datagram(run.site, from, datagram, count, run.now_us);
-    free(datagram);
 }
 
 /* One that the site has no reason to believe. */
@@ -161,6 +212,10 @@ static void receive_forgery(const struct endpoint *from, const uint8_t *bytes, s
     uint64_t rx_frames = peer->rx_frames, rx_bytes = peer->rx_bytes;
     unsigned delivered = run.delivered;
     bool up = peer->up;
+    if (run.turn_count == TURN_MAX) {
+        end_turn();
+        delivered = run.delivered;
+    }
     run.answers_to = from;
     run.answer_bytes = 0;
     receive(from, bytes, count);
@@ -171,14 +226,20 @@ static void receive_forgery(const struct endpoint *from, const uint8_t *bytes, s
     require(peer->rx_frames == rx_frames && peer->rx_bytes == rx_bytes);
 }
 
-static void receive_lan(const uint8_t *bytes, size_t count)
+static void receive_lan(uint8_t argument, const uint8_t *bytes, size_t count)
 {
+    const uint8_t *offload = NULL;
+    if ((argument & 1) != 0 && count >= OFFLOAD_HEADER_BYTES) {
+        offload = bytes;
+        bytes += OFFLOAD_HEADER_BYTES;
+        count -= OFFLOAD_HEADER_BYTES;
+    }
     uint8_t *frame = malloc(count + (count == 0));
     require(frame != NULL);
     memcpy(frame, bytes, count);
-    site_receive_frame(run.site, NULL, frame, count, run.now_us);
-    site_flush(run.site, run.now_us);
+    site_receive_frame(run.site, offload, frame, count, run.now_us);
     free(frame);
+    end_turn();
 }
 
 /* A session lives 180 s and a rule may ask for something each second of them, one at a call when it
@@ -294,7 +355,8 @@ static void send_sealed(uint8_t argument, const uint8_t *bytes, size_t count)
     seal(datagram, bytes, &count);
     receive(argument & 1 ? &elsewhere : &peer_at, datagram, count);
     receive_forgery(&elsewhere, datagram, count); /* a replay */
-    site_flush(run.site, run.now_us);
+    if ((argument & 2) == 0)
+        end_turn();
 }
 
 static void send_spoiled(uint8_t argument, const uint8_t *bytes, size_t count)
@@ -342,7 +404,7 @@ static void step(uint8_t kind, uint8_t argument, uint16_t number, const uint8_t 
         send_spoiled(argument, bytes, count);
         break;
     case STEP_FRAME:
-        receive_lan(bytes, count);
+        receive_lan(argument, bytes, count);
         break;
     case STEP_TIME:
         pass((uint64_t)number << argument % 16);
@@ -358,13 +420,15 @@ static void step(uint8_t kind, uint8_t argument, uint16_t number, const uint8_t 
     }
 }
 
-static void set_lan(void)
+static void set_lan(uint8_t options)
 {
     static const uint8_t own6[16] = {0x20, 1, 0x0d, 0xb8, [15] = 1};
     struct site_lan lan = {.tap_mac = {{0xfe, 0, 0, 0, 0, 1}},
                            .bridge_mac = {{2, 0, 0, 0, 0, 1}},
                            .own_count = 2,
-                           .prefix_count = 2};
+                           .prefix_count = 2,
+                           .tap_takes_large = (options & OPTION_LARGE) != 0,
+                           .tap_takes_large_udp = (options & OPTION_LARGE) != 0};
     lan.own[0] = ip_v4((const uint8_t[4]){192, 168, 1, 1});
     lan.own[1] = ip_v6(own6);
     lan.prefix[0].address = ip_v4((const uint8_t[4]){192, 168, 1, 0});
@@ -396,6 +460,7 @@ static void begin(uint8_t options)
     };
     struct peer_config peer = {.name = "far", .has_key = true, .keepalive_us = 20000000};
     struct hello hello = {.version = PROTOCOL_VERSION,
+                          .features = options & OPTION_PARTIAL ? FEATURE_CHECKSUM_PARTIAL : 0,
                           .order = 1,
                           .suite_count = 1,
                           .suite = {SUITE_CHACHA20POLY1305},
@@ -411,7 +476,7 @@ static void begin(uint8_t options)
     memcpy(peer.public_key, run.peer_public, PUBLIC_KEY_BYTES);
     require(site_set_peer(run.site, &peer, run.now_us));
     site_set_endpoints(run.site, "far", &peer_at, 1, run.now_us);
-    set_lan();
+    set_lan(options);
     hello_encode_initiation(&hello, payload);
     call(payload, sizeof payload);
     require(run.far.local_index != 0);
@@ -452,5 +517,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         step(kind, argument, number, data + at, count);
         at += count;
     }
+    end_turn();
     return 0;
 }

@@ -401,7 +401,7 @@ unsigned streams_open(struct streams *s, const struct stream_kind *kind)
     stream->kind = *kind;
     stream->first_sequence = (uint32_t)sim_random(s->sim); /* may wrap on its way */
     for (unsigned home = 0; home < STREAM_HOMES; home++)
-        if (!(stream->at[home].seen = calloc(1, STREAM_BYTES_MAX)))
+        if (belongs(stream, home) && !(stream->at[home].seen = calloc(1, STREAM_BYTES_MAX)))
             abort();
     s->stream[s->count] = stream;
     return s->count++;
