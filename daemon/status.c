@@ -284,6 +284,19 @@ static struct json_object *counters_json(const struct status_source *source)
     return to;
 }
 
+/* What the kernel does for us; where it does not, we do it ourselves, slower. */
+static struct json_object *offloads_json(const struct daemon *daemon)
+{
+    struct json_object *to = json_object_new_object();
+
+    add_flag(to, "tap_checksum", daemon->tap.vnet);
+    add_flag(to, "tap_tcp_segments", daemon->tap.tso);
+    add_flag(to, "tap_udp_segments", daemon->tap.uso);
+    add_flag(to, "udp_segment", daemon->udp.gso);
+    add_flag(to, "udp_gro", daemon->udp.gro);
+    return to;
+}
+
 struct json_object *status_json(const struct status_source *source)
 {
     struct json_object *to = json_object_new_object();
@@ -306,6 +319,7 @@ struct json_object *status_json(const struct status_source *source)
     add_flag(to, "port_shut", site_port_shut(source->site));
     add(to, "lan_mtu", lan_mtu == 0 ? NULL : json_object_new_int(lan_mtu));
     add_count(to, "uptime_s", (source->now_us - source->started_us) / 1000000);
+    add(to, "offloads", offloads_json(source->daemon));
     add(to, "peers", peers_json(source));
     add(to, "clashes", clashes_json(source));
     add(to, "counters", counters_json(source));
