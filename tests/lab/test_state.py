@@ -27,8 +27,9 @@ def probe(tmp_path_factory):
                            capture_output=True, text=True, check=True).stdout.split()
     subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-DTESTING", "-g",
                     "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Ikmod-free",
-                    *SOURCES, "kmod-free/crypto/noise.c", "kmod-free/crypto/hash.c",
-                    "kmod-free/tunnel/token.c", "kmod-free/tunnel/site_info.c",
+                    *SOURCES, *(f"kmod-free/{name}.c" for name in (
+                        "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
+                        "tunnel/token")),
                     "-Wl,--wrap=renameat,--wrap=unlinkat", "-o", path, *flags],
                    cwd=ROOT, check=True)
     return path
