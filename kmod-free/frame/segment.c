@@ -150,29 +150,37 @@ static void advance(struct segmenter *s, size_t payload_bytes)
         s->tcp_flags &= (uint8_t)~FLAG_CWR;
 }
 
-size_t segment_headers(struct segmenter *s, uint8_t *out, const uint8_t **payload,
-                       size_t *payload_bytes)
+/* The next segment's headers, put to @out, which may be right in front of its payload. */
+static void put_headers(struct segmenter *s, uint8_t *out, size_t payload_bytes)
 {
-    size_t bytes = next_payload_bytes(s);
-    if (bytes == 0)
-        return 0;
-    *payload = s->payload;
-    *payload_bytes = bytes;
-    set_network(s, bytes);
-    set_transport(s, bytes);
+    set_network(s, payload_bytes);
+    set_transport(s, payload_bytes);
     memcpy(out, s->headers, s->header_bytes);
-    advance(s, bytes);
-    return s->header_bytes;
+    advance(s, payload_bytes);
 }
 
 size_t segment_next(struct segmenter *s, uint8_t *out)
 {
-    const uint8_t *payload;
-    size_t payload_bytes, header_bytes = segment_headers(s, out, &payload, &payload_bytes);
-    if (header_bytes == 0)
+    const uint8_t *payload = s->payload;
+    size_t payload_bytes = next_payload_bytes(s);
+    if (payload_bytes == 0)
         return 0;
-    memcpy(out + header_bytes, payload, payload_bytes);
-    return header_bytes + payload_bytes;
+    put_headers(s, out, payload_bytes);
+    memcpy(out + s->header_bytes, payload, payload_bytes);
+    return s->header_bytes + payload_bytes;
+}
+
+/* The frame begins header_bytes before its payload, and @room_bytes before that are free: so they
+ * are before each segment's payload. */
+uint8_t *segment_next_in_place(struct segmenter *s, size_t room_bytes, size_t *bytes)
+{
+    size_t payload_bytes = next_payload_bytes(s);
+    if (payload_bytes == 0 || room_bytes > SEGMENT_ROOM_BYTES)
+        return NULL;
+    uint8_t *segment = s->payload - s->header_bytes;
+    put_headers(s, segment, payload_bytes);
+    *bytes = s->header_bytes + payload_bytes;
+    return segment;
 }
 
 size_t segment_next_bytes(const struct segmenter *s)

@@ -15,8 +15,10 @@
  * does to the pseudo-header is kept; one that was complete is made afresh, as in Linux.
  *
  * The cutter works on a copy of the headers: of the frame it reads the payload only, segment by
- * segment. So the room in front of a payload may be written to (by segment_headers() itself) as
- * soon as what stood there was taken.
+ * segment. So a segment can be made beside the frame (segment_next(), which copies) or in it
+ * (segment_next_in_place(), which does not): its headers then stand right in front of its payload,
+ * over the frame's own headers or over payload that was taken before. They end where the payload
+ * begins, so nothing that is still to come is touched, however small the segments are.
  */
 #ifndef FRAME_SEGMENT_H
 #define FRAME_SEGMENT_H
@@ -27,9 +29,13 @@
  */
 enum { SEGMENT_HEADERS_MAX_BYTES = 256 };
 
+/* What segment_next_in_place()'s caller may write in front of a segment; so as much must be free in
+ * front of the frame. */
+enum { SEGMENT_ROOM_BYTES = 32 };
+
 /* A frame on its way to be cut. Zero: nothing left. */
 struct segmenter {
-    const uint8_t *payload; /* what is left, in the caller's frame */
+    uint8_t *payload; /* what is left, in the caller's frame */
     size_t payload_bytes;
     size_t segment_bytes; /* payload of each but the last */
     size_t header_bytes;  /* Ethernet to TCP or UDP */
@@ -66,22 +72,26 @@ size_t segment_next_bytes(const struct segmenter *s);
 
 /**
  * segment_next() - Write the next segment
- * @out:  Room for segment_next_bytes(), not in the frame that is cut
+ * @out:  Room for segment_next_bytes(), not in the frame that is cut, which stays as it is
  *
  * Return: its length, 0 when there is none left
  */
 size_t segment_next(struct segmenter *s, uint8_t *out);
 
 /**
- * segment_headers() - Write the next segment's headers and say where its payload lies
- * @out:            Room for SEGMENT_HEADERS_MAX_BYTES, or for as many as the frame's own headers
- *                  have; may be in the frame, in front of the payload
- * @payload:        In the frame; its first byte is behind all that was taken before
- * @payload_bytes:  Its length, never 0
+ * segment_next_in_place() - The next segment, where its payload already lies
+ * @room_bytes:  How many bytes before the segment the caller wants to write too (a chunk's header);
+ *               0 to SEGMENT_ROOM_BYTES. For the first segment they are those before the frame
+ * @bytes:       The segment's length, when there is one
  *
- * Return: length of the headers, 0 when there is no segment left
+ * A frame for several peers must be copied for all but the last: it is destroyed. The header of
+ * struct offload may lie in the room before it, as it was read by now. Calls of this and of
+ * segment_next() may be mixed.
+ *
+ * Return: where the segment begins, or NULL when none is left (or @room_bytes is too large). The
+ * @room_bytes before it are free, too. Good until the next call; what came before it in the frame
+ * is overwritten
  */
-size_t segment_headers(struct segmenter *s, uint8_t *out, const uint8_t **payload,
-                       size_t *payload_bytes);
+uint8_t *segment_next_in_place(struct segmenter *s, size_t room_bytes, size_t *bytes);
 
 #endif

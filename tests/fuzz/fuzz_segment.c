@@ -14,7 +14,7 @@
 enum { SETTINGS_BYTES = 3, INPUT_HEADER_BYTES = SETTINGS_BYTES + OFFLOAD_HEADER_BYTES };
 
 struct settings {
-    size_t frame_max_bytes;
+    size_t frame_max_bytes, room_bytes;
     bool partial;
 };
 
@@ -24,12 +24,13 @@ static void require(bool holds)
         abort();
 }
 
-static uint8_t *copy_of(const uint8_t *bytes, size_t count)
+/* With @room_bytes before it, which belong to what is to be freed. */
+static uint8_t *copy_of(const uint8_t *bytes, size_t count, size_t room_bytes)
 {
-    uint8_t *copy = malloc(count ? count : 1);
+    uint8_t *copy = malloc(room_bytes + count + 1 - (count > 0));
     require(copy != NULL);
     if (count > 0)
-        memcpy(copy, bytes, count);
+        memcpy(copy + room_bytes, bytes, count);
     return copy;
 }
 
@@ -157,44 +158,50 @@ static void require_segment(const struct packet *large, const struct offload *of
     require_sequence(large, &p, taken);
 }
 
-/* @within: the same frame once more, to be cut in place. */
+/* @within: the same frame once more, to be cut in place, behind room of the size set. What was
+ * taken is overwritten each time, and what is still to come must be as it was. */
 static void cut(const struct packet *large, const struct packet *within,
                 const struct offload *offload, const struct settings *set)
 {
     struct segmenter s, t;
-    size_t header_bytes = offload_headers_bytes(large), taken = 0, bytes;
+    size_t header_bytes = offload_headers_bytes(large), taken = 0, bytes, bytes_within;
     bool begun = segment_begin(&s, large, offload, set->frame_max_bytes, set->partial);
     require(begun == can_be_cut(large, set));
     require(segment_begin(&t, within, offload, set->frame_max_bytes, set->partial) == begun);
     while ((bytes = segment_next_bytes(&s)) > 0) {
-        const uint8_t *payload;
-        size_t payload_bytes;
-        uint8_t *out = malloc(bytes), *in_place = within->frame + taken;
-        require(out != NULL && bytes <= segment_frame_bytes(&s));
-        require(segment_next(&s, out) == bytes);
+        uint8_t *out = malloc(bytes);
+        require(out != NULL && segment_next(&s, out) == bytes);
         require_segment(large, offload, set, out, bytes, taken);
-        require(segment_headers(&t, in_place, &payload, &payload_bytes) == header_bytes);
-        require(payload == in_place + header_bytes && payload_bytes == bytes - header_bytes);
+        uint8_t *in_place = segment_next_in_place(&t, set->room_bytes, &bytes_within);
+        require(in_place == within->frame + taken && bytes_within == bytes);
         require(memcmp(in_place, out, bytes) == 0);
-        taken += payload_bytes;
+        require(memcmp(in_place + bytes, large->frame + taken + bytes,
+                       large->frame_bytes - taken - bytes) == 0);
+        memset(in_place - set->room_bytes, 0xdb, set->room_bytes + bytes);
+        taken += bytes - header_bytes;
         free(out);
     }
     require(!begun || taken == large->network_end - header_bytes);
-    require(segment_next(&s, NULL) == 0 && segment_next_bytes(&t) == 0);
+    require(segment_next(&s, NULL) == 0);
+    require(segment_next_in_place(&t, set->room_bytes, &bytes_within) == NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count);
 
 /* The first two octets are what fits one datagram, the third's lowest bit whether checksums stay
- * partial; a virtio-net header and the frame follow. */
+ * partial, its others how much room there is before the frame that is cut in place; a virtio-net
+ * header and the frame follow. */
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
 {
     if (count < INPUT_HEADER_BYTES)
         return 0;
-    const struct settings set = {load_be16(input), (input[2] & 1) != 0};
+    const struct settings set = {.frame_max_bytes = load_be16(input),
+                                 .room_bytes = (input[2] >> 1) % (SEGMENT_ROOM_BYTES + 1),
+                                 .partial = (input[2] & 1) != 0};
     const uint8_t *header = input + SETTINGS_BYTES, *before = input + INPUT_HEADER_BYTES;
     size_t bytes = count - INPUT_HEADER_BYTES;
-    uint8_t *frame = copy_of(before, bytes), *within = copy_of(before, bytes);
+    uint8_t *frame = copy_of(before, bytes, 0);
+    uint8_t *memory = copy_of(before, bytes, set.room_bytes), *within = memory + set.room_bytes;
     struct packet p, q;
     struct offload offload;
     if (packet_parse(&p, frame, bytes) && packet_parse(&q, within, bytes)) {
@@ -210,6 +217,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
         }
     }
     free(frame);
-    free(within);
+    free(memory);
     return 0;
 }

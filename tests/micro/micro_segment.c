@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * micro_segment.c - what cutting costs: nanoseconds per segment of a frame of 64 KiB, with and
- * without the copy of the payload, checksums left partial or summed; and the checksum by itself.
+ * micro_segment.c - what cutting costs: nanoseconds per segment of a frame of 64 KiB, with a copy
+ * of the payload or in place, checksums left partial or summed; and the checksum by itself.
  *
  * The best of several rounds is printed; with caches warm. Cutting includes the parse of the large
  * frame and of its virtio-net header.
@@ -62,23 +62,26 @@ static void build(const struct large *large)
     offload_write(header, &offload, &packet);
 }
 
-/* Goes on as long as there are segments; headers go where no payload is spoilt. */
+/* Goes on as long as there are segments. Cut in place the frame needs its headers back; what its
+ * payload is then does not matter here. */
 static size_t cut(const struct large *large)
 {
     struct packet packet;
     struct offload offload;
     struct segmenter s;
-    size_t count = 0, payload_bytes;
-    const uint8_t *payload;
+    size_t count = 0;
     if (!packet_parse(&packet, frame, frame_bytes) || !offload_read(&offload, header, &packet) ||
         !segment_begin(&s, &packet, &offload, 65535, large->partial))
         abort();
-    if (large->in_place)
-        for (; segment_headers(&s, out, &payload, &payload_bytes) > 0; count++)
-            keep = payload_bytes;
-    else
+    if (large->in_place) {
+        memcpy(out, frame, s.header_bytes);
+        for (size_t bytes; segment_next_in_place(&s, 0, &bytes); count++)
+            keep = bytes;
+        memcpy(frame, out, s.header_bytes);
+    } else {
         for (; segment_next(&s, out) > 0; count++)
             keep = out[0];
+    }
     return count;
 }
 
@@ -114,7 +117,7 @@ int main(void)
     static const struct large LARGE[] = {
         {.name = "TCP/IPv4, 1400, partial", .partial = true, .segment_bytes = 1400},
         {.name = "TCP/IPv4, 1400, complete", .segment_bytes = 1400},
-        {.name = "TCP/IPv4, 1400, partial, headers only",
+        {.name = "TCP/IPv4, 1400, partial, in place",
          .partial = true,
          .in_place = true,
          .segment_bytes = 1400},
