@@ -84,9 +84,10 @@ size_t segment_next(struct segmenter *s, uint8_t *out);
  *               0 to SEGMENT_ROOM_BYTES. For the first segment they are those before the frame
  * @bytes:       The segment's length, when there is one
  *
- * A frame for several peers must be copied for all but the last: it is destroyed. The header of
- * struct offload may lie in the room before it, as it was read by now. Calls of this and of
- * segment_next() may be mixed.
+ * The frame is destroyed, so the packet that was begun with no longer describes it. When it goes to
+ * several peers only the last may take it in place, those before it by segment_next(). The header
+ * of struct offload may lie in the room, as it was read by now. Calls of this and of segment_next()
+ * may be mixed.
  *
  * Return: where the segment begins, or NULL when none is left (or @room_bytes is too large). The
  * @room_bytes before it are free, too. Good until the next call; what came before it in the frame
