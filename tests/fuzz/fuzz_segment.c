@@ -164,6 +164,7 @@ static void cut(const struct packet *large, const struct packet *within,
                 const struct offload *offload, const struct settings *set)
 {
     struct segmenter s, t;
+    uint8_t nothing;
     size_t header_bytes = offload_headers_bytes(large), taken = 0, bytes, bytes_within;
     bool begun = segment_begin(&s, large, offload, set->frame_max_bytes, set->partial);
     require(begun == can_be_cut(large, set));
@@ -182,7 +183,7 @@ static void cut(const struct packet *large, const struct packet *within,
         free(out);
     }
     require(!begun || taken == large->network_end - header_bytes);
-    require(segment_next(&s, NULL) == 0);
+    require(segment_next_bytes(&s) == 0 && segment_next(&s, &nothing) == 0);
     require(segment_next_in_place(&t, set->room_bytes, &bytes_within) == NULL);
 }
 

@@ -166,7 +166,7 @@ static void expect_rest(struct segmenter *s, struct stream t, const struct offlo
         free(got);
     }
     ck_assert_uint_eq(segment_next_bytes(s), 0);
-    ck_assert_uint_eq(segment_next(s, NULL), 0);
+    ck_assert_uint_eq(segment_next(s, want), 0);
 }
 
 /* Cuts @payload_bytes in segments of @segment_bytes of which no more fit than @fits_bytes. */
@@ -430,7 +430,7 @@ static bool begins(const struct stream *t, struct offload offload, size_t payloa
     bool begun = segment_begin(&s, &p, &offload, frame_max_bytes, true);
     ck_assert_uint_eq(segment_next_bytes(&s) != 0, begun);
     if (!begun)
-        ck_assert_uint_eq(segment_next(&s, NULL), 0);
+        ck_assert_uint_eq(segment_next(&s, want), 0);
     return begun;
 }
 
