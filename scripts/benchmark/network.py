@@ -10,22 +10,26 @@ A condition is what the way is like:
 
     plain   WAN MTU 1500
     narrow  the link between wan and b-router carries 1400 bytes
-    lossy   a delaybox stands in it: each frame 20 ms later, each way, and 1 % lost. What
-            enters the box is then single packets, as on a line, not what segmentation offload
-            would make them: losing 64 KiB at once would be another experiment.
+    lossy   a delaybox stands in it: each frame 20 ms later, each way, and of each way's 1 %
+            lost. What enters the box is then single packets, as on a line, not what segmentation
+            offload would make them: losing 64 KiB at once would be another experiment.
+    box     the same, but nothing is lost or late: what the box itself can carry
 
-A network is built for each condition of each peer's turn and thrown away afterwards, so that no
-route, path MTU or bridge entry is inherited. Closing it kills all that runs in it.
+A network belongs to one peer under one condition and is thrown away afterwards, so that no route,
+path MTU or bridge entry is inherited. Closing it kills all that runs in it.
 """
+import itertools
 import tempfile
+import time
 from pathlib import Path
 
 from lansplice import TOOLS
 from machine import Machine, link, wait_for
 
-CONDITIONS = ("plain", "narrow", "lossy")
+CONDITIONS = ("plain", "narrow", "lossy", "box")
 NARROW_MTU = 1400
-LOSSY = ["delay-ms=20", "loss-ppm=10000", "queue=100000"]
+BOXES = {"lossy": ["delay-ms=20", "loss-ppm=10000", "queue=100000"], "box": ["queue=100000"]}
+SEEDS = itertools.count(1)  # else the same packets of each handshake would be lost
 NO_SEGMENTATION = "ethtool -K {} tx off tso off gso off tx-udp-segmentation off >/dev/null"
 
 
@@ -33,7 +37,7 @@ class Site:
     """A home: its router, the one host in it, and the processes of the peer under test."""
 
     def __init__(self, network, name, number):
-        self.name, self.number = name, number
+        self.network, self.name, self.number = network, name, number
         self.wan_ip = f"192.0.2.{16 * number + 2}"
         self.wan_gateway = f"192.0.2.{16 * number + 1}"
         self.router = network.machine(f"{name}-router")
@@ -57,6 +61,7 @@ class Site:
 
     def start(self, command, name=None, env=None):
         """A program of the peer under test: its CPU time and memory are counted."""
+        self.network.started_s = time.monotonic()
         self.daemons.append(self.router.start(command, name, env))
         return self.daemons[-1]
 
@@ -66,6 +71,7 @@ class Network:
 
     def __init__(self, condition="plain"):
         self.condition = condition
+        self.started_s = None  # when the last of the peer's programs began
         self._folder = tempfile.TemporaryDirectory(prefix="lansplice-bench-")
         self.folder = Path(self._folder.name)
         self.machines = []
@@ -82,7 +88,7 @@ class Network:
         for site in self.sites:
             site.wire_lan()
             far = self.join(site.router, "wan", self.wan, f"to-{site.name}",
-                            lossy=self.condition == "lossy" and site is self.b)
+                            boxed=site is self.b)
             self.wan.run(f"ip addr add {site.wan_gateway}/28 dev {far}")
             site.address_wan()
         # Whoever asks by ARP while the tunnel is not up asks again after a second: no peer's fault.
@@ -96,9 +102,9 @@ class Network:
         self.machines.append(Machine(name, self.folder))
         return self.machines[-1]
 
-    def join(self, one, one_name, other, other_name, lossy=False):
-        """A cable, with the bad line's box in it if so wanted; the other end's name."""
-        if not lossy:
+    def join(self, one, one_name, other, other_name, boxed=True):
+        """A cable, with the condition's box in it if it has one; the other end's name."""
+        if not boxed or self.condition not in BOXES:
             link(one, one_name, other, other_name)
             return other_name
         box = self.machine(f"{one.name}-{one_name}-box")
@@ -106,7 +112,8 @@ class Network:
         link(box, "far", other, other_name)
         for machine, name in (one, one_name), (other, other_name):
             machine.run(NO_SEGMENTATION.format(name))
-        process = box.start([TOOLS / "delaybox", "near", "far", *LOSSY], name="delaybox")
+        process = box.start([TOOLS / "delaybox", "near", "far", *BOXES[self.condition],
+                             f"seed={next(SEEDS)}"], name="delaybox")
         wait_for(lambda: "ready" in process.log(), 5, "delaybox to be ready")
         return other_name
 

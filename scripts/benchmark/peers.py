@@ -6,6 +6,8 @@ It is ready when a host of one home reaches one of the other; it ends with its n
 whatever runs inside. Its programs are started by Site.start(), which makes them count. Settings
 are what each one's documentation says is fast; all carry the hosts' 1500 bytes.
 """
+import ctypes
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +16,8 @@ from pathlib import Path
 from lansplice import BINARY, Lansplice
 from machine import wait_for
 
-CIPHERS = ("aegis128l", "aes256gcm", "chacha20poly1305")
+CIPHERS = {"aegis128l": "AEGIS-128L", "aes256gcm": "AES-256-GCM",
+           "chacha20poly1305": "ChaCha20-Poly1305"}  # best first
 
 
 def plug(site, interface):
@@ -39,6 +42,7 @@ def pairs(network):
 class Peer:
     """What all have in common."""
     name = ""
+    title = ""     # as readers know it; else its name
     encrypted = True
     ours = False
     programs = ()  # that must be installed
@@ -60,30 +64,35 @@ class Peer:
         raise NotImplementedError
 
     def wait_ready(self, network):
-        """On a line that loses packets a handshake may take some peers several tries."""
-        wait_for(lambda: network.a.host.ok(f"ping -n -c 1 -W 0.2 {network.b.host.ip}"),
-                 self.ready_seconds * (4 if network.condition == "lossy" else 1),
-                 f"{self.name} to carry a ping")
+        """Ping every 10 ms until one is answered.
+
+        On a line that loses packets a handshake may take some peers several tries.
+        """
+        seconds = self.ready_seconds * (4 if network.condition == "lossy" else 1)
+        done = network.a.host.run(["ping", "-n", "-q", "-i", "0.01", "-c", "1", "-w", seconds,
+                                   network.b.host.ip], check=False, seconds=seconds + 10)
+        if done.returncode:
+            raise AssertionError(f"no ping crossed within {seconds} s")
 
     def settle(self, network):
-        """Some traffic with large packets until it is as fast as it gets."""
-        network.a.host.run(["ping", "-n", "-q", "-i", "0.2", "-s", "1400",
-                            "-w", self.settle_seconds, network.b.host.ip], check=False)
+        """Start some traffic with large packets, until it is as fast as it gets; the process."""
+        return network.a.host.start(["ping", "-n", "-q", "-i", "0.2", "-s", "1400",
+                                     "-w", self.settle_seconds, network.b.host.ip])
 
 
 class Cable(Peer):
-    name, encrypted = "cable", False
+    name, title, encrypted = "cable", "a plain cable", False
     note = "a wire between the two bridges: the ceiling"
 
     def start(self, network):
         a, b = network.a.router, network.b.router
-        network.join(a, "cable", b, "cable", lossy=network.condition == "lossy")
+        network.join(a, "cable", b, "cable")
         for router in a, b:
             router.run("ip link set cable master br-lan")
 
 
 class Vxlan(Peer):
-    name, encrypted = "vxlan", False
+    name, title, encrypted = "vxlan", "kernel VXLAN", False
     note = "the kernel's, not encrypted: a ceiling"
 
     def start(self, network):
@@ -93,12 +102,26 @@ class Vxlan(Peer):
             plug(site, "vx0")
 
 
+def sodium_version(program):
+    """Of the libsodium that a program is linked with, e.g. "1.0.18"; "" if that cannot be told."""
+    shown = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+    library = re.search(r"libsodium\S* => (\S+)", shown)
+    if not library:
+        return ""
+    version = ctypes.CDLL(library[1]).sodium_version_string
+    version.restype = ctypes.c_char_p
+    return version().decode()
+
+
 class LansplicePeer(Peer):
     """A build of lansplice with one cipher. label tells builds apart when there are several."""
     ours = True
 
     def __init__(self, cipher, binary=BINARY, label="lansplice"):
         self.cipher, self.path, self.name = cipher, Path(binary), f"{label}-{cipher}"
+        self.label, self.sodium = label, sodium_version(self.path)
+        self.title = f"lansplice {CIPHERS[cipher]}"
+        self.note = f"libsodium {self.sodium}" if self.sodium else ""
 
     def missing(self):
         if not self.path.is_file():
@@ -110,7 +133,8 @@ class LansplicePeer(Peer):
                 "[site]", f"[site]\nciphers = {self.cipher}", 1))
             done = subprocess.run([self.path, "-c", config, "check-config"], capture_output=True,
                                   text=True)
-        return None if done.returncode == 0 else (done.stderr.strip() or "check-config failed")
+        said = done.stderr.strip().replace(f"{config}:", "line ") or "check-config failed"
+        return None if done.returncode == 0 else said
 
     def binary(self):
         return self.path

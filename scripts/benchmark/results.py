@@ -7,6 +7,7 @@ encrypted peer, which is the one with the best median in this run.
 """
 import statistics
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Metric:
     def show(self, value):
         return "-" if value is None else f"{value * self.scale:,.{self.digits}f}"
 
+    def full_title(self):
+        """The title where the table's does not stand beside it."""
+        return f"{GROUPS[self.key]}: {self.title}"
+
 
 # The tables, and their columns.
 TABLES = {
@@ -30,8 +35,8 @@ TABLES = {
         Metric("both_mbit", "both ways at once, sum", "Gbit/s", 2, scale=1e-3),
         Metric("tcp8_mbit", "8 streams", "Gbit/s", 2, scale=1e-3),
         Metric("narrow_mbit", "one stream, WAN MTU 1400", "Gbit/s", 2, scale=1e-3),
-        Metric("lossy_mbit", "8 streams, 1 % loss, 20 ms", "Mbit/s", 1,
-               against="cable"),
+        Metric("lossy_mbit", "32 streams, 1 % loss, 20 ms", "Mbit/s", 1, against="cable"),
+        Metric("box_mbit", "through the delaying program alone", "Mbit/s", 0),
     ],
     "Cost": [
         Metric("tcp_machine_s_per_gb", "CPU, machine", "s/GB", 2, False),
@@ -43,7 +48,7 @@ TABLES = {
     "Packets a second": [
         Metric("udp64_clean_pps", "64 bytes, < 1 % lost", "1000/s", 0, scale=1e-3),
         Metric("udp64_flooded_pps", "64 bytes, flooded", "1000/s", 0, scale=1e-3),
-        Metric("udp64_kept", "flooded, of the best", "%", 0, scale=100),
+        Metric("udp64_kept", "flooded, of the best", "%", 1, scale=100),
         Metric("udp1400_clean_pps", "1400 bytes, < 1 % lost", "1000/s", 0, scale=1e-3),
         Metric("udp1400_flooded_pps", "1400 bytes, flooded", "1000/s", 0, scale=1e-3),
     ],
@@ -54,6 +59,16 @@ TABLES = {
         Metric("loaded_p99_ms", "loaded p99", "ms", 2, False),
     ],
 }
+GROUPS = {metric.key: title for title, metrics in TABLES.items() for metric in metrics}
+METRICS = {metric.key: metric for metrics in TABLES.values() for metric in metrics}
+
+# The README's table: what readers ask first.
+SUMMARY = [("tcp_mbit", "TCP, Gbit/s"), ("tcp_machine_s_per_gb", "CPU, s/GB"),
+           ("udp64_clean_pps", "64-byte frames, 1000/s"), ("rtt_p50_ms", "RTT idle, ms"),
+           ("loaded_p50_ms", "loaded, ms"), ("loaded_p99_ms", "loaded p99, ms"),
+           ("rss_kib", "memory, KiB")]
+# Of a peer that is written to JSON and read back: what the reports need to know.
+PEER_FIELDS = ("name", "title", "encrypted", "ours", "note", "cipher", "label", "sodium")
 
 
 class Results:
@@ -61,11 +76,14 @@ class Results:
 
     def __init__(self, peers):
         self.peers = peers
+        self.facts = []     # lines about the machine and the run
+        self.commands = {}  # of a measure: the command lines
         self.rounds = {peer.name: {} for peer in peers}
         self.missing = {}   # name: why it was not measured at all
         self.connected = set()
         self.failures = []  # what went wrong in one round
         self.background = []  # how busy others kept the machine before each turn, 0 to 1
+        self.idle_cost = []   # how much of that the tunnels are that were up and idle
 
     def add(self, name, number, values):
         for key, value in values.items():
@@ -80,10 +98,22 @@ class Results:
         values = self.values(name, key)
         return statistics.median(values) if values else None
 
+    @staticmethod
+    def summary(values):
+        """Median, least and greatest."""
+        return statistics.median(values), min(values), max(values)
+
     def spread(self, name, key):
         values = self.values(name, key)
         median = self.median(name, key)
         return (max(values) - min(values)) / median if median else None
+
+    def titles(self):
+        """{name: what a reader calls it}; ours with libsodium's version if there are several."""
+        several = len({peer.sodium for peer in self.peers if peer.ours}) > 1
+        return {peer.name: (peer.title or peer.name)
+                + (f" ({peer.sodium})" if peer.ours and several else "")
+                for peer in self.peers if peer.name in self.connected}
 
     def reference(self, metric):
         """The name of the best encrypted peer that is not ours; None when none was measured."""
@@ -95,9 +125,13 @@ class Results:
         pick = max if metric.more_is_better else min
         return pick(medians, key=medians.get) if medians else None
 
+    def ratios(self, name, best, key):
+        """One of each round that has both."""
+        ours, theirs = (self.rounds.get(n, {}).get(key, []) for n in (name, best))
+        return [x / y for x, y in zip(ours, theirs) if x is not None and y]
+
     def ratio(self, name, best, key):
-        ours, theirs = (self.rounds[n].get(key, []) for n in (name, best))
-        ratios = [x / y for x, y in zip(ours, theirs) if x is not None and y]
+        ratios = self.ratios(name, best, key)
         return statistics.median(ratios) if ratios else None
 
     def measured(self):
@@ -108,22 +142,30 @@ class Results:
         return {title: metrics for title, metrics in tables.items() if metrics}
 
     def as_json(self):
-        return {"rounds": self.rounds, "missing": self.missing, "failures": self.failures,
-                "background": self.background,
+        return {**vars(self), "connected": sorted(self.connected),
+                "peers": [{field: getattr(peer, field, "") for field in PEER_FIELDS}
+                          for peer in self.peers],
                 "medians": {name: {key: self.median(name, key) for key in columns}
                             for name, columns in self.rounds.items()}}
 
+    @classmethod
+    def from_json(cls, said):
+        self = cls([SimpleNamespace(**peer) for peer in said["peers"]])
+        for name in set(vars(self)) - {"peers"}:
+            setattr(self, name, type(getattr(self, name))(said[name]))
+        return self
 
-def table_lines(header, rows):
-    """A Markdown table with its columns aligned, so that it reads well on a terminal, too."""
+
+def table_lines(header, rows, texts=1):
+    """A Markdown table that reads well on a terminal, too; the first columns (texts) are words."""
     rows = [header] + [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
 
     def line(cells):
-        first, *rest = (cell.ljust(width) if i == 0 else cell.rjust(width)
+        first, *rest = (cell.ljust(width) if i < texts else cell.rjust(width)
                         for i, (cell, width) in enumerate(zip(cells, widths)))
         return "| " + " | ".join([first, *rest]) + " |"
-    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":"
+    rule = "|" + "|".join("-" * (w + 2) if i < texts else "-" * (w + 1) + ":"
                           for i, w in enumerate(widths)) + "|"
     return [line(rows[0]), rule, *(line(row) for row in rows[1:])]
 
@@ -150,6 +192,25 @@ def median_tables(results):
     return lines
 
 
+def summary_row(results, peer, title, best):
+    tcp = METRICS["tcp_mbit"]
+    ratio = results.ratio(peer.name, best, tcp.key) if best else None
+    numbers = [METRICS[key].show(results.median(peer.name, key)) if key != tcp.key
+               else cell(results, peer.name, tcp) for key, _ in SUMMARY]
+    return [f"**{title}**" if peer.ours else title + ("" if peer.encrypted else " *"), numbers[0],
+            "-" if ratio is None else f"{ratio:.2f}x", *numbers[1:]]
+
+
+def summary_table(results):
+    """The README's: a row a peer."""
+    best = results.reference(METRICS["tcp_mbit"])
+    titles = results.titles()
+    rows = [summary_row(results, peer, titles[peer.name], best) for peer in results.peers
+            if peer.name in titles]
+    (_, first), *rest = SUMMARY
+    return table_lines(["", first, "to the best peer", *(title for _, title in rest)], rows)
+
+
 def ratio_table(results):
     """Ours against the best encrypted peer, metric by metric; on a bad line, against a cable."""
     ours = [peer for peer in results.peers if peer.ours and peer.name in results.connected]
@@ -168,19 +229,19 @@ def ratio_table(results):
     return table_lines(header, rows) + [""]
 
 
-def markdown(results, facts, commands, rates):
-    """The whole report: facts are lines about machine and run, rates the values of RATE."""
-    lines = [*facts, "", "Medians; ± is the spread, (max - min) / median, of the rounds. "
+def markdown(results, verdict, rates):
+    """The whole report; rates are the values of RATE."""
+    lines = [*results.facts, "", "Medians; ± is the spread, (max - min) / median, of the rounds. "
              "\\* not encrypted: a ceiling, not a peer.", ""]
-    lines += median_tables(results) + ratio_table(results)
+    lines += median_tables(results) + ratio_table(results) + verdict
     notes = [f"- {peer.name}: {peer.note}" for peer in results.peers
              if peer.note and peer.name in results.connected]
     notes += [f"- {name} is missing: {why}" for name, why in results.missing.items()]
     notes += [f"- failed: {text}" for text in results.failures]
     lines += notes + [""] if notes else []
-    lines += ["Command lines (a's host sends, b's receives; RATE, a second: "
-              f"{', '.join(map(str, rates))} until two in a row lose 1 %, then 0: no limit):", "",
-              "```"]
-    for measure, used in commands.items():
+    lines += ["Command lines (a's host sends, b's receives; RATE, a second: of "
+              f"{', '.join(map(str, rates))} the highest of which less than 1 % is lost, found by "
+              "bisection, then 0: no limit):", "", "```"]
+    for measure, used in results.commands.items():
         lines += [f"{measure + ':':9}{command}" for command in used]
     return "\n".join(lines + ["```", ""])

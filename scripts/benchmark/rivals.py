@@ -28,8 +28,8 @@ peer "other" {{ key "{key}"; remote {remote} port 7790; }}
 class Fastd(Peer):
     programs = ("fastd",)
 
-    def __init__(self, method):
-        self.method, self.name = method, f"fastd-{method}"
+    def __init__(self, method, title):
+        self.method, self.name, self.title = method, f"fastd-{method}", f"fastd {title}"
 
     @staticmethod
     def keys():
@@ -62,7 +62,7 @@ UDPSndBuf = {buffer}
 
 
 class Tinc(Peer):
-    name, programs = "tinc", ("tincd",)
+    name, title, programs = "tinc", "tinc AES-256", ("tincd",)
     note = "1.0, AES-256-CBC with SHA-256"
     settle_seconds = 10  # until it knows the path MTU it sends by TCP what is large
 
@@ -86,7 +86,7 @@ class Tinc(Peer):
 
 class OpenVpn(Peer):
     """Two equal ends; each knows the other's self-signed certificate by its fingerprint."""
-    name, programs = "openvpn-aes256gcm", ("openvpn", "openssl")
+    name, title, programs = "openvpn-aes256gcm", "OpenVPN AES-256-GCM", ("openvpn", "openssl")
     note = "tap, fast-io"
     ready_seconds = 20
 
@@ -120,7 +120,7 @@ class OpenVpn(Peer):
 
 class SoftEther(Peer):
     """Two servers; b's hub calls a's over 8 TCP connections, each hub has a TAP in its bridge."""
-    name, programs = "softether", ("vpnserver", "vpncmd")
+    name, title, programs = "softether", "SoftEther AES-256", ("vpnserver", "vpncmd")
     note = "TLS, AES-256-GCM, 8 TCP connections"
     ready_seconds = 40
     settle_seconds = 8  # one connection more each second
@@ -182,7 +182,7 @@ class N2n(Peer):
 
 class WireguardVxlan(Peer):
     """The kernel's VXLAN inside a userspace WireGuard."""
-    name, programs = "wireguard-go+vxlan", ("wireguard-go", "wg")
+    name, title, programs = "wireguard-go+vxlan", "wireguard-go + VXLAN", ("wireguard-go", "wg")
 
     @staticmethod
     def keys():
@@ -210,5 +210,5 @@ class WireguardVxlan(Peer):
 
 
 def all_rivals():
-    return [Fastd("aes128-ctr+umac"), Fastd("salsa2012+umac"), Tinc(), OpenVpn(), SoftEther(),
-            N2n(), WireguardVxlan()]
+    return [Fastd("aes128-ctr+umac", "AES-128 + UMAC"), Fastd("salsa2012+umac", "Salsa2012 + UMAC"),
+            Tinc(), OpenVpn(), SoftEther(), N2n(), WireguardVxlan()]
