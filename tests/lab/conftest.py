@@ -12,6 +12,8 @@ import lansplice  # noqa: E402
 from commands import make_home  # noqa: E402
 from homes import Lab  # noqa: E402
 
+REPORT_CHARACTERS = 20_000
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "cable: works without the daemon")
@@ -25,11 +27,35 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"{lansplice.BINARY} is not built"))
 
 
+@pytest.fixture(autouse=True)
+def sanitizer_reports(tmp_path_factory, monkeypatch):
+    """What a sanitizer finds in any of a test's programs, a command or a daemon, fails the test.
+
+    Reports go into files, for nobody reads the stderr of every command. At its end a program under
+    the thread sanitizer would wait a second for more: each `status` did.
+    """
+    if not lansplice.sanitizers():
+        yield
+        return
+    folder = tmp_path_factory.mktemp("sanitizers")
+    for name in "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS":
+        given = [os.environ[name]] if name in os.environ else []
+        more = ["atexit_sleep_ms=0"] if name == "TSAN_OPTIONS" else []
+        monkeypatch.setenv(name, ":".join([*given, *more, f"log_path={folder}/report"]))
+    yield
+    reports = [path.read_text(errors="replace") for path in sorted(folder.iterdir())]
+    if reports:
+        pytest.fail("\n".join(reports)[:REPORT_CHARACTERS], pytrace=False)
+
+
 @pytest.fixture
 def lab(tmp_path, request):
     built = Lab(tmp_path)
     request.node.lab = built
     yield built
+    if lansplice.sanitizers():  # some look only when the program ends by itself
+        for daemon in built.daemons:
+            daemon.stop()
     built.close()
 
 

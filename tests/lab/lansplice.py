@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The daemon on a home's router, and its configuration."""
+"""The daemon on a home's router, and its configuration.
+
+LANSPLICE in the environment names the binary that the lab runs, LANSPLICE_TOOLS the folder of the
+lab's own programs: scripts/check says so where it tests a build with sanitizers.
+"""
+import functools
 import json
 import os
 import signal
@@ -16,6 +21,14 @@ TOOLS = Path(os.environ.get("LANSPLICE_TOOLS", TESTING_BINARY.parent / "tests/la
 
 def is_built():
     return os.access(BINARY, os.X_OK)
+
+
+@functools.cache
+def sanitizers():
+    """Those that the binary was built with: some of address, thread, undefined."""
+    marks = {"address": b"__asan_init", "thread": b"__tsan_init", "undefined": b"__ubsan_handle_"}
+    binary = BINARY.read_bytes() if is_built() else b""
+    return {name for name, mark in marks.items() if mark in binary}
 
 
 def tool(*arguments, input=None):
