@@ -8,55 +8,160 @@
 
 #include <sodium.h>
 
-static bool is_live(const struct fdb_entry *e, uint64_t now_us)
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a reader must never wait for a lock");
+
+/* A load that keeps no order: all the owner needs, as nobody else stores. */
+static uint32_t peek(const _Atomic uint32_t *word)
 {
-    return e->used && now_us - e->seen_us < FDB_AGE_US;
+    return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-static bool is_for(const struct fdb_entry *e, const struct mac *mac, uint16_t vlan_id)
+static uint32_t get(const _Atomic uint32_t *word)
 {
-    return e->used && e->vlan_id == vlan_id && mac_equal(&e->mac, mac);
+    return atomic_load_explicit(word, memory_order_acquire);
 }
 
-/* First slot of an address's window. */
-static size_t window_of(const struct fdb *f, const struct mac *mac, uint16_t vlan_id)
+static void put(_Atomic uint32_t *word, uint32_t value)
+{
+    atomic_store_explicit(word, value, memory_order_release);
+}
+
+/* An address of a VLAN as entries hold it, and the first slot of its window. */
+struct sought {
+    uint32_t key[2];
+    size_t window;
+};
+
+static struct sought sought(const struct fdb *f, const struct mac *mac, uint16_t vlan_id)
 {
     uint8_t key[8], hash[crypto_shorthash_BYTES];
     memcpy(key, mac->octet, sizeof mac->octet);
     store_be16(key + 6, vlan_id);
     crypto_shorthash(hash, key, sizeof key, f->hash_key);
-    return (size_t)load_be64(hash) & f->mask;
+    return (struct sought){.key = {load_be32(key), load_be32(key + 4)},
+                           .window = (size_t)load_be64(hash) & f->mask};
 }
 
-static struct fdb_entry *slot(const struct fdb *f, size_t window, size_t i)
+static struct fdb_entry *slot(const struct fdb *f, const struct sought *s, size_t i)
 {
-    return &f->entry[(window + i) & f->mask];
+    return &f->entry[(s->window + i) & f->mask];
 }
 
-static struct fdb_entry *find(const struct fdb *f, const struct mac *mac, uint16_t vlan_id)
+/* A reader passes by the other addresses with this and asks read_entry() about the one. */
+static bool is_for(const struct fdb_entry *e, const struct sought *s)
 {
-    size_t window = window_of(f, mac, vlan_id);
+    return peek(&e->key[1]) == s->key[1] && peek(&e->key[0]) == s->key[0];
+}
+
+/* 0 for a time to come: the owner's clock may be ahead of a reader's. */
+static uint64_t us_since(uint64_t seen_us, uint64_t now_us)
+{
+    return seen_us - now_us <= INT64_MAX ? 0 : now_us - seen_us;
+}
+
+/* What a reader learns of an address. */
+struct sighting {
+    uint32_t place;
+    uint64_t seen_us;
+};
+
+/* Read an entry as it was at one moment; true when it was @s's then. Only 2^31 writings of the slot
+ * during one reading could deceive it. */
+static bool read_entry(const struct fdb_entry *e, const struct sought *s, struct sighting *out)
+{
+    for (unsigned try = 0; try < FDB_READ_TRIES; try++) {
+        uint32_t sequence = get(&e->sequence);
+        bool is_it = get(&e->key[0]) == s->key[0] && get(&e->key[1]) == s->key[1];
+        out->place = get(&e->place);
+        out->seen_us = (uint64_t)get(&e->seen_high_us) << 32 | get(&e->seen_low_us);
+        /* No load above may be done after this one: each acquires. */
+        if (sequence % 2 == 0 && peek(&e->sequence) == sequence)
+            return is_it && out->place != 0;
+    }
+    return false;
+}
+
+static bool find_as_reader(const struct fdb *f, const struct mac *mac, uint16_t vlan_id,
+                           struct sighting *out)
+{
+    struct sought s = sought(f, mac, vlan_id);
     for (size_t i = 0; i < FDB_WINDOW; i++)
-        if (is_for(slot(f, window, i), mac, vlan_id))
-            return slot(f, window, i);
+        if (is_for(slot(f, &s, i), &s) && read_entry(slot(f, &s, i), &s, out))
+            return true;
+    return false;
+}
+
+int fdb_lookup(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t now_us)
+{
+    struct sighting seen;
+    bool live =
+        find_as_reader(f, mac, vlan_id, &seen) && us_since(seen.seen_us, now_us) < FDB_AGE_US;
+    return live ? (int)seen.place - 1 : -1;
+}
+
+bool fdb_seen_within(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t age_us,
+                     uint64_t now_us)
+{
+    struct sighting seen;
+    return find_as_reader(f, mac, vlan_id, &seen) && us_since(seen.seen_us, now_us) <= age_us;
+}
+
+/* From here on, what only the owner may call. */
+
+static bool is_live(const struct fdb_entry *e, uint64_t now_us)
+{
+    uint64_t seen_us = (uint64_t)peek(&e->seen_high_us) << 32 | peek(&e->seen_low_us);
+    return peek(&e->place) != 0 && us_since(seen_us, now_us) < FDB_AGE_US;
+}
+
+static bool is_behind(const struct fdb_entry *e, uint16_t port)
+{
+    return peek(&e->place) == port + UINT32_C(1);
+}
+
+static struct fdb_entry *find(const struct fdb *f, const struct sought *s)
+{
+    for (size_t i = 0; i < FDB_WINDOW; i++)
+        if (is_for(slot(f, s, i), s) && peek(&slot(f, s, i)->place) != 0)
+            return slot(f, s, i);
     return NULL;
 }
 
-static struct fdb_entry *find_reusable(const struct fdb *f, const struct mac *mac, uint16_t vlan_id,
-                                       uint64_t now_us)
+static struct fdb_entry *find_reusable(const struct fdb *f, const struct sought *s, uint64_t now_us)
 {
-    size_t window = window_of(f, mac, vlan_id);
     for (size_t i = 0; i < FDB_WINDOW; i++)
-        if (!is_live(slot(f, window, i), now_us))
-            return slot(f, window, i);
+        if (!is_live(slot(f, s, i), now_us))
+            return slot(f, s, i);
     return NULL;
+}
+
+/* Before and after the stores of a writing: to odd, which readers do not believe, and to even. */
+static void next_sequence(struct fdb_entry *e)
+{
+    put(&e->sequence, peek(&e->sequence) + 1);
+}
+
+/* Frames read together have one time: an equal word is not stored again, which would take the cache
+ * line from a reader. */
+static void refresh(struct fdb_entry *e, uint64_t now_us)
+{
+    uint32_t high_us = (uint32_t)(now_us >> 32), low_us = (uint32_t)now_us;
+    if (peek(&e->seen_high_us) != high_us) {
+        next_sequence(e);
+        put(&e->seen_high_us, high_us);
+        put(&e->seen_low_us, low_us);
+        next_sequence(e);
+    } else if (peek(&e->seen_low_us) != low_us) {
+        put(&e->seen_low_us, low_us);
+    }
 }
 
 static void drop(struct fdb *f, struct fdb_entry *e)
 {
-    if (e->used)
-        f->stored[e->port]--;
-    e->used = false;
+    uint32_t place = peek(&e->place);
+    if (place != 0)
+        f->stored[place - 1]--;
+    put(&e->place, 0);
 }
 
 static void sweep(struct fdb *f, uint64_t now_us)
@@ -88,17 +193,21 @@ void fdb_init(struct fdb *f, struct fdb_entry *entries, size_t capacity, const u
     memcpy(f->hash_key, hash_key, sizeof f->hash_key);
 }
 
-static enum fdb_learned add(struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint16_t port,
-                            uint64_t now_us)
+static enum fdb_learned add(struct fdb *f, const struct sought *s, uint16_t port, uint64_t now_us)
 {
     if (!has_room(f, port, now_us))
         return FDB_FULL;
-    struct fdb_entry *e = find_reusable(f, mac, vlan_id, now_us);
+    struct fdb_entry *e = find_reusable(f, s, now_us);
     if (!e)
         return FDB_FULL;
     drop(f, e);
-    *e = (struct fdb_entry){
-        .seen_us = now_us, .mac = *mac, .vlan_id = vlan_id, .port = port, .used = true};
+    next_sequence(e);
+    put(&e->key[0], s->key[0]);
+    put(&e->key[1], s->key[1]);
+    put(&e->place, port + UINT32_C(1));
+    put(&e->seen_high_us, (uint32_t)(now_us >> 32));
+    put(&e->seen_low_us, (uint32_t)now_us);
+    next_sequence(e);
     f->stored[port]++;
     return FDB_NEW;
 }
@@ -107,10 +216,10 @@ static enum fdb_learned move(struct fdb *f, struct fdb_entry *e, uint16_t port, 
 {
     if (!has_room(f, port, now_us))
         return FDB_FULL;
-    f->stored[e->port]--;
+    f->stored[peek(&e->place) - 1]--;
     f->stored[port]++;
-    e->port = port;
-    e->seen_us = now_us;
+    put(&e->place, port + UINT32_C(1));
+    refresh(e, now_us);
     return FDB_MOVED;
 }
 
@@ -122,35 +231,24 @@ enum fdb_learned fdb_learn(struct fdb *f, const struct mac *mac, uint16_t vlan_i
     if (port >= FDB_PORTS_MAX)
         return FDB_FULL;
 
-    struct fdb_entry *e = find(f, mac, vlan_id);
+    struct sought s = sought(f, mac, vlan_id);
+    struct fdb_entry *e = find(f, &s);
     if (e && !is_live(e, now_us)) {
         drop(f, e);
         e = NULL;
     }
     if (!e)
-        return add(f, mac, vlan_id, port, now_us);
-    if (e->port != port)
+        return add(f, &s, port, now_us);
+    if (!is_behind(e, port))
         return move(f, e, port, now_us);
-    e->seen_us = now_us;
+    refresh(e, now_us);
     return FDB_KNOWN;
-}
-
-int fdb_lookup(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t now_us)
-{
-    const struct fdb_entry *e = find(f, mac, vlan_id);
-    return e && is_live(e, now_us) ? e->port : -1;
-}
-
-bool fdb_seen_within(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t age_us,
-                     uint64_t now_us)
-{
-    const struct fdb_entry *e = find(f, mac, vlan_id);
-    return e && now_us - e->seen_us <= age_us;
 }
 
 void fdb_forget(struct fdb *f, const struct mac *mac, uint16_t vlan_id)
 {
-    struct fdb_entry *e = find(f, mac, vlan_id);
+    struct sought s = sought(f, mac, vlan_id);
+    struct fdb_entry *e = find(f, &s);
     if (e)
         drop(f, e);
 }
@@ -158,7 +256,7 @@ void fdb_forget(struct fdb *f, const struct mac *mac, uint16_t vlan_id)
 void fdb_forget_port(struct fdb *f, uint16_t port)
 {
     for (size_t i = 0; i <= f->mask; i++)
-        if (f->entry[i].used && f->entry[i].port == port)
+        if (is_behind(&f->entry[i], port))
             drop(f, &f->entry[i]);
 }
 
@@ -166,7 +264,7 @@ unsigned fdb_count(const struct fdb *f, uint16_t port, uint64_t now_us)
 {
     unsigned count = 0;
     for (size_t i = 0; i <= f->mask; i++)
-        if (f->entry[i].port == port && is_live(&f->entry[i], now_us))
+        if (is_behind(&f->entry[i], port) && is_live(&f->entry[i], now_us))
             count++;
     return count;
 }

@@ -12,8 +12,26 @@
  * out only itself. The number stored is counted as entries come and go; only at the cap is the
  * table swept for aged entries, at most every FDB_SWEEP_US, so that learning costs one window.
  *
- * Single writer: one thread learns and forgets in a table, and looks up in it; a site has two
- * tables, one for its LAN's addresses and one for its peers'.
+ * One owner, many readers. One thread, the owner, learns, forgets, ages and counts; any other may
+ * call fdb_lookup() and fdb_seen_within() meanwhile, without a lock. Where to search (entry, mask,
+ * hash_key) and the cap are written by fdb_init() alone, before others read; the rest of struct fdb
+ * is the owner's. Both touch the entries, which are words of 32 bits: no CPU needs a lock for them.
+ *
+ *  - Most changes are the store of one word and need nothing more: a refresh (the low half of the
+ *    time), forgetting (the place), a move (the place, then the time: each is true by itself).
+ *  - A new address in a slot, and another high half of the time (each 71 minutes), take several
+ *    stores: the entry's sequence is odd meanwhile and a new even one afterwards (a seqlock). A
+ *    reader believes what it read between two equal, even sequences.
+ *
+ * Words are stored with release and loaded with acquire: a reader that saw any word of a writing
+ * then sees, too, that the sequence is not what it was before. Fences would be cheaper on some
+ * CPUs, but the thread sanitizer does not know them.
+ *
+ * A reader that meets a writing tries again, FDB_READ_TRIES times in all, since the owner may be
+ * suspended in the middle of it; then the address counts as not known. That is harmless: it is
+ * what it was just before, or could have been if it had aged; the frame is flooded, or judged
+ * without it, and those after it find the entry. A reader's clock may have been read a little
+ * before the owner's: an address seen after now_us has age 0.
  *
  * A struct flap beside it notices addresses that move to and fro, the sign of a loop.
  */
@@ -22,6 +40,7 @@
 
 #include "address.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #define FDB_AGE_US   UINT64_C(300000000)
@@ -31,21 +50,21 @@ enum {
     FDB_WINDOW = 16,
     FDB_PORTS_MAX = 64,
     FDB_HASH_KEY_BYTES = 16,
+    FDB_READ_TRIES = 8,
 };
 
 struct fdb_entry {
-    uint64_t seen_us;
-    struct mac mac;
-    uint16_t vlan_id;
-    uint16_t port;
-    bool used;
+    _Atomic uint32_t sequence; /* odd while the owner writes the words below */
+    _Atomic uint32_t key[2];   /* the MAC address and the VLAN ID */
+    _Atomic uint32_t place;    /* port + 1; 0: the slot is free */
+    _Atomic uint32_t seen_low_us, seen_high_us;
 };
 
 struct fdb {
-    struct fdb_entry *entry;
-    size_t mask; /* capacity - 1 */
+    struct fdb_entry *entry; /* these three: for every thread, set by fdb_init() */
+    size_t mask;             /* capacity - 1 */
     uint8_t hash_key[FDB_HASH_KEY_BYTES];
-    uint16_t cap_per_port;
+    uint16_t cap_per_port;          /* from here on: the owner's */
     uint16_t stored[FDB_PORTS_MAX]; /* used entries of each port, aged ones included */
     uint64_t swept_us;
     bool swept;
@@ -59,7 +78,7 @@ enum fdb_learned {
 };
 
 /**
- * fdb_init() - Begin an empty table
+ * fdb_init() - Begin an empty table, before any other thread reads it
  * @entries:       Memory for the entries; stays the caller's and must outlive the table
  * @capacity:      How many; a power of 2, at most 32768
  * @hash_key:      Secret random bytes, copied
@@ -79,10 +98,12 @@ void fdb_init(struct fdb *f, struct fdb_entry *entries, size_t capacity, const u
 enum fdb_learned fdb_learn(struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint16_t port,
                            uint64_t now_us);
 
-/** fdb_lookup() - The port an address was last seen behind, or -1 when not known (any more) */
+/** fdb_lookup() - The port an address was last seen behind, or -1 when not known (any more). Any
+ *  thread's. */
 int fdb_lookup(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t now_us);
 
-/** fdb_seen_within() - Whether an address was seen, behind any port, in the last @age_us */
+/** fdb_seen_within() - Whether an address was seen, behind any port, in the last @age_us. Any
+ *  thread's. */
 bool fdb_seen_within(const struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint64_t age_us,
                      uint64_t now_us);
 

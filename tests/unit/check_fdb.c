@@ -88,6 +88,50 @@ START_TEST(looks_up_until_aged)
 }
 END_TEST
 
+/* Wherever the clock began, and although its halves are kept apart. */
+START_TEST(ages_to_the_microsecond)
+{
+    static const uint64_t SEEN_US[] = {
+        0,         1,         UINT32_MAX, UINT64_C(1) << 32, (UINT64_C(3) << 32) - FDB_AGE_US / 2,
+        INT64_MAX, UINT64_MAX};
+    struct fdb_entry entries[16];
+    struct fdb f;
+    struct mac mac = mac_of(1), other = mac_of(2);
+    for (size_t i = 0; i < sizeof SEEN_US / sizeof SEEN_US[0]; i++) {
+        uint64_t seen_us = SEEN_US[i];
+        fdb_init(&f, entries, 16, HASH_KEY, 16);
+        fdb_learn(&f, &mac, 5, 8, seen_us - FDB_AGE_US / 2);
+        fdb_learn(&f, &mac, 5, 9, seen_us);
+        ck_assert_int_eq(fdb_lookup(&f, &mac, 5, seen_us + FDB_AGE_US - 1), 9);
+        ck_assert_int_eq(fdb_lookup(&f, &mac, 5, seen_us + FDB_AGE_US), -1);
+        ck_assert(fdb_seen_within(&f, &mac, 5, 0, seen_us));
+        ck_assert(!fdb_seen_within(&f, &mac, 5, 0, seen_us + 1));
+        ck_assert(fdb_seen_within(&f, &mac, 5, SECOND_US, seen_us + SECOND_US));
+        ck_assert(!fdb_seen_within(&f, &mac, 5, SECOND_US, seen_us + SECOND_US + 1));
+        ck_assert(!fdb_seen_within(&f, &mac, 4, SECOND_US, seen_us));
+        ck_assert(!fdb_seen_within(&f, &other, 5, SECOND_US, seen_us));
+        fdb_forget(&f, &mac, 5);
+        ck_assert(!fdb_seen_within(&f, &mac, 5, SECOND_US, seen_us));
+    }
+}
+END_TEST
+
+/* The owner's clock was read after the reader's. */
+START_TEST(what_was_seen_a_moment_ahead_is_new)
+{
+    static const uint64_t NOW_US[] = {0, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX - 1};
+    for (size_t i = 0; i < sizeof NOW_US / sizeof NOW_US[0]; i++) {
+        struct fdb_entry entries[16];
+        struct fdb f;
+        struct mac mac = mac_of(1);
+        fdb_init(&f, entries, 16, HASH_KEY, 16);
+        fdb_learn(&f, &mac, 0, 3, NOW_US[i] + 1);
+        ck_assert_int_eq(fdb_lookup(&f, &mac, 0, NOW_US[i]), 3);
+        ck_assert(fdb_seen_within(&f, &mac, 0, 0, NOW_US[i]));
+    }
+}
+END_TEST
+
 START_TEST(forgets_one_and_a_port)
 {
     struct fdb_entry entries[64];
@@ -295,9 +339,12 @@ int main(void)
         return EXIT_FAILURE;
     Suite *suite = suite_create("fdb");
     TCase *table = tcase_create("table");
+    tcase_set_timeout(table, 60); /* the thread sanitizer takes its time */
     tcase_add_test(table, learns_refreshes_moves_ages_and_caps);
     tcase_add_test(table, never_learns_group_or_zero);
     tcase_add_test(table, looks_up_until_aged);
+    tcase_add_test(table, ages_to_the_microsecond);
+    tcase_add_test(table, what_was_seen_a_moment_ahead_is_new);
     tcase_add_test(table, forgets_one_and_a_port);
     tcase_add_test(table, deletes_in_a_full_window);
     tcase_add_test(table, holds_a_quarter_of_any_addresses);
