@@ -67,7 +67,7 @@ def plan(peers):
             "udp64": is_main(peer, peers) or peer.name.startswith("fastd") or third,
             "rss": peer.encrypted,
             "lossy": is_main(peer, peers) or peer.name == "cable",
-            "box": peer.name == "cable",
+            "box": peer.name == "cable" and third,
         }.get(measure, False)
     return wanted
 
