@@ -41,9 +41,9 @@ def kind(peer):
 
 def spread_line(x, y, values, limit, room):
     """From the least to the greatest, where that can be seen."""
-    if len(values) < 2 or max(values) > limit:
+    if len(values) < 2 or statistics.median(values) > limit:
         return []
-    ends = [x + value / limit * room for value in (min(values), max(values))]
+    ends = [x + min(value / limit, 1.0) * room for value in (min(values), max(values))]
     middle = y + BAR / 2
     return [f'<path class="range" d="M{ends[0]:.1f} {middle}H{ends[1]:.1f}"/>']
 
