@@ -47,9 +47,9 @@ def machine_busy_s():
 
 def background_busy(seconds=0.3):
     """How busy the machine is with what is not ours, of 1, while nothing of ours runs."""
-    before = machine_busy_s()
-    time.sleep(seconds)
-    return (machine_busy_s() - before) / seconds / os.cpu_count()
+    before, began_s = machine_busy_s(), time.monotonic()
+    time.sleep(seconds)  # on a busy machine it may be far more
+    return (machine_busy_s() - before) / (time.monotonic() - began_s) / os.cpu_count()
 
 
 def process_tree(pid):

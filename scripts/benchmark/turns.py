@@ -7,6 +7,7 @@ and SoftEther need ten seconds until they are at their best. Idle tunnels cost l
 nothing: how much of the machine is measured and printed. N rounds later all are built anew, so that
 no number is one network's good or bad luck.
 """
+import os
 import subprocess
 import time
 
@@ -54,6 +55,22 @@ class Tunnels:
         else:
             self.results.missing[peer.name] = f"did not connect: {why.splitlines()[0]}"
         print(f"{peer.name}, {condition}: {why}", flush=True)
+
+    def idle_cost(self, seconds=3):
+        """The part of the machine that the peers' programs take while nothing passes, of 1.
+
+        By their own CPU time: what others do meanwhile must not hide it.
+        """
+        before, began_s = self.busy_s(), time.monotonic()
+        time.sleep(seconds)
+        after, passed_s = self.busy_s(), time.monotonic() - began_s
+        shares = {key: (after[key] - before[key]) / passed_s / os.cpu_count() for key in after}
+        for (name, condition), share in shares.items():
+            print(f"idle: {name}, {condition}: {share * 100:.2f} %", flush=True)
+        return sum(shares.values())
+
+    def busy_s(self):
+        return {key: measures.daemons_busy_s(network) for key, network in self.networks.items()}
 
     def close(self, name, condition):
         network = self.networks.pop((name, condition), None)
@@ -108,8 +125,7 @@ def run_round(results, tunnels, peers, number, plan, seconds, keep):
 
 def open_for(results, tunnels, peers, rounds, plan):
     """All that some rounds need, and what these cost while nothing passes."""
-    before = measures.background_busy(2)
     wanted = {(peer, condition): None for number in rounds for peer in peers
               if peer.name not in results.missing for condition in needed(plan, peer, number)}
     tunnels.open(wanted, rounds[0])
-    results.idle_cost.append(measures.background_busy(2) - before)
+    results.idle_cost.append(tunnels.idle_cost())
