@@ -109,10 +109,12 @@ void drive_settle(struct daemon *daemon)
 
 /* ---- into the core ---- */
 
-static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes)
+static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes,
+                        uint32_t waited_us)
 {
     const struct batch *batch = context;
 
+    (void)waited_us;
     site_receive_datagram(batch->daemon->site, from, datagram, bytes, batch->now_us);
 }
 

@@ -67,6 +67,7 @@ static int open_family(enum udp_family family, uint16_t port)
         return -1;
     enlarge_buffers(fd);
     set_option(fd, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1, "SO_SELECT_ERR_QUEUE");
+    set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
     if ((family == UDP_V4 ? bind_v4(fd, port) : bind_v6(fd, port)) == 0)
         return fd;
     int saved = errno;

@@ -39,9 +39,10 @@ struct udp {
  * udp_receive_fn - One datagram
  * @datagram: May be changed in place, not beyond its end: the next one may begin there. It is good
  *            until the next call of udp_receive(), on whichever family
+ * @waited_us: How long it waited to be read; 0 when the kernel does not tell
  */
 typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t *datagram,
-                            size_t bytes);
+                            size_t bytes, uint32_t waited_us);
 
 /**
  * udp_open() - Bind @port on both families

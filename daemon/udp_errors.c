@@ -34,16 +34,23 @@ struct entry {
     struct sock_extended_err error;
 };
 
-/* The error is the only control message that was asked for. Return: whether it is there */
-static bool take_error(const struct msghdr *message, struct sock_extended_err *out)
+static bool is_error(const struct cmsghdr *c)
 {
-    const struct cmsghdr *c = CMSG_FIRSTHDR(message);
+    return c->cmsg_len >= CMSG_LEN(sizeof(struct sock_extended_err)) &&
+           ((c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
+            (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR));
+}
 
-    if (c == NULL || c->cmsg_len < CMSG_LEN(sizeof *out))
-        return false;
-    memcpy(out, CMSG_DATA(c), sizeof *out);
-    return (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) ||
-           (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR);
+/* A time stands before it (SO_TIMESTAMPNS). Return: whether it is there */
+static bool take_error(struct msghdr *message, struct sock_extended_err *out)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (!is_error(c))
+            continue;
+        memcpy(out, CMSG_DATA(c), sizeof *out);
+        return true;
+    }
+    return false;
 }
 
 /* The datagram itself, or what ICMP quoted of it, is not looked at: no buffer for it.

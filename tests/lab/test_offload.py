@@ -6,6 +6,7 @@ udp_probe.c and tap_probe.c drive the daemon's own udp*.c and tap*.c.
 import errno
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -88,6 +89,25 @@ def test_datagrams_arrive_as_sent(probes, pair, address, send, receive, line):
     sent, got = exchange(probes, pair, address, send=send, receive=receive)
     assert sent == {"sent": COUNT, "gso": send == "-", "dropped": 0, "too_large": 0}
     assert (got["received"], got["wrong"], got["gro"]) == (COUNT, 0, receive == "-")
+
+
+@pytest.mark.cable
+@pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2"])
+@pytest.mark.parametrize("receive", ["-", "gro"])
+def test_waiting_is_measured(probes, pair, address, receive):
+    """A receiver that was not there for a while knows how long its datagrams waited."""
+    one, other = pair
+    sink = other.start([probes / "udp_probe", "receive", 5, receive], name="udp_probe")
+    wait_for(lambda: "ready" in sink.log(), 3, "the receiver")
+    os.kill(sink.pid, signal.SIGSTOP)
+    one.output([probes / "udp_probe", "send", address, 100, 1400, "-", 0])
+    time.sleep(0.3)
+    for pid in sink.pid, sink.popen.pid:  # nsenter stops with its child
+        os.kill(pid, signal.SIGCONT)
+    assert sink.popen.wait(10) == 0
+    got = values(sink.log())
+    assert got["received"] == 100
+    assert 250_000 <= got["waited_us"] < 3_000_000
 
 
 @pytest.mark.cable

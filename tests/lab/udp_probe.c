@@ -87,9 +87,11 @@ static int send_all(struct udp *udp, const char *address, uint32_t count, size_t
 struct tally {
     uint32_t next;
     unsigned long received, bytes, wrong;
+    uint32_t waited_us; /* the longest */
 };
 
-static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes)
+static void on_datagram(void *context, const struct endpoint *from, uint8_t *datagram, size_t bytes,
+                        uint32_t waited_us)
 {
     struct tally *tally = context;
     uint32_t number = 0;
@@ -104,6 +106,7 @@ static void on_datagram(void *context, const struct endpoint *from, uint8_t *dat
     tally->next = number + 1;
     tally->received++;
     tally->bytes += bytes;
+    tally->waited_us = waited_us > tally->waited_us ? waited_us : tally->waited_us;
     memset(datagram, 0xee, bytes); /* it is ours: no other datagram may suffer */
 }
 
@@ -125,8 +128,8 @@ static int receive_all(struct udp *udp, int seconds)
                 continue;
     }
     getrusage(RUSAGE_SELF, &usage);
-    printf("received=%lu bytes=%lu wrong=%lu gro=%d rss_kib=%ld\n", tally.received, tally.bytes,
-           tally.wrong, udp->gro, usage.ru_maxrss);
+    printf("received=%lu bytes=%lu wrong=%lu gro=%d rss_kib=%ld waited_us=%u\n", tally.received,
+           tally.bytes, tally.wrong, udp->gro, usage.ru_maxrss, tally.waited_us);
     return 0;
 }
 
