@@ -81,7 +81,7 @@ bool mailbox_put(struct mailbox *box, uint32_t kind, const void *head, size_t he
 
     struct record record = {kind, (uint32_t)(head_bytes + body_bytes)};
     uint32_t size = record_bytes(record.length), pad = size > end ? end : 0;
-    if (pad > vacant || size > vacant - pad)
+    if ((uint64_t)pad + size > vacant)
         return false;
 
     if (pad > 0)

@@ -397,16 +397,18 @@ END_TEST
 
 /* Two threads. What message n is, both sides make from n. */
 enum {
-    EXCHANGED = 1000000,
-    SIGNALLED = 100000,
-    LARGE_BYTES = 1500,
-    BOX_BYTES = 4096,
+    BOX_BYTES = 16384,
+    BODY_MAX_BYTES = BOX_BYTES / 2 - MAILBOX_HEAD_BYTES,
+    LOOKS = 200, /* at a box that is full or empty, before the other thread is let run */
 };
 
 struct exchange {
-    struct mailbox box;
     uint32_t messages;
-    int signal_fd;            /* an eventfd that wakes the consumer; -1: it looks by itself */
+    uint32_t shortest_bytes, longest_bytes; /* from 0 on: most are below 96 */
+    int signal_fd; /* an eventfd that wakes the consumer; -1: it looks by itself */
+    struct mailbox box;
+    uint32_t consumed;        /* the consumer's, until the box is empty */
+    uint32_t seen;            /* the producer's: what consumed was then */
     unsigned broken_promises; /* the producer's: mailbox_room() said yes, mailbox_put() no */
     unsigned times_full;
 };
@@ -416,25 +418,33 @@ static uint32_t seed_of(uint32_t n)
     return n * 2654435761U + 1;
 }
 
-static uint32_t length_of(uint32_t n)
+static uint32_t length_of(const struct exchange *exchange, uint32_t n)
 {
     uint32_t state = seed_of(n) | 1, random = random_next(&state) >> 8;
-    return random % 64 == 0 ? random % (LARGE_BYTES + 1) : random % 96;
+    uint32_t span = exchange->longest_bytes - exchange->shortest_bytes + 1;
+    if (exchange->shortest_bytes == 0 && random % 64 != 0)
+        span = 96;
+    return exchange->shortest_bytes + random % span;
+}
+
+static void wait_for_other(unsigned *looks)
+{
+    if (++*looks % LOOKS == 0)
+        sched_yield();
 }
 
 static void put_one(struct exchange *exchange, uint32_t n)
 {
-    uint8_t body[LARGE_BYTES];
-    uint32_t length = length_of(n), head_bytes = length / 3;
+    uint8_t body[BODY_MAX_BYTES];
+    uint32_t length = length_of(exchange, n), head_bytes = length / 3;
     fill(body, length, seed_of(n));
-    for (;;) {
+    for (unsigned looks = 0;; wait_for_other(&looks)) {
         size_t room = mailbox_room(&exchange->box);
         if (mailbox_put(&exchange->box, n, body, head_bytes, body + head_bytes,
                         length - head_bytes))
             return;
         exchange->broken_promises += room > 0 && length <= room;
         exchange->times_full++;
-        sched_yield();
     }
 }
 
@@ -446,21 +456,24 @@ static void *produce(void *argument)
         if (exchange->signal_fd >= 0)
             eventfd_write(exchange->signal_fd, 1); /* after the put */
     }
+    for (unsigned looks = 0; !mailbox_empty(&exchange->box);)
+        wait_for_other(&looks);
+    exchange->seen = exchange->consumed;
     return NULL;
 }
 
-/* Takes all there is, from message n on. Return: the next */
-static uint32_t drain(struct exchange *exchange, uint32_t n)
+/* Takes all there is. */
+static void drain(struct exchange *exchange)
 {
     struct mailbox_message message;
-    for (; mailbox_peek(&exchange->box, &message); n++) {
+    while (mailbox_peek(&exchange->box, &message)) {
+        uint32_t n = exchange->consumed++;
         expect(message.kind == n);
-        expect(message.length == length_of(n));
+        expect(message.length == length_of(exchange, n));
         expect(is_filled(message.bytes, message.length, seed_of(n)));
         memset(message.bytes, 0xff, message.length); /* the consumer's, until it is done */
         mailbox_done(&exchange->box);
     }
-    return n;
 }
 
 static void run_exchange(struct exchange *exchange)
@@ -469,23 +482,36 @@ static void run_exchange(struct exchange *exchange)
     pthread_t producer;
     box_at(&exchange->box, memory, sizeof memory, UINT32_MAX - BOX_BYTES * 16 + 1);
     ck_assert_int_eq(pthread_create(&producer, NULL, produce, exchange), 0);
-    for (uint32_t n = 0; n < exchange->messages; n = drain(exchange, n)) {
+    for (unsigned looks = 0; exchange->consumed < exchange->messages; drain(exchange)) {
         eventfd_t count;
         if (exchange->signal_fd >= 0)
             expect(eventfd_read(exchange->signal_fd, &count) == 0); /* before the drain */
         else if (mailbox_empty(&exchange->box))
-            sched_yield();
+            wait_for_other(&looks);
     }
     ck_assert_int_eq(pthread_join(producer, NULL), 0);
     ck_assert(mailbox_empty(&exchange->box));
+    ck_assert_uint_eq(exchange->seen, exchange->messages);
     ck_assert_uint_eq(exchange->broken_promises, 0);
 }
 
 START_TEST(two_threads)
 {
-    struct exchange exchange = {.messages = EXCHANGED, .signal_fd = -1};
+    struct exchange exchange = {.messages = 1000000, .longest_bytes = 1500, .signal_fd = -1};
     run_exchange(&exchange);
     ck_assert_uint_gt(exchange.times_full, 0); /* the edge was met */
+}
+END_TEST
+
+/* Two or three fill the box: each is put where one was released this moment. */
+START_TEST(two_threads_large_messages)
+{
+    struct exchange exchange = {.messages = 10000,
+                                .shortest_bytes = BODY_MAX_BYTES / 2,
+                                .longest_bytes = BODY_MAX_BYTES,
+                                .signal_fd = -1};
+    run_exchange(&exchange);
+    ck_assert_uint_gt(exchange.times_full, 0);
 }
 END_TEST
 
@@ -493,7 +519,8 @@ END_TEST
  * unannounced would end this by its time limit. */
 START_TEST(no_wake_up_is_lost)
 {
-    struct exchange exchange = {.messages = SIGNALLED, .signal_fd = eventfd(0, EFD_CLOEXEC)};
+    struct exchange exchange = {
+        .messages = 100000, .longest_bytes = 1500, .signal_fd = eventfd(0, EFD_CLOEXEC)};
     ck_assert_int_ge(exchange.signal_fd, 0);
     run_exchange(&exchange);
     close(exchange.signal_fd);
@@ -518,6 +545,7 @@ int main(void)
     TCase *threads = tcase_create("threads");
     tcase_set_timeout(threads, 300); /* under the thread sanitizer, on a busy machine */
     tcase_add_test(threads, two_threads);
+    tcase_add_test(threads, two_threads_large_messages);
     tcase_add_test(threads, no_wake_up_is_lost);
     suite_add_tcase(suite, threads);
 
