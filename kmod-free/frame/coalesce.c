@@ -168,6 +168,13 @@ static size_t oldest_slot(const struct coalescer *c)
 
 /* ---- Appending ---- */
 
+/* Cutting gives the segments ids that count up. For TCP with DF any will do. */
+static bool id_continues(const struct coalesce_flow *f, const uint8_t *ip)
+{
+    bool means_nothing = f->packet.protocol == IP_PROTOCOL_TCP && (ip[IPV4_FLAGS] & IPV4_DF) != 0;
+    return means_nothing || load_be16(ip + IPV4_ID) == f->next_id;
+}
+
 static bool network_continues(const struct coalesce_flow *f, const uint8_t *frame, size_t bytes)
 {
     size_t offset = f->packet.network_offset;
@@ -176,8 +183,7 @@ static bool network_continues(const struct coalesce_flow *f, const uint8_t *fram
         return equal_under(IPV6_MASK, ip, first, IPV6_HEADER_BYTES) &&
                load_be16(ip + IPV6_PAYLOAD_BYTES) + (size_t)IPV6_HEADER_BYTES == bytes - offset;
     return equal_under(IPV4_MASK, ip, first, IPV4_HEADER_BYTES) &&
-           load_be16(ip + IPV4_TOTAL_BYTES) == bytes - offset &&
-           ((first[IPV4_FLAGS] & IPV4_DF) != 0 || load_be16(ip + IPV4_ID) == f->next_id);
+           load_be16(ip + IPV4_TOTAL_BYTES) == bytes - offset && id_continues(f, ip);
 }
 
 static bool transport_continues(const struct coalesce_flow *f, const uint8_t *frame, size_t bytes)

@@ -15,13 +15,15 @@
  *   - whole packets that fill their frame: no fragments, no IPv4 options, no IPv6 extension
  *     headers, no Ethernet padding; to one station, not to a group (of a group's frames each is
  *     counted and looked at);
- *   - TTL, TOS with its ECN bits, DF, flow label, VLAN tags: equal. The IPv4 id counts up by 1, or
- *     is anything with DF (RFC 6864: it means nothing then, and may come out another);
+ *   - TTL, TOS with its ECN bits, DF, flow label, VLAN tags: equal. The IPv4 id counts up by 1 mod
+ *     2^16, as it does when the large frame is cut. Only TCP's with DF is anything (RFC 6864: it
+ *     means nothing then), and may come out another;
  *   - TCP with payload and ACK, no SYN, RST, URG or CWR; the next sequence number; acknowledgement,
  *     window, urgent pointer, options, all flags but PSH and FIN equal. PSH or FIN is joined, and
  *     ends the large frame. A segment with CWR stays alone, so none is ever repeated by cutting
  *     (RFC 3168), nor AccECN's counter lost;
- *   - UDP, if the owner asks for it, with payload and a checksum;
+ *   - UDP, if the owner asks for it, with payload and a checksum: one without would get one by
+ *     being cut. Each datagram comes out as it was;
  *   - payloads all of one size, but a shorter one, which is joined and ends the large frame.
  *
  * A checksum that is wrong never becomes right: IPv4's and, unless partial, the transport's are

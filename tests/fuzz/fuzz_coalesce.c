@@ -12,6 +12,7 @@
  *   08     its checksum is not of the kind its flow's is
  *   10     not holdable
  *   20     flush before it
+ *   40     its IPv4 id is 0, if it is a frame that could be joined; before 02
  */
 #include "../unit/coalesce_owner.h"
 
@@ -24,6 +25,7 @@ enum command {
     OTHER_KIND = 0x08,
     PASSING = 0x10,
     FLUSH = 0x20,
+    NO_ID = 0x40,
     KINDS = 144,
     FRAMES_PER_FLUSH_MAX = 100,
 };
@@ -60,6 +62,16 @@ static bool read_raw(struct cursor *c, uint8_t *frame, size_t *bytes)
     return true;
 }
 
+/* As Linux sends with DF from a socket that is not connected. */
+static void clear_id(uint8_t *frame, size_t bytes, bool partial)
+{
+    struct owner_layout l;
+    if (!owner_layout_of(&l, frame, bytes) || !l.v4)
+        return;
+    store_be16(frame + l.network + 4, 0);
+    owner_sum(&l, frame, bytes, partial);
+}
+
 static bool read_turn(struct cursor *c, uint8_t *frame, size_t bytes)
 {
     uint16_t offset;
@@ -77,8 +89,11 @@ static bool run_command(struct cursor *c)
     bool partial = false;
     struct owner_layout l;
     if (!cursor_u8(c, &command) ||
-        !(command & RAW ? read_raw(c, frame, &bytes) : read_segment(c, frame, &bytes, &partial)) ||
-        ((command & TURN) != 0 && !read_turn(c, frame, bytes)))
+        !(command & RAW ? read_raw(c, frame, &bytes) : read_segment(c, frame, &bytes, &partial)))
+        return false;
+    if ((command & NO_ID) != 0)
+        clear_id(frame, bytes, partial);
+    if ((command & TURN) != 0 && !read_turn(c, frame, bytes))
         return false;
     partial ^= (command & OTHER_KIND) != 0;
     if ((command & RESUM) != 0 && owner_layout_of(&l, frame, bytes))

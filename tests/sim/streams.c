@@ -16,7 +16,8 @@ enum {
     VLAN_OUTER = 7,
     DESTINATION_PORT = 4433,
     MDNS_PORT = 5353,
-    IPV4_TTL = 8, /* offsets in the headers */
+    IPV4_ID = 4, /* offsets in the headers */
+    IPV4_TTL = 8,
     TCP_FLAGS = 13,
 };
 
@@ -60,6 +61,20 @@ static size_t put_ethernet(uint8_t *out, const struct stream_kind *kind)
     return at + 2;
 }
 
+/* Counts what the frames before it are cut into. Or, as Linux does with DF for a socket that is not
+ * connected, begins at 0 in each frame: the hosts of every other home do so. */
+static uint16_t next_id(const struct stream *stream)
+{
+    const struct stream_kind *kind = &stream->kind;
+    if (stream->frames == 0 || (kind->udp && kind->dont_fragment && kind->from % 2 != 0))
+        return 0;
+    const struct stream_record *last = &stream->record[stream->frames - 1];
+    size_t segment_bytes = last->frame.segment_bytes, segments = 1;
+    if (segment_bytes != 0)
+        segments = (last->frame.payload_bytes + segment_bytes - 1) / segment_bytes;
+    return (uint16_t)(load_be16(last->headers + last->network_offset + IPV4_ID) + segments);
+}
+
 static size_t put_ipv4(uint8_t *ip, const struct stream *stream, size_t transport_bytes)
 {
     const struct stream_kind *kind = &stream->kind;
@@ -67,7 +82,7 @@ static size_t put_ipv4(uint8_t *ip, const struct stream *stream, size_t transpor
     ip[0] = (uint8_t)(0x40 | header_bytes / 4);
     ip[1] = 2; /* ECT(0) */
     store_be16(ip + 2, (uint16_t)(header_bytes + transport_bytes));
-    store_be16(ip + 4, (uint16_t)(stream->frames * 64));
+    store_be16(ip + IPV4_ID, next_id(stream));
     store_be16(ip + 6, kind->dont_fragment ? 0x4000 : 0);
     ip[IPV4_TTL] = kind->addressed == STREAM_TO_GROUP ? 255 : 64;
     ip[9] = kind->udp ? IP_PROTOCOL_UDP : IP_PROTOCOL_TCP;
@@ -225,8 +240,21 @@ static const struct stream_record *record_of(const struct stream *stream, uint32
     return NULL;
 }
 
-/* The headers that a segment must have, but for IPv4's id: those of its frame, with lengths,
- * sequence and flags of its own. */
+/* IPv4's id counts the segments. TCP may be cut smaller than its sender said, so which of them one
+ * is cannot be told here. */
+static void put_id(const struct stream_record *r, const struct packet *p, uint32_t start,
+                   uint8_t *ip)
+{
+    uint16_t segment_bytes = r->frame.segment_bytes;
+    if (p->protocol == IP_PROTOCOL_TCP)
+        memcpy(ip + IPV4_ID, p->frame + r->network_offset + IPV4_ID, 2);
+    else if (segment_bytes != 0)
+        store_be16(ip + IPV4_ID,
+                   (uint16_t)(load_be16(ip + IPV4_ID) + (start - r->start) / segment_bytes));
+}
+
+/* The headers that a segment must have: those of its frame, with lengths, sequence and flags of its
+ * own. */
 static void expected_headers(const struct stream_record *r, const struct packet *p, uint32_t start,
                              uint32_t end, uint8_t *out)
 {
@@ -235,7 +263,7 @@ static void expected_headers(const struct stream_record *r, const struct packet 
     memcpy(out, r->headers, r->header_bytes);
     if (p->network == PACKET_IPV4) {
         store_be16(ip + 2, (uint16_t)ip_bytes);
-        memcpy(ip + 4, p->frame + r->network_offset + 4, 2);
+        put_id(r, p, start, ip);
         memcpy(ip + 10, p->frame + r->network_offset + 10, 2); /* judged by itself */
     } else {
         store_be16(ip + 4, (uint16_t)(ip_bytes - IPV6_HEADER_BYTES));

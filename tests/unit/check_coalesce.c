@@ -185,6 +185,82 @@ START_TEST(follows_the_sequence_number_around)
 }
 END_TEST
 
+/* Frame @n of a flow with this IPv4 id. */
+static bool give_with_id(struct kind k, unsigned n, uint16_t id)
+{
+    uint8_t frame[FRAME_BYTES_MAX];
+    struct owner_layout l;
+    size_t bytes = build(frame, k, full(n));
+    ck_assert(owner_layout_of(&l, frame, bytes));
+    store_be16(frame + l.network + 4, id);
+    owner_sum(&l, frame, bytes, k.partial);
+    return owner_give(&o, frame, bytes, k.partial, true);
+}
+
+/* Which of three datagrams are joined to the one before. TCP's with DF all are: the id means
+ * nothing there. */
+START_TEST(heeds_the_id)
+{
+    static const struct {
+        const char *what;
+        uint16_t id[3];
+        bool second, third;
+    } ROW[] = {
+        {"counts up", {10, 11, 12}, true, true},
+        {"counts up from 0", {0, 1, 2}, true, true},
+        {"counts up over an octet", {0x00fe, 0x00ff, 0x0100}, true, true},
+        {"counts up past the sign", {0x7fff, 0x8000, 0x8001}, true, true},
+        {"counts around", {0xfffe, 0xffff, 0}, true, true},
+        {"counts around at once", {0xffff, 0, 1}, true, true},
+        {"begins anew at 0", {0xfffe, 0, 1}, false, true},
+        {"always 0", {0, 0, 0}, false, false},
+        {"always the same", {7, 7, 7}, false, false},
+        {"always the last", {0xffff, 0xffff, 0xffff}, false, false},
+        {"counts by 2", {10, 12, 14}, false, false},
+        {"counts by 7", {10, 17, 24}, false, false},
+        {"counts down", {12, 11, 10}, false, false},
+        {"counts in the other order of octets", {0x0100, 0x0200, 0x0300}, false, false},
+        {"no carry", {0x00ff, 0x0000, 0x0001}, false, true},
+        {"the second's again", {10, 11, 11}, true, false},
+        {"the first's again", {10, 11, 10}, true, false},
+        {"a gap after two", {10, 11, 13}, true, false},
+        {"a gap after one", {10, 12, 13}, false, true},
+        {"a third that continues the first", {10, 12, 11}, false, false},
+        {"to 0 after two", {10, 11, 0}, true, false},
+    };
+    for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
+        for (unsigned kind = 0; kind < 8; kind++) {
+            struct kind k = {
+                .udp = kind & 1, .fragment_field = kind & 2 ? DF : 0, .partial = kind & 4};
+            bool any = !k.udp && k.fragment_field == DF;
+            setup();
+            give_with_id(k, 0, ROW[i].id[0]);
+            bool second = give_with_id(k, 1, ROW[i].id[1]);
+            bool third = give_with_id(k, 2, ROW[i].id[2]);
+            ck_assert_msg(second == (any || ROW[i].second) && third == (any || ROW[i].third),
+                          "%s, kind %u: joined %d, %d", ROW[i].what, kind, (int)second, (int)third);
+            owner_flush(&o); /* compares each with what was given */
+            ck_assert_uint_eq(o.emitted, 3u - second - third);
+        }
+    }
+}
+END_TEST
+
+/* Of a flow that is cut up as QUIC servers have it, each batch with ids from 0. */
+START_TEST(joins_each_batch_of_ids)
+{
+    for (unsigned with_df = 0; with_df < 2; with_df++) {
+        struct kind k = {.udp = true, .fragment_field = with_df ? DF : 0};
+        setup();
+        for (unsigned n = 0; n < 30; n++)
+            ck_assert_uint_eq(give_with_id(k, n, (uint16_t)(n % 10)), n % 10 != 0);
+        owner_flush(&o);
+        ck_assert_uint_eq(o.emitted, 3);
+        ck_assert_uint_eq(o.joined, 30);
+    }
+}
+END_TEST
+
 /* ---- what is never held ---- */
 
 /* Emitted as soon as it is offered, by itself. */
@@ -386,6 +462,8 @@ int main(void)
     tcase_add_test(tc, heeds_all_flags);
     tcase_add_test(tc, stops_at_the_limits);
     tcase_add_test(tc, follows_the_sequence_number_around);
+    tcase_add_test(tc, heeds_the_id);
+    tcase_add_test(tc, joins_each_batch_of_ids);
     tcase_add_test(tc, holds_nothing_that_cannot_be_joined);
     tcase_add_test(tc, joins_udp_only_when_asked);
     tcase_add_test(tc, ends_udp_at_a_shorter_datagram);

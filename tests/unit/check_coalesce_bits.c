@@ -28,13 +28,14 @@ static bool in_ranges(const struct ranges *r, size_t count, size_t base, size_t 
 }
 
 /* Whether a second segment with this bit turned, checksums set anew, is still joined: what is its
- * own, not the flow's. The id and payload stand for themselves. */
+ * own, not the flow's: payload, and the id where it means nothing. */
 static bool second_may_differ(struct kind k, const struct owner_layout *l, size_t octet,
                               uint8_t bit)
 {
     static const struct ranges ID = {"id", 4, 6, 0xff}, ENDING = {"PSH, FIN", 13, 14, PSH | FIN};
     return octet >= l->headers ||
-           (l->v4 && k.fragment_field == DF && in_ranges(&ID, 1, l->network, octet, bit)) ||
+           (l->v4 && l->tcp && k.fragment_field == DF &&
+            in_ranges(&ID, 1, l->network, octet, bit)) ||
            (l->tcp && in_ranges(&ENDING, 1, l->transport, octet, bit));
 }
 

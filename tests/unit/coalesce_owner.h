@@ -5,7 +5,8 @@
  *
  * The cutting is a second implementation, byte by byte and with slow sums. Each frame that comes
  * out must be one that was given: the same bytes when it was not joined; when it was, the same but
- * for the IPv4 id with DF, with its checksum complete, and only if the checksums given were right.
+ * for the IPv4 id of TCP with DF, with its checksum complete, and only if the checksums given were
+ * right.
  * At a flush all must have come out once, in the order given within a flow, and their memory is
  * spoilt and freed. A breach aborts.
  */
@@ -137,7 +138,7 @@ static inline bool owner_normalize(uint8_t *frame, size_t bytes, bool partial)
     memset(field, 0, 2);
     if (l.v4) {
         memset(ip + 10, 0, 2);
-        if (ip[6] & 0x40)
+        if (l.tcp && (ip[6] & 0x40))
             memset(ip + 4, 0, 2);
     }
     return true;
