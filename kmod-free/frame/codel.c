@@ -121,12 +121,20 @@ static void move_window(struct codel *codel, uint64_t now_us)
 {
     if (now_us < codel->window_end_us)
         return;
-    codel->window += now_us - codel->window_end_us < codel->interval_us ? 1 : 2;
+    bool next = now_us - codel->window_end_us < codel->interval_us;
+    codel->window += next ? 1 : 2;
+    codel->heaviest_before = next ? codel->heaviest : 0;
+    codel->heaviest = 0;
     codel->window_end_us = now_us + codel->interval_us;
 }
 
+static uint64_t greater(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Return: whether few of its bytes are in the queue, now that this frame has left it */
-static bool is_sparse(const struct codel *codel, struct codel_flow *flow, uint32_t bytes,
+static bool is_sparse(struct codel *codel, struct codel_flow *flow, uint32_t bytes,
                       uint32_t waited_us)
 {
     if (flow->window != codel->window) {
@@ -135,8 +143,11 @@ static bool is_sparse(const struct codel *codel, struct codel_flow *flow, uint32
         flow->window = codel->window;
     }
     flow->bytes += bytes;
-    uint64_t most = flow->bytes > flow->bytes_before ? flow->bytes : flow->bytes_before;
-    return most * waited_us <= (uint64_t)CODEL_SPARSE_BYTES * codel->interval_us;
+    if (flow->bytes > codel->heaviest)
+        codel->heaviest = flow->bytes;
+    uint64_t most = greater(flow->bytes, flow->bytes_before);
+    return most * waited_us <= (uint64_t)CODEL_SPARSE_BYTES * codel->interval_us ||
+           most * CODEL_LIGHT_PART < greater(codel->heaviest, codel->heaviest_before);
 }
 
 /* ---- RFC 8289 ---- */

@@ -18,10 +18,11 @@
  *
  * What never is dropped. A flow's part of the queue is its bytes in an interval, in proportion to
  * the time waited; RFC 8289 leaves alone a queue of one packet, and here a flow whose part is four
- * or less: it is not what makes the queue stand, and a stream with such a window would depend on
- * its retransmission timer. So names, voice and pictures of a call pass. So do small frames, of any
- * flow: without them the queue is hardly shorter, and pings, requests and acknowledgements do not
- * depend on whom they share a bucket with. What is no unicast IP is not judged.
+ * or less: a stream with such a window would depend on its retransmission timer. Neither is it for
+ * a flow with less than an eighth of the heaviest one's bytes to make the queue shorter. So names,
+ * voice and pictures of a call pass. So do small frames, of any flow: without them the queue is
+ * hardly shorter, and pings, requests and acknowledgements do not depend on whom they share a
+ * bucket with. What is no unicast IP is not judged.
  *
  * Interval and target. RFC 8289's 5 ms in 100 ms are for a link that knows nothing of the round
  * trips through it. Here the tunnel's own is known, a lower bound of them: the interval is twice
@@ -55,6 +56,7 @@ enum {
     CODEL_TARGET_PART = 10, /* of the interval; RFC 8289 s.4.4: a tenth to a twentieth */
     CODEL_SPARSE_BYTES = 4 * 1514,
     CODEL_SMALL_BYTES = 256,
+    CODEL_LIGHT_PART = 8, /* of the heaviest flow's bytes */
     CODEL_COUNT_MAX = 16, /* four drops an interval; more do not make sources any slower */
 };
 
@@ -73,10 +75,11 @@ struct codel_flow {
 
 struct codel {
     uint32_t target_us, interval_us;
-    uint64_t low;                   /* datagrams that waited less than the target */
-    uint64_t above_low;             /* the same when the queue began to stand */
-    uint64_t first_above_us;        /* if none did since: frames may be dropped from then on */
-    uint64_t window, window_end_us; /* of an interval, or more */
+    uint64_t low;                       /* datagrams that waited less than the target */
+    uint64_t above_low;                 /* the same when the queue began to stand */
+    uint64_t first_above_us;            /* if none did since: frames may be dropped from then on */
+    uint64_t window, window_end_us;     /* of an interval, or more */
+    uint32_t heaviest, heaviest_before; /* flow's bytes in it, and in the one before */
     uint64_t key[CODEL_WORDS];
     struct codel_flow flow[CODEL_FLOWS];
 };

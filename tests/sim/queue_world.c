@@ -420,8 +420,8 @@ static void begin(struct world *w, const struct queue_settings *settings)
         struct flow *f = &w->flow[i];
         make_frame(f->frame, IP_PROTOCOL_TCP, i, settings->ecn);
         f->rtt_ns = (uint64_t)(settings->rtt_ms * 1e6 * (0.95 + 0.1 * uniform(w)));
-        f->window = most(10, path / settings->flows * (0.5 + uniform(w)));
-        f->threshold = f->cubic_max = f->window;
+        f->window = 10; /* and then a slow start to about its share */
+        f->threshold = f->cubic_max = most(10, path / settings->flows * (0.9 + 0.4 * uniform(w)));
         send_window(w, i);
     }
 }

@@ -238,6 +238,33 @@ START_TEST(sparse_flows_pass)
 }
 END_TEST
 
+/* With a wait of four intervals a flow of ten frames an interval has forty waiting, but that is
+ * less than an eighth of what a flow beside it has. */
+static const struct {
+    bool beside;
+    uint64_t every_us;
+    bool spared;
+} LIGHT[] = {{true, 500, true}, {true, 300, false}, {false, 500, false}};
+
+START_TEST(light_flows_pass)
+{
+    for (size_t i = 0; i < sizeof LIGHT / sizeof LIGHT[0]; i++) {
+        uint8_t frame[FRAME_BYTES_MAX], heavy[FRAME_BYTES_MAX];
+        unsigned drops = 0;
+        begin();
+        size_t bytes = stream_frame(frame, false, 2, LARGE_BYTES, 0);
+        stream_frame(heavy, false, 1, LARGE_BYTES, 0);
+        for (unsigned us = 0; us < 1000000; us += STEP_US, now_us += STEP_US) {
+            if (LIGHT[i].beside)
+                judge(heavy, LARGE_BYTES, 4 * INTERVAL_US);
+            if (us % LIGHT[i].every_us == 0)
+                drops += judge(frame, bytes, 4 * INTERVAL_US) != CODEL_PASS;
+        }
+        ck_assert_msg((drops == 0) == LIGHT[i].spared, "case %zu: %u drops", i, drops);
+    }
+}
+END_TEST
+
 /* A flow that was heavy some time ago is not now. */
 START_TEST(old_bytes_are_forgotten)
 {
@@ -463,6 +490,7 @@ int main(void)
     suite_add_tcase(suite, law);
     TCase *spared = tcase_create("spared");
     tcase_add_test(spared, sparse_flows_pass);
+    tcase_add_test(spared, light_flows_pass);
     tcase_add_test(spared, old_bytes_are_forgotten);
     tcase_add_test(spared, small_frames_pass);
     tcase_add_test(spared, only_unicast_ip_is_judged);
