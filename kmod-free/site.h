@@ -15,8 +15,9 @@
  * Datagrams are packed while a batch of frames is handed in, and leave at site_flush(): the shell
  * calls it after each batch it read, so nothing is ever delayed to be packed.
  *
- * Single-threaded: every call on one struct site comes from one thread. site/private.h says which
- * direction writes which of its parts.
+ * Threads: one, or two from site_split() to site_join(). Then the egress_*() functions below
+ * belong to the thread that carries frames from the LAN to the WAN, and all others to the other.
+ * Neither waits for the other. site/border.h says what they tell each other, and how.
  *
  * Memory: the struct is large (each peer's reassembly buffers) but sparse; allocate it zeroed, so
  * that only the pages in use are resident. No call allocates.
@@ -163,6 +164,7 @@ struct site_counters {
     uint64_t path_hints;                  /* ICMP or EMSGSIZE about datagrams of ours */
     uint64_t lan_too_large;               /* packets from a peer larger than our LAN's MTU */
     uint64_t icmp_hints;                  /* 'packet too big' that we sent */
+    uint64_t orders_lost, notes_lost;     /* between two threads, their mailbox being full */
 };
 
 enum peer_state { PEER_DOWN, PEER_CONNECTING, PEER_UP };
@@ -203,7 +205,19 @@ struct site_clash {
     uint64_t last_us;
 };
 
+/* How the thread that runs the egress sends and delivers; and what wakes the two. */
+struct egress_ops {
+    void *context;
+    void (*transmit)(void *context, const struct datagram *datagrams, size_t count);
+    void (*deliver)(void *context, const uint8_t *offload, const struct slice *slices,
+                    size_t count);
+    void (*wake_site)(void *context);   /* by the egress: site_take_notes() shall be called */
+    void (*wake_egress)(void *context); /* by the site: egress_take_orders() shall be called */
+};
+
 struct site;
+struct egress;
+struct mailbox;
 
 /** site_bytes() - How much zeroed memory a site needs, aligned as malloc() aligns */
 size_t site_bytes(void);
@@ -291,6 +305,41 @@ void site_tick(struct site *site, uint64_t now_us);
 
 /** site_deadline_us() - When site_tick() must be called next; UINT64_MAX: nothing to wait for */
 uint64_t site_deadline_us(const struct site *site);
+
+/* ---- two threads ---- */
+
+/**
+ * site_split() - From now on a thread of its own runs the egress, LAN to WAN
+ * @ops:    Copied; called by that thread, but for wake_egress
+ * @orders: Empty, of 16 KiB at least, and for a hub of as much as comes in one turn
+ * @notes:  Empty, of 8 KiB at least
+ *
+ * Until site_join() that thread calls the egress_*() functions, and site_receive_frame() must not
+ * be called.
+ */
+struct egress *site_split(struct site *site, const struct egress_ops *ops, struct mailbox *orders,
+                          struct mailbox *notes);
+
+/** site_join() - That thread has ended: what is in the mailboxes is done, and one thread runs both
+ *  directions again. Nothing happens when it did anyway */
+void site_join(struct site *site, uint64_t now_us);
+
+/** site_take_notes() - What the egress has seen and sent; then site_flush(). After wake_site() */
+void site_take_notes(struct site *site, uint64_t now_us);
+
+/** egress_receive_frame() - As site_receive_frame() */
+void egress_receive_frame(struct egress *egress, const uint8_t *offload, uint8_t *frame,
+                          size_t bytes, uint64_t now_us);
+
+/** egress_take_orders() - After wake_egress(), and before frames are read; then egress_flush() */
+void egress_take_orders(struct egress *egress, uint64_t now_us);
+
+/** egress_flush() - Seal and transmit what was packed since the last call */
+void egress_flush(struct egress *egress, uint64_t now_us);
+
+/** egress_deadline_us() - When egress_flush() must be called next, if not before; UINT64_MAX: need
+ *  not be */
+uint64_t egress_deadline_us(const struct egress *egress);
 
 /* For people who look: none of these changes anything. */
 const struct site_counters *site_counters(const struct site *site);

@@ -28,13 +28,6 @@ void site_deliver_frame(struct site *site, const uint8_t *frame, size_t bytes)
     site->ops.deliver(site->ops.context, NULL, &whole, 1);
 }
 
-void site_finish_checksum(struct packet *packet)
-{
-    if (packet->checksum_partial)
-        offload_finish_checksum(packet);
-    packet->checksum_partial = false;
-}
-
 bool site_deliver_next(struct site *site, const struct peer *from, uint8_t *frame, size_t bytes,
                        bool checksum_partial)
 {
@@ -46,7 +39,7 @@ void site_deliver_packet(struct site *site, const struct peer *from, struct pack
                          bool lasts)
 {
     if (!site->lan.tap_takes_large) {
-        site_finish_checksum(packet);
+        judge_finish_checksum(packet);
         site_deliver_frame(site, packet->frame, packet->frame_bytes);
         return;
     }

@@ -1,220 +1,152 @@
 /* SPDX-License-Identifier: MIT
  *
- * from_lan.c - a frame read from the TAP on its way to the peers.
+ * from_lan.c - a frame read from the TAP on its way to the peers. See egress.h.
  *
  * parse -> loop probe? -> learn -> guard -> class and storm limit -> look up -> (for each peer)
  * gateway rule -> MSS clamp -> pack -> (icmp-hint) tell its sender. What the frame teaches about
  * this LAN (MACs, live hosts, gateways) is learned even when the frame itself may not cross.
  */
-#include "site/private.h"
+#include "site/border.h"
 
-#include "frame/mss.h"
-#include "frame/ra.h"
+#include "frame/loop.h"
 
-/* What a loop echoes comes back at once; and a phone that was carried to the other home, or all
- * that a loop made us believe, is soon free. */
-#define LIVES_HERE_US UINT64_C(10000000)
+enum { BOOTP_SERVER_PORT = 67 };
 
-static void count_guard(struct site_counters *c, enum guard_word word)
+void egress_init(struct egress *egress, const struct fdb *remote_macs,
+                 const uint8_t hash_key[FDB_HASH_KEY_BYTES], uint64_t now_us)
 {
-    switch (word) {
-    case GUARD_DHCP:
-        c->guard_dhcp++;
-        break;
-    case GUARD_RA:
-        c->guard_ra++;
-        break;
-    case GUARD_GATEWAY:
-        c->guard_gateway++;
-        break;
-    case GUARD_HOSTS:
-        c->guard_hosts++;
-        break;
-    case GUARD_QUERIER:
-        c->guard_querier++;
-        break;
-    case GUARD_STP:
-        c->guard_stp++;
-        break;
-    }
+    egress->remote_macs = remote_macs;
+    fdb_init(&egress->local_macs, egress->local_entry, LOCAL_MACS, hash_key, LOCAL_MACS);
+    storm_init(&egress->storm, now_us);
 }
 
-bool site_guard_blocks(struct site *site, const struct packet *packet,
-                       enum guard_direction direction)
+bool egress_lives_here(const struct egress *egress, const struct mac *mac, uint64_t now_us)
 {
-    enum guard_word word = guard_check(packet, site->config.guard, direction);
-    if (word == 0)
-        return false;
-    count_guard(&site->counters, word);
-    return true;
+    return fdb_seen_within(&egress->local_macs, mac, ANY_VLAN, LIVES_HERE_US, now_us);
 }
 
-bool site_is_icmpv6(const struct packet *packet, uint8_t type)
+/* What live hosts, gateways and router solicitations are learned from. */
+static bool teaches(const struct packet *packet)
 {
-    return packet->network == PACKET_IPV6 && packet->protocol == IP_PROTOCOL_ICMPV6 &&
-           packet->transport_offset != 0 && packet->frame[packet->transport_offset] == type;
-}
-
-bool site_about_neighbors(const struct packet *packet)
-{
-    return packet->network == PACKET_ARP || site_is_icmpv6(packet, ND_NEIGHBOR_SOLICITATION) ||
-           site_is_icmpv6(packet, ND_NEIGHBOR_ADVERTISEMENT);
-}
-
-bool site_lives_here(const struct site *site, const struct mac *mac)
-{
-    return fdb_seen_within(&site->local_macs, mac, ANY_VLAN, LIVES_HERE_US, site->now_us);
-}
-
-static void learn_local(struct site *site, const struct packet *packet)
-{
-    int peer = fdb_lookup(&site->remote_macs, &packet->source, packet->vlan_id, site->now_us);
-    if (peer >= 0) {
-        /* It lived behind a peer and now speaks here: it was carried over, or this is a loop. */
-        fdb_forget(&site->remote_macs, &packet->source, packet->vlan_id);
-        site_note_flap(site, &packet->source);
-    }
-    fdb_learn(&site->local_macs, &packet->source, ANY_VLAN, 0, site->now_us);
-    hosts_learn(&site->hosts, packet, site->now_us);
-    if (site->lan.gateways.count == 0)
-        site_learn_gateways(site, packet);
-}
-
-/* Both ways and at both ends: the segments it asks for fit one datagram, and our LAN. */
-void site_clamp_mss(struct site *site, const struct peer *peer, struct packet *packet)
-{
-    uint16_t bytes = peer_ip_packet_bytes(peer, packet), lan_bytes = site->lan.mtu_bytes;
-    if (mss_clamp(packet, lan_bytes != 0 && lan_bytes < bytes ? lan_bytes : bytes))
-        site->counters.mss_clamped++;
-}
-
-void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet,
-                          const struct offload *large)
-{
-    if (!peer->up || !peer_can_send(peer))
-        return;
-    if (loop_peer_shut(&site->loop, peer_number(site, peer))) {
-        site->counters.loop_stopped++;
-        return;
-    }
-    if ((site->config.guard & GUARD_GATEWAY) && site_about_neighbors(packet) &&
-        gateway_blocks(packet, &site->gateways, &peer->remote.gateways, GUARD_FROM_LAN)) {
-        site->counters.guard_gateway++;
-        return;
-    }
-    site_clamp_mss(site, peer, packet);
-    peer_send_packet(site, peer, packet, large);
-}
-
-bool site_is_for_routes(const struct site *site, const struct packet *packet)
-{
-    return site->config.ra_routes && (site->config.guard & GUARD_RA) &&
-           site_is_icmpv6(packet, ND_ROUTER_ADVERTISEMENT);
-}
-
-bool site_cut_to_routes(struct site *site, struct packet *packet, uint8_t out[ROUTES_FRAME_BYTES])
-{
-    size_t bytes = ra_restrict(packet, &site->gateways, out, ROUTES_FRAME_BYTES);
-    if (bytes != 0 && packet_parse(packet, out, bytes))
+    if (packet->network == PACKET_ARP ||
+        (packet->network == PACKET_IPV6 && packet->protocol == IP_PROTOCOL_ICMPV6))
         return true;
-    site->counters.guard_ra++;
-    return false;
+    return (packet->network == PACKET_IPV4 || packet->network == PACKET_IPV6) &&
+           packet->protocol == IP_PROTOCOL_UDP &&
+           (mac_is_group(&packet->destination) ||
+            (packet->transport_offset != 0 && packet->source_port == BOOTP_SERVER_PORT));
 }
 
-static void forward_routes_only(struct site *site, struct packet *packet)
+static void learn(struct egress *egress, struct packet *packet)
 {
-    uint8_t frame[ROUTES_FRAME_BYTES];
-    if (!site_cut_to_routes(site, packet, frame))
+    /* It lived behind a peer and now speaks here: it was carried over, or this is a loop. */
+    if (fdb_lookup(egress->remote_macs, &packet->source, packet->vlan_id, egress->now_us) >= 0)
+        note_came_home(egress, &packet->source, packet->vlan_id);
+    fdb_learn(&egress->local_macs, &packet->source, ANY_VLAN, 0, egress->now_us);
+    if (teaches(packet))
+        note_frame(egress, packet);
+}
+
+static void forward_to_peer(struct egress *egress, struct egress_peer *peer, struct packet *packet,
+                            const struct offload *large)
+{
+    if (!peer->path.up || !egress_can_send(peer))
         return;
-    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet, NULL);
+    if (peer->path.shut) {
+        egress->counters->loop_stopped++;
+        return;
+    }
+    if ((egress->rules.guard & GUARD_GATEWAY) && judge_about_neighbors(packet) &&
+        gateway_blocks(packet, &egress->rules.gateways, &peer->path.gateways, GUARD_FROM_LAN)) {
+        egress->counters->guard_gateway++;
+        return;
+    }
+    judge_clamp_mss(&egress->rules, packet, egress_ip_packet_bytes(peer, packet), egress->counters);
+    egress_send_packet(egress, peer, packet, large);
+}
+
+void egress_forward(struct egress *egress, uint32_t peers, struct packet *packet,
+                    const struct offload *large)
+{
+    for (unsigned n = 0; n < SITE_PEERS_MAX; n++)
+        if (peers & EGRESS_PEER(n))
+            forward_to_peer(egress, &egress->peer[n], packet, large);
 }
 
 /* It is delivered all the same, in pieces: this only tells the sender what would be cheaper.
  * Not below what IPv6 promises, where there is nothing to choose. */
-static void hint_too_big(struct site *site, const struct peer *peer, const struct packet *packet)
+static void hint_too_big(struct egress *egress, const struct egress_peer *peer,
+                         const struct packet *packet)
 {
     uint8_t frame[TOO_BIG_FRAME_BYTES];
-    if (!site->config.icmp_hint || !peer_can_send(peer) ||
-        loop_peer_shut(&site->loop, peer_number(site, peer)))
+    if (!egress->rules.icmp_hint || !egress_can_send(peer) || peer->path.shut)
         return;
-    uint16_t mtu_bytes = peer_ip_packet_bytes(peer, packet);
+    uint16_t mtu_bytes = egress_ip_packet_bytes(peer, packet);
     if (packet->network == PACKET_IPV6 && mtu_bytes <= IPV6_MTU_MIN_BYTES)
         return;
     size_t bytes = too_big_icmp(packet, mtu_bytes, frame);
-    if (bytes == 0 || !too_big_allows(&site->icmp_limit, site->now_us))
+    if (bytes == 0 || !too_big_allows(&egress->icmp_limit, egress->now_us))
         return;
-    site->counters.icmp_hints++;
-    site_deliver_frame(site, frame, bytes);
+    egress->counters->icmp_hints++;
+    struct slice whole = {frame, bytes};
+    egress->ops.deliver(egress->ops.context, NULL, &whole, 1);
 }
 
-static void forward(struct site *site, struct packet *packet, const struct offload *large)
+static void forward_routes_only(struct egress *egress, struct packet *packet)
+{
+    uint8_t frame[ROUTES_FRAME_BYTES];
+    if (judge_cut_to_routes(&egress->rules, packet, frame, egress->counters))
+        egress_forward(egress, EGRESS_ALL_PEERS, packet, NULL);
+}
+
+static void forward(struct egress *egress, struct packet *packet, const struct offload *large)
 {
     if (!mac_is_group(&packet->destination)) {
-        if (site_lives_here(site, &packet->destination))
+        if (egress_lives_here(egress, &packet->destination, egress->now_us))
             return; /* the bridge flooded it to us, but it lives here */
-        int peer =
-            fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
-        if (peer >= 0) {
-            site_forward_to_peer(site, &site->peer[peer], packet, large);
+        int n =
+            fdb_lookup(egress->remote_macs, &packet->destination, packet->vlan_id, egress->now_us);
+        if (n >= 0) {
+            forward_to_peer(egress, &egress->peer[n], packet, large);
             if (!large)
-                hint_too_big(site, &site->peer[peer], packet);
+                hint_too_big(egress, &egress->peer[n], packet);
             return;
         }
-        if (!storm_allows_unknown(&site->storm_from_lan, packet->frame_bytes, site->now_us)) {
-            site->counters.storm_dropped++;
+        if (!storm_allows_unknown(&egress->storm, packet->frame_bytes, egress->now_us)) {
+            egress->counters->storm_dropped++;
             return;
         }
     }
-    for_each_peer(site, peer) site_forward_to_peer(site, peer, packet, large);
+    egress_forward(egress, EGRESS_ALL_PEERS, packet, large);
 }
 
-bool site_class_passes(struct site *site, struct storm *storm, const struct packet *packet)
-{
-    enum multicast_class class = multicast_classify(packet);
-    if (!multicast_crosses(class, site->config.multicast_all)) {
-        site->counters.multicast_filtered++;
-        return false;
-    }
-    bool allowed =
-        class == CLASS_GROUP_OTHER
-            ? storm_allows_group(storm, &packet->ip_destination, packet->frame_bytes, site->now_us)
-            : storm_allows(storm, class, packet->frame_bytes, site->now_us);
-    if (!allowed) {
-        site->counters.storm_dropped++;
-        return false;
-    }
-    return true;
-}
-
-void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *frame, size_t bytes,
-                        uint64_t now_us)
+void egress_receive_frame(struct egress *egress, const uint8_t *offload, uint8_t *frame,
+                          size_t bytes, uint64_t now_us)
 {
     struct offload undone = {0};
     struct packet packet;
-    site->now_us = now_us;
+    egress->now_us = now_us;
     if (!packet_parse(&packet, frame, bytes) ||
         (offload != NULL && !offload_read(&undone, offload, &packet))) {
-        site->counters.malformed++;
+        egress->counters->malformed++;
         return;
     }
     packet.checksum_partial = undone.checksum_partial;
     if (loop_is_probe(&packet)) {
-        site_receive_probe_frame(site, &packet, NULL);
+        note_frame(egress, &packet);
         return;
     }
-    if (loop_site_shut(&site->loop)) {
-        site->counters.loop_stopped++;
+    if (egress->site_shut) {
+        egress->counters->loop_stopped++;
         return;
     }
-    learn_local(site, &packet);
-    if (site_is_icmpv6(&packet, ND_ROUTER_SOLICITATION))
-        site_announce_solicited(site);
-    if (site_is_for_routes(site, &packet)) {
-        forward_routes_only(site, &packet);
+    learn(egress, &packet);
+    if (judge_is_for_routes(&egress->rules, &packet)) {
+        forward_routes_only(egress, &packet);
         return;
     }
-    if (site_guard_blocks(site, &packet, GUARD_FROM_LAN) ||
-        !site_class_passes(site, &site->storm_from_lan, &packet))
+    if (judge_guard(&egress->rules, &packet, GUARD_FROM_LAN, egress->counters) ||
+        !judge_class(&egress->rules, &egress->storm, &packet, now_us, egress->counters))
         return;
-    forward(site, &packet, undone.gso == OFFLOAD_WHOLE ? NULL : &undone);
+    forward(egress, &packet, undone.gso == OFFLOAD_WHOLE ? NULL : &undone);
 }

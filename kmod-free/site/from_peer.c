@@ -27,13 +27,13 @@ static bool source_is_local(const struct site *site, const struct packet *packet
 {
     const struct mac *source = &packet->source;
     return mac_equal(source, &site->lan.tap_mac) || mac_equal(source, &site->lan.bridge_mac) ||
-           is_gateway_mac(site, source) || site_lives_here(site, source);
+           is_gateway_mac(site, source) || egress_lives_here(&site->egress, source, site->now_us);
 }
 
 static bool neighbor_rules_block(struct site *site, struct peer *peer, const struct packet *packet)
 {
     struct hosts_clash clash;
-    if (!site_about_neighbors(packet))
+    if (!judge_about_neighbors(packet))
         return false;
     if ((site->config.guard & GUARD_GATEWAY) &&
         gateway_blocks(packet, &site->gateways, &peer->remote.gateways, GUARD_FROM_PEER)) {
@@ -50,6 +50,15 @@ static bool neighbor_rules_block(struct site *site, struct peer *peer, const str
     return false;
 }
 
+void site_learn_frame(struct site *site, const struct packet *packet)
+{
+    hosts_learn(&site->hosts, packet, site->now_us);
+    if (site->lan.gateways.count == 0)
+        site_learn_gateways(site, packet);
+    if (judge_is_icmpv6(packet, ND_ROUTER_SOLICITATION))
+        site_announce_solicited(site);
+}
+
 static bool learn_remote(struct site *site, struct peer *peer, const struct packet *packet)
 {
     switch (fdb_learn(&site->remote_macs, &packet->source, packet->vlan_id, peer_number(site, peer),
@@ -61,7 +70,7 @@ static bool learn_remote(struct site *site, struct peer *peer, const struct pack
         site_note_flap(site, &packet->source);
         break;
     case FDB_NEW:
-        fdb_forget(&site->local_macs, &packet->source, ANY_VLAN);
+        order_forget_mac(site, &packet->source);
         break;
     case FDB_KNOWN:
         break;
@@ -83,12 +92,6 @@ static void repair_ttl(struct site *site, struct packet *packet)
     }
 }
 
-static void forward_to_other_peers(struct site *site, const struct peer *from,
-                                   struct packet *packet)
-{
-    for_each_peer(site, peer) if (peer != from) site_forward_to_peer(site, peer, packet, NULL);
-}
-
 static bool exceeds_lan(const struct site *site, const struct packet *packet)
 {
     return site->lan.mtu_bytes != 0 &&
@@ -98,7 +101,7 @@ static bool exceeds_lan(const struct site *site, const struct packet *packet)
 static bool has_spoken_here(const struct site *site, const struct mac *mac)
 {
     return mac_equal(mac, &site->lan.bridge_mac) ||
-           fdb_lookup(&site->local_macs, mac, ANY_VLAN, site->now_us) >= 0;
+           fdb_lookup(&site->egress.local_macs, mac, ANY_VLAN, site->now_us) >= 0;
 }
 
 /* Only in the name of who lives here. What was flooded, because nobody knew whose it is, may be for
@@ -113,7 +116,7 @@ static void tell_too_big(struct site *site, struct peer *sender, const struct pa
     if (bytes == 0 || !peer_can_send(sender) || !too_big_allows(&site->icmp_limit, site->now_us))
         return;
     site->counters.icmp_hints++;
-    peer_send_frame(site, sender, frame, bytes);
+    order_frame(site, sender, frame, bytes);
 }
 
 /* A port of the LAN with a smaller MTU would lose it without a word. So what may be cut is cut,
@@ -127,7 +130,7 @@ static void deliver_large(struct site *site, struct peer *from, struct packet *p
 
     site->counters.lan_too_large++;
     site_deliver_flush(site); /* it may follow a smaller one of its flow */
-    site_finish_checksum(packet);
+    judge_finish_checksum(packet);
     if (too_big_cut(&cutter, packet, site->lan.mtu_bytes)) {
         while ((bytes = too_big_next(&cutter, piece, sizeof piece)) != 0)
             site_deliver_frame(site, piece, bytes);
@@ -145,26 +148,45 @@ static void deliver_to_lan(struct site *site, struct peer *from, struct packet *
         site_deliver_packet(site, from, packet, lasts);
 }
 
+/* The largest IP packet that, in a frame like @packet's, travels to the peer in one datagram. */
+static uint16_t ip_packet_bytes(const struct peer *peer, const struct packet *packet)
+{
+    size_t payload = data_payload_bytes((enum ip_family)peer->endpoint.address.family,
+                                        peer->current->suite, peer_path(peer)->mtu_bytes);
+    return (uint16_t)(chunk_body_max(payload) - packet->network_offset);
+}
+
+static void flood_to_peers(struct site *site, struct peer *from, struct packet *packet)
+{
+    if (!mac_is_group(&packet->destination) &&
+        !storm_allows_unknown(&from->storm_from_peer, packet->frame_bytes, site->now_us)) {
+        site->counters.storm_dropped++;
+        return;
+    }
+    /* One of them may not take a partial one, and the frame is the same for all, and for the LAN.
+     */
+    judge_finish_checksum(packet);
+    order_forward(site, EGRESS_ALL_PEERS & ~EGRESS_PEER(peer_number(site, from)), packet);
+}
+
 /* While its port is shut a hub goes on between its peers, who may know each other no other way. */
 static void deliver(struct site *site, struct peer *from, struct packet *packet, bool lasts)
 {
     int port = -1;
-    site_clamp_mss(site, from, packet); /* the answer comes back this way */
+    if (peer_can_send(from)) /* the answer goes back this way */
+        judge_clamp_mss(&site->rules, packet, ip_packet_bytes(from, packet), &site->counters);
     if (!mac_is_group(&packet->destination))
         port = fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
     if (port >= 0) {
         /* Behind a peer: the LAN has no use for it. Split horizon unless we are a hub. */
         if (site->config.hub && &site->peer[port] != from)
-            site_forward_to_peer(site, &site->peer[port], packet, NULL);
+            order_forward(site, EGRESS_PEER(port), packet);
         return;
     }
     bool shut = loop_site_shut(&site->loop);
-    if (site->config.hub && (shut || !site_lives_here(site, &packet->destination))) {
-        if (!mac_is_group(&packet->destination) &&
-            !storm_allows_unknown(&from->storm_from_peer, packet->frame_bytes, site->now_us))
-            site->counters.storm_dropped++;
-        else
-            forward_to_other_peers(site, from, packet);
+    if (site->config.hub &&
+        (shut || !egress_lives_here(&site->egress, &packet->destination, site->now_us))) {
+        flood_to_peers(site, from, packet);
         lasts = false; /* what is joined to a held frame goes to the LAN only */
     }
     if (!shut)
@@ -197,14 +219,15 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
         site_note_flap(site, &packet.source);
         return;
     }
-    if (site_is_for_routes(site, &packet)) {
-        if (!site_cut_to_routes(site, &packet, routes))
+    if (judge_is_for_routes(&site->rules, &packet)) {
+        if (!judge_cut_to_routes(&site->rules, &packet, routes, &site->counters))
             return;
-    } else if (site_guard_blocks(site, &packet, GUARD_FROM_PEER)) {
+    } else if (judge_guard(&site->rules, &packet, GUARD_FROM_PEER, &site->counters)) {
         return;
     }
     if (neighbor_rules_block(site, peer, &packet) ||
-        !site_class_passes(site, &peer->storm_from_peer, &packet) ||
+        !judge_class(&site->rules, &peer->storm_from_peer, &packet, site->now_us,
+                     &site->counters) ||
         !learn_remote(site, peer, &packet))
         return;
     repair_ttl(site, &packet);

@@ -31,10 +31,10 @@ static void report_loop(struct site *site, const struct loop_event *event)
 }
 
 /* Straight to the peer: neither the guard nor a shut port stops a probe. */
-static void send_probe(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes)
+static void send_probe(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
 {
     if (bytes != 0 && peer->up && peer_can_send(peer))
-        peer_send_frame(site, peer, frame, bytes);
+        order_frame(site, peer, frame, bytes);
 }
 
 void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from)
@@ -73,7 +73,7 @@ void site_loop_tick(struct site *site)
         if (event.kind == LOOP_NONE)
             break;
         if (event.kind == LOOP_REOPENED && event.port == LOOP_LAN)
-            fdb_forget_port(&site->local_macs, 0); /* learned while both homes were one */
+            order_forget_macs(site); /* learned while both homes were one */
         report_loop(site, &event);
     }
     if (!loop_due(&site->loop, site->now_us))

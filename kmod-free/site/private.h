@@ -3,23 +3,22 @@
  * private.h - the inside of struct site, shared by the files of this folder only.
  *
  *   site.c         life, settings, time, status
- *   from_lan.c     a frame from the TAP on its way to peers
  *   from_peer.c    a datagram from a peer on its way to the TAP (or, on a hub, other peers)
  *   delivering.c   frames into the LAN, coalesced
- *   outgoing.c     packing, fragmenting, sealing, the batch of datagrams
  *   handshaking.c  initiations, responses, cookies, enrolment
  *   telling.c      control messages: site info, probes, close; clashes that follow from them
  *   probing.c      the path MTU: probes out, answers and hints in
  *   looping.c      loop probes in and out
  *   announcing.c   router advertisements that make the peers' prefixes on-link
+ *   judging.c      what both directions ask of a frame
+ *   border.c       orders to the other direction, notes from it; what one knows of the other
+ *   egress.h       that other direction, LAN to WAN: from_lan.c and outgoing.c, which do not see
+ *                  this header
  *
- * One thread writes all of it. Which direction writes what: LAN-to-WAN writes local_macs, hosts,
- * storm_from_lan, each peer's packer and the sending half of its sessions; WAN-to-LAN writes
- * remote_macs, each peer's reassembly, storm_from_peer and the receiving half of its sessions.
- * Where an address changes sides each direction forgets it in the other's table, and both note
- * flaps; both take from icmp_limit; each peer's path hears of what is sent and of what is answered;
- * and WAN-to-LAN packs, too: answers to probes, 'packet too big', a hub's frames. Two threads would
- * need a message for these. All else belongs to the control side.
+ * Two directions, and one thread or two. WAN-to-LAN and the control side are one: nearly all that
+ * control hears comes in from the WAN, and it writes all of struct site but for 'egress'. That is
+ * LAN-to-WAN's, and reached through border.h alone. Read across without a lock are the two tables
+ * of MACs (frame/fdb.h), each by the other direction.
  */
 #ifndef SITE_PRIVATE_H
 #define SITE_PRIVATE_H
@@ -29,12 +28,12 @@
 #include "frame/guard.h"
 #include "frame/hosts.h"
 #include "frame/loop.h"
-#include "frame/multicast.h"
 #include "frame/offload.h"
 #include "frame/packet.h"
 #include "frame/storm.h"
 #include "frame/too_big.h"
 #include "site.h"
+#include "site/border.h"
 #include "tunnel/admission.h"
 #include "tunnel/chunk.h"
 #include "tunnel/handshake.h"
@@ -45,22 +44,10 @@
 
 enum {
     SESSION_SLOTS = 4, /* current, previous, next (as responder), initiating */
-    LOCAL_MACS = 1024,
-    ANY_VLAN = 0, /* local_macs is by address alone, as the bridge's own table may be */
     REMOTE_MACS = 4096,
     MACS_PER_PEER = 1024,
-    BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
     ANNOUNCED_MAX = 32,
     PATHS = 2, /* one per address family */
-    ROUTES_FRAME_BYTES = ETHER_HEADER_BYTES + 2 * VLAN_TAG_BYTES + 1500,
-};
-
-/* A datagram being packed, or sealed and waiting for site_flush(). */
-struct batch_slot {
-    struct endpoint to;
-    size_t bytes;  /* 0 while it is being packed */
-    uint8_t *data; /* in site->batch_bytes */
-    bool probe;    /* of the path MTU */
 };
 
 struct peer {
@@ -97,9 +84,6 @@ struct peer {
     bool next_has_remote; /* @next's initiation said next_remote: counts once it is proved */
     struct site_info next_remote;
 
-    struct batch_slot *packing; /* datagram that packer fills, or NULL */
-    struct packer packer;
-    uint16_t fragment_id;
     struct storm storm_from_peer;
 
     int64_t srtt_us; /* negative: not measured */
@@ -115,6 +99,18 @@ struct clash_entry {
     bool used;
     struct site_clash clash;
     uint64_t logged_us;
+};
+
+/* What the egress was told last, and took. */
+struct known_peer {
+    struct egress_path path;
+    uint32_t session; /* whose sealer it has: local_index, or 0 */
+};
+
+struct known {
+    struct rules rules;
+    bool site_shut;
+    struct known_peer peer[SITE_PEERS_MAX];
 };
 
 struct site {
@@ -133,10 +129,10 @@ struct site {
     struct site_lan lan;
     struct gateway_learner gateway_learner;
     struct gateway_set gateways; /* lan.gateways, or learned */
+    struct rules rules;          /* as border_publish() composed them */
     struct hosts hosts;
-    struct storm storm_from_lan;
-    struct fdb local_macs, remote_macs;
-    struct fdb_entry local_entry[LOCAL_MACS], remote_entry[REMOTE_MACS];
+    struct fdb remote_macs;
+    struct fdb_entry remote_entry[REMOTE_MACS];
     struct flap flap;
     struct loop loop;
 
@@ -146,17 +142,18 @@ struct site {
     uint64_t expire_next_us;
     uint64_t tell_next_us, told_us; /* a hub passes on what its peers tell, in its own time */
 
-    struct peer peer[SITE_PEERS_MAX];
-    /* Filled in order, so that each peer's datagrams leave in the order of their counters. */
-    struct batch_slot batch[BATCH_DATAGRAMS];
-    /* One after the other, as large as datagrams are now: few pages are ever touched. */
-    uint8_t batch_bytes[BATCH_DATAGRAMS * OUTER_PACKET_MAX_BYTES];
-    size_t batch_count, batch_used_bytes;
     struct too_big_limit icmp_limit;
     struct coalescer coalescer;
     const struct peer *coalescing; /* whose frames the coalescer holds; NULL: it is empty */
     struct clash_entry clash[SITE_CLASHES_MAX];
     struct site_counters counters;
+
+    struct mailbox *orders, *notes; /* in two threads; else NULL */
+    bool orders_given;              /* since the last border_wake() */
+    struct known known;
+
+    struct peer peer[SITE_PEERS_MAX];
+    struct egress egress; /* last, with its large batch: site_wipe() */
 };
 
 /* Each peer that is configured. */
@@ -187,42 +184,14 @@ void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpo
 void peer_came_up(struct site *site, struct peer *peer);
 void peer_went_down(struct site *site, struct peer *peer);
 void site_learn_gateways(struct site *site, const struct packet *packet);
-
-/* outgoing.c */
-size_t peer_outer_header_bytes(const struct peer *peer);
-uint16_t peer_ip_packet_bytes(const struct peer *peer, const struct packet *packet);
-bool peer_can_send(const struct peer *peer);
-/* A frame without checksum left to do. */
-void peer_send_frame(struct site *site, struct peer *peer, const uint8_t *frame, size_t bytes);
-/* @large: how to cut it into segments, or NULL; a partial checksum may be finished in place. */
-void peer_send_packet(struct site *site, struct peer *peer, struct packet *packet,
-                      const struct offload *large);
-void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
-                       const uint8_t *value, size_t bytes);
-/* Like peer_send_control(), in a datagram of its own. */
-void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
-                             const uint8_t *value, size_t bytes);
-/* CONTROL_PROBE with @value in a datagram that makes an outer packet of @outer_packet_bytes. */
-void peer_send_padded_probe(struct site *site, struct peer *peer, uint64_t value,
-                            uint16_t outer_packet_bytes);
-void peer_release_batch(struct site *site, struct peer *peer);
 void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
                        size_t bytes);
 
-/* from_lan.c */
-bool site_guard_blocks(struct site *site, const struct packet *packet,
-                       enum guard_direction direction);
-bool site_class_passes(struct site *site, struct storm *storm, const struct packet *packet);
-bool site_lives_here(const struct site *site, const struct mac *mac);
-bool site_is_icmpv6(const struct packet *packet, uint8_t type);
-bool site_about_neighbors(const struct packet *packet);
-/* With ra-routes: a router advertisement, which the guard would drop, crosses cut to its routes. */
-bool site_is_for_routes(const struct site *site, const struct packet *packet);
-/* @packet lies in @out afterwards; false, and counted, when nothing of it may cross. */
-bool site_cut_to_routes(struct site *site, struct packet *packet, uint8_t out[ROUTES_FRAME_BYTES]);
-void site_clamp_mss(struct site *site, const struct peer *peer, struct packet *packet);
-void site_forward_to_peer(struct site *site, struct peer *peer, struct packet *packet,
-                          const struct offload *large);
+/* from_peer.c */
+void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                       size_t bytes);
+/* What a frame from the LAN teaches of hosts, gateways and who asks for routers. */
+void site_learn_frame(struct site *site, const struct packet *packet);
 
 /* delivering.c */
 void site_deliver_begin(struct site *site);
@@ -235,11 +204,6 @@ void site_deliver_packet(struct site *site, const struct peer *from, struct pack
 bool site_deliver_next(struct site *site, const struct peer *from, uint8_t *frame, size_t bytes,
                        bool checksum_partial);
 void site_deliver_flush(struct site *site);
-void site_finish_checksum(struct packet *packet);
-
-/* from_peer.c */
-void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,
-                       size_t bytes);
 
 /* handshaking.c */
 struct session *site_find_session(struct site *site, uint32_t index, struct peer **peer);
@@ -251,6 +215,12 @@ bool peer_prove_next(struct site *site, struct peer *peer, const struct endpoint
 void peer_finish_joining(struct site *site, struct peer *peer, const struct session *session);
 
 /* telling.c */
+bool peer_can_send(const struct peer *peer);
+void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
+                       const uint8_t *value, size_t bytes);
+/* Like peer_send_control(), in a datagram of its own. */
+void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
+                             const uint8_t *value, size_t bytes);
 void site_compose_info(const struct site *site, const struct peer *to, struct site_info *out);
 void peer_tell_site(struct site *site, struct peer *peer);
 void site_tell_all(struct site *site);
@@ -273,7 +243,7 @@ void peer_path_stop(struct peer *peer);
 void peer_path_doubt(const struct site *site, struct peer *peer);
 void peer_path_tick(struct site *site, struct peer *peer);
 uint64_t peer_path_deadline_us(const struct peer *peer);
-void peer_path_sent(const struct site *site, struct peer *peer, size_t datagram_bytes);
+void peer_path_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us);
 void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
                       struct path_status *out);
 void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value);

@@ -60,7 +60,7 @@ void peer_path_tick(struct site *site, struct peer *peer)
         return;
     unsigned count = path_mtu_due(path, peer->srtt_us, site->now_us, probe);
     for (unsigned i = 0; i < count; i++)
-        peer_send_padded_probe(site, peer, probe[i].value, probe[i].bytes);
+        order_probe(site, peer, probe[i].value, probe[i].bytes);
     if (count != 0)
         peer_probe(site, peer);
     site->counters.mtu_probes += count;
@@ -92,10 +92,9 @@ void peer_probe_answered(const struct site *site, struct peer *peer, const uint8
     path_mtu_control(path_of(peer), v);
 }
 
-void peer_path_sent(const struct site *site, struct peer *peer, size_t datagram_bytes)
+void peer_path_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us)
 {
-    path_mtu_sent(path_of(peer), (uint16_t)(datagram_bytes + peer_outer_header_bytes(peer)),
-                  site->now_us);
+    path_mtu_sent(path_of(peer), outer_bytes, now_us);
 }
 
 void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_bytes,

@@ -30,6 +30,13 @@ void site_report(struct site *site, enum site_event_kind kind, const struct peer
     site->ops.event(site->ops.context, &event);
 }
 
+void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
+                       size_t bytes)
+{
+    struct datagram one = {.to = *to, .data = datagram, .bytes = bytes};
+    site->ops.transmit(site->ops.context, &one, 1);
+}
+
 void site_random(struct site *site, void *out, size_t bytes)
 {
     site->ops.random(site->ops.context, out, bytes);
@@ -42,10 +49,6 @@ void peer_drop_session(struct peer *peer, struct session **which)
     struct session *session = *which;
     if (!session)
         return;
-    if (session == peer->current && peer->packing) {
-        /* What was being packed can no longer be sealed; the slot goes out empty. */
-        peer->packing = NULL;
-    }
     peer->lost_before += session_lost(session);
     session_wipe(session);
     *which = NULL;
@@ -53,7 +56,6 @@ void peer_drop_session(struct peer *peer, struct session **which)
 
 void peer_set_session(struct site *site, struct peer *peer, struct session *session)
 {
-    peer_release_batch(site, peer); /* under the old keys, whose tag may have another size */
     peer_drop_session(peer, &peer->previous);
     peer->previous = peer->current;
     peer->current = session;
@@ -68,7 +70,6 @@ void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpo
 {
     if (endpoint_equal(&peer->endpoint, to))
         return;
-    peer_release_batch(site, peer); /* its size was planned for the old address family */
     peer->endpoint = *to;
     if (peer->up)
         peer_path_begin(site, peer);
@@ -165,9 +166,9 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     site_random(site, random, 16);
     hosts_init(&site->hosts, random);
     site_random(site, random, 16);
-    fdb_init(&site->local_macs, site->local_entry, LOCAL_MACS, random, LOCAL_MACS);
     fdb_init(&site->remote_macs, site->remote_entry, REMOTE_MACS, random, MACS_PER_PEER);
-    storm_init(&site->storm_from_lan, now_us);
+    egress_init(&site->egress, &site->remote_macs, random, now_us);
+    border_take_egress(site);
     site_deliver_begin(site);
     site_random(site, random, sizeof random);
     loop_init(&site->loop, site->public_key, config->hub, random, &site->lan.tap_mac, now_us);
@@ -175,6 +176,7 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     site->expire_next_us = now_us + EXPIRE_US;
     site->tell_next_us = UINT64_MAX;
     sodium_memzero(random, sizeof random);
+    border_publish(site);
     return true;
 }
 
@@ -189,6 +191,7 @@ void site_wipe(struct site *site)
 {
     /* Not the whole of it: that would make all of the sparse memory resident, to be zeroed. */
     for_each_peer(site, peer) peer_clear(peer);
+    sodium_memzero(&site->egress, offsetof(struct egress, batch_bytes));
     sodium_memzero(site, offsetof(struct site, peer));
 }
 
@@ -260,19 +263,18 @@ void site_remove_peer(struct site *site, const char *name, uint64_t now_us)
     if (!peer)
         return;
     peer_send_control(site, peer, CONTROL_CLOSE, NULL, 0);
-    peer_release_batch(site, peer);
     peer_went_down(site, peer);
     peer_drop_all(peer);
     for (struct clash_entry *e = site->clash; e < site->clash + SITE_CLASHES_MAX; e++)
         if (strcmp(e->clash.peer, name) == 0)
             e->used = false;
     peer_clear(peer);
+    border_publish_peer(site, peer);
     site_announce_changed(site);
 }
 
 void site_set_options(struct site *site, const struct site_config *config)
 {
-    site_flush(site, site->now_us); /* what is packed was sized by the old options */
     take_options(&site->config, config);
     for_each_peer(site, peer)
     {
@@ -436,6 +438,24 @@ uint64_t site_deadline_us(const struct site *site)
             at = peer_path_deadline_us(p);
     }
     return at;
+}
+
+void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *frame, size_t bytes,
+                        uint64_t now_us)
+{
+    site->now_us = now_us;
+    egress_receive_frame(&site->egress, offload, frame, bytes, now_us);
+}
+
+void site_flush(struct site *site, uint64_t now_us)
+{
+    site->now_us = now_us;
+    site_deliver_flush(site);
+    border_publish(site);
+    if (site->orders)
+        border_wake(site);
+    else
+        egress_flush(&site->egress, now_us);
 }
 
 void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,

@@ -18,6 +18,35 @@ enum { PROBE_BYTES = 8 };
 #define CLASH_TOLD_US UINT64_C(600000000) /* an old clash is worth a new line in the log */
 #define CLASH_KEPT_US UINT64_C(600000000)
 
+bool peer_can_send(const struct peer *peer)
+{
+    return peer->current != NULL && peer->endpoint.address.family != IP_NONE;
+}
+
+static void send_control(struct site *site, struct peer *peer, enum control_type type,
+                         const uint8_t *value, size_t bytes, bool alone)
+{
+    uint8_t body[1 + CONTROL_VALUE_MAX];
+    if (!peer_can_send(peer) || bytes > CONTROL_VALUE_MAX)
+        return;
+    body[0] = (uint8_t)type;
+    if (bytes != 0)
+        memcpy(body + 1, value, bytes);
+    order_control(site, peer, body, 1 + bytes, alone);
+}
+
+void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
+                       const uint8_t *value, size_t bytes)
+{
+    send_control(site, peer, type, value, bytes, false);
+}
+
+void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
+                             const uint8_t *value, size_t bytes)
+{
+    send_control(site, peer, type, value, bytes, true);
+}
+
 static void add_prefix(struct site_info *info, const struct ip_prefix *prefix)
 {
     for (unsigned i = 0; i < info->prefix_count; i++)

@@ -72,8 +72,9 @@ void liveness_closed(struct liveness *l, uint64_t now_us)
 
 void liveness_sent(struct liveness *l, uint64_t now_us)
 {
-    l->last_sent_us = now_us;
-    if (!l->unanswered) {
+    if (now_us > l->last_sent_us)
+        l->last_sent_us = now_us;
+    if (!l->unanswered && now_us >= l->last_received_us) {
         l->unanswered = true;
         l->unanswered_since_us = now_us;
         l->unanswered_probes = 0;
@@ -82,6 +83,7 @@ void liveness_sent(struct liveness *l, uint64_t now_us)
 
 void liveness_received(struct liveness *l, bool frame, uint64_t now_us)
 {
+    l->last_received_us = now_us;
     l->unanswered = l->down_told = false;
     if (frame) {
         l->frames_came = true;

@@ -44,7 +44,7 @@ struct liveness {
     uint64_t session_since_us;
     bool down_told; /* LIVENESS_DOWN was returned and nothing has come since */
 
-    uint64_t last_sent_us;
+    uint64_t last_sent_us, last_received_us;
     bool unanswered;              /* something was sent since the last receipt, ... */
     uint64_t unanswered_since_us; /* ... first at this time */
     unsigned unanswered_probes;
@@ -75,7 +75,7 @@ void liveness_no_session(struct liveness *l);
 /** liveness_closed() - The peer ended the session: call it again in a while, not at once */
 void liveness_closed(struct liveness *l, uint64_t now_us);
 
-/** liveness_sent() - A data datagram was sent */
+/** liveness_sent() - A data datagram was sent; this may be told late, after what came since */
 void liveness_sent(struct liveness *l, uint64_t now_us);
 
 /** liveness_received() - An authenticated datagram came; @frame: it carried a LAN frame */

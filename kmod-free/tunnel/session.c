@@ -5,6 +5,7 @@
 #include "tunnel/session.h"
 
 #include "bytes.h"
+#include "frame/packet.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -19,10 +20,11 @@ bool session_derive(struct session *session, const struct noise *noise, bool ini
     session->initiator = initiator;
     session->suite = suite;
     session->created_us = now_us;
-    session->send_counter = 0;
+    session->sealer.remote_index = session->remote_index;
+    session->sealer.counter = 0;
     session->received = 0;
     replay_reset(&session->replay);
-    bool ready = aead_init(&session->send_key, suite, keys[initiator ? 0 : 1]) &&
+    bool ready = aead_init(&session->sealer.key, suite, keys[initiator ? 0 : 1]) &&
                  aead_init(&session->receive_key, suite, keys[initiator ? 1 : 0]);
     memcpy(session->lasting_psk, keys[2], PSK_BYTES);
     sodium_memzero(keys, sizeof keys);
@@ -34,20 +36,32 @@ void session_wipe(struct session *session)
     sodium_memzero(session, sizeof *session);
 }
 
-size_t session_sealed_bytes(const struct session *session, size_t payload_bytes)
+size_t outer_header_bytes(enum ip_family family)
 {
-    return DATA_HEADER_BYTES + payload_bytes + aead_tag_bytes(session->suite);
+    return (size_t)(family == IP_V6 ? IPV6_HEADER_BYTES : IPV4_HEADER_BYTES) + UDP_HEADER_BYTES;
 }
 
-size_t session_seal(struct session *session, uint8_t *datagram, size_t payload_bytes)
+size_t data_payload_bytes(enum ip_family family, enum suite suite, uint16_t outer_packet_bytes)
 {
-    uint64_t counter = session->send_counter++;
+    return outer_packet_bytes - outer_header_bytes(family) - DATA_HEADER_BYTES -
+           aead_tag_bytes(suite);
+}
+
+size_t sealer_seal_from(struct sealer *sealer, uint8_t *datagram, const uint8_t *payload,
+                        size_t payload_bytes)
+{
+    uint64_t counter = sealer->counter++;
     store_be32(datagram, (uint32_t)WIRE_DATA << 24);
-    store_be32(datagram + 4, session->remote_index);
+    store_be32(datagram + 4, sealer->remote_index);
     store_be64(datagram + 8, counter);
-    aead_seal(&session->send_key, counter, datagram, DATA_HEADER_BYTES,
-              datagram + DATA_HEADER_BYTES, payload_bytes);
-    return session_sealed_bytes(session, payload_bytes);
+    aead_seal_from(&sealer->key, counter, datagram, DATA_HEADER_BYTES, datagram + DATA_HEADER_BYTES,
+                   payload, payload_bytes);
+    return DATA_HEADER_BYTES + payload_bytes + aead_tag_bytes(sealer->key.suite);
+}
+
+size_t sealer_seal(struct sealer *sealer, uint8_t *datagram, size_t payload_bytes)
+{
+    return sealer_seal_from(sealer, datagram, datagram + DATA_HEADER_BYTES, payload_bytes);
 }
 
 enum session_open_result session_open(struct session *session, uint8_t *datagram, size_t bytes,

@@ -2,18 +2,27 @@
  *
  * session.h - the keys and counters of one completed handshake.
  *
- * A session is two independent halves: the sending half (key, counter) is written only by the
- * LAN-to-WAN direction, the receiving half (key, replay window) only by the WAN-to-LAN direction.
- * Sealing always uses a counter greater than any before; opening refuses what the window has
- * seen. Both work in place on a whole data datagram (wire.h).
+ * A session is two independent halves. The sealing half (key, counter) is a struct of its own: the
+ * LAN-to-WAN direction takes it away when the session comes into use, so that one place owns the
+ * counter. The opening half (key, replay window) is the WAN-to-LAN direction's. Sealing always uses
+ * a counter greater than any before; opening refuses what the window has seen. Both work on a whole
+ * data datagram (wire.h).
  */
 #ifndef TUNNEL_SESSION_H
 #define TUNNEL_SESSION_H
 
+#include "address.h"
 #include "crypto/aead.h"
 #include "crypto/noise.h"
 #include "crypto/replay.h"
 #include "wire.h"
+
+/* Key suite SUITE_NONE: there is none, or it was taken away. */
+struct sealer {
+    uint32_t remote_index;
+    uint64_t counter; /* of the next datagram */
+    struct aead_key key;
+};
 
 struct session {
     uint32_t local_index, remote_index; /* local 0: the slot is free */
@@ -24,8 +33,7 @@ struct session {
     uint64_t created_us;
     uint8_t lasting_psk[PSK_BYTES]; /* from this handshake; used when it was an enrolment */
 
-    struct aead_key send_key;
-    uint64_t send_counter;
+    struct sealer sealer;
 
     struct aead_key receive_key;
     struct replay replay;
@@ -48,16 +56,32 @@ bool session_derive(struct session *session, const struct noise *noise, bool ini
 /** session_wipe() - Forget all keys; the slot is free then */
 void session_wipe(struct session *session);
 
-/** session_sealed_bytes() - Size of a data datagram whose payload has @payload_bytes */
-size_t session_sealed_bytes(const struct session *session, size_t payload_bytes);
+/**
+ * data_payload_bytes() - The payload of a data datagram that fills an outer packet
+ * @family:             Of the outer packet
+ * @outer_packet_bytes: At least OUTER_PACKET_MIN_BYTES
+ */
+size_t data_payload_bytes(enum ip_family family, enum suite suite, uint16_t outer_packet_bytes);
+
+/** outer_header_bytes() - IP and UDP headers of an outer packet */
+size_t outer_header_bytes(enum ip_family family);
 
 /**
- * session_seal() - Make a data datagram in place
+ * sealer_seal() - Make a data datagram in place
  * @datagram:  DATA_HEADER_BYTES free, then @payload_bytes, then room for the tag
  *
  * Return: bytes of the datagram
  */
-size_t session_seal(struct session *session, uint8_t *datagram, size_t payload_bytes);
+size_t sealer_seal(struct sealer *sealer, uint8_t *datagram, size_t payload_bytes);
+
+/**
+ * sealer_seal_from() - Make a data datagram of a payload that lies elsewhere
+ * @datagram:  Room for DATA_HEADER_BYTES, @payload_bytes and the tag; not where @payload is
+ *
+ * Return: bytes of the datagram
+ */
+size_t sealer_seal_from(struct sealer *sealer, uint8_t *datagram, const uint8_t *payload,
+                        size_t payload_bytes);
 
 /**
  * session_open() - Authenticate and decrypt a data datagram in place

@@ -344,7 +344,7 @@ static void seal(uint8_t *datagram, const uint8_t *bytes, size_t *count)
     size_t most = DATAGRAM_ROOM - DATA_HEADER_BYTES - AEAD_TAG_MAX_BYTES;
     *count = *count < most ? *count : most;
     memcpy(datagram + DATA_HEADER_BYTES, bytes, *count);
-    *count = session_seal(&run.far, datagram, *count);
+    *count = sealer_seal(&run.far.sealer, datagram, *count);
 }
 
 static void send_sealed(uint8_t argument, const uint8_t *bytes, size_t count)

@@ -37,7 +37,7 @@ static void on_lan(struct sim *sim, unsigned node, const uint8_t *frame, size_t 
     if (!packet_parse(&p, copy, bytes))
         return;
     w->from_victim += mac_equal(&p.source, &VICTIM);
-    w->advertisements += site_is_icmpv6(&p, FRAME_RA);
+    w->advertisements += judge_is_icmpv6(&p, FRAME_RA);
 }
 
 static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
@@ -96,9 +96,9 @@ static struct peer *its_peer(struct world *w)
     return site_find_peer(w->sim.node[PEER].site, "us");
 }
 
-static void peer_sends(struct world *w, const uint8_t *frame, size_t bytes)
+static void peer_sends(struct world *w, uint8_t *frame, size_t bytes)
 {
-    peer_send_frame(peers_site(w), its_peer(w), frame, bytes);
+    order_frame(peers_site(w), its_peer(w), frame, bytes);
     site_flush(peers_site(w), w->sim.now_us);
     sim_run(&w->sim, 20000);
 }

@@ -37,7 +37,7 @@ static void watch(struct sim *sim, unsigned node, const uint8_t *frame, size_t b
         seen.syns++;
         seen.mss = load_be16(transport + 22);
         seen.checksum_right = load_be16(transport + 16) == checksum_transport(&p);
-    } else if (site_is_icmpv6(&p, 128)) {
+    } else if (judge_is_icmpv6(&p, 128)) {
         seen.pings++;
         seen.checksum_right = load_be16(transport + 2) == checksum_transport(&p);
     }

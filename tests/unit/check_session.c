@@ -58,8 +58,8 @@ static size_t seal(struct session *from, size_t payload_bytes)
     memset(datagram, 0xee, sizeof datagram);
     for (size_t i = 0; i < payload_bytes; i++)
         datagram[DATA_HEADER_BYTES + i] = (uint8_t)(i + 1);
-    size_t bytes = session_seal(from, datagram, payload_bytes);
-    ck_assert_uint_eq(bytes, session_sealed_bytes(from, payload_bytes));
+    size_t bytes = sealer_seal(&from->sealer, datagram, payload_bytes);
+    ck_assert_uint_eq(bytes, DATA_HEADER_BYTES + payload_bytes + aead_tag_bytes(from->suite));
     ck_assert_uint_eq(datagram[bytes], 0xee);
     return bytes;
 }
@@ -119,10 +119,10 @@ START_TEST(the_header_is_as_on_the_wire)
     ck_assert_mem_eq(datagram, first, sizeof first);
     seal(&near, 5);
     ck_assert_uint_eq(datagram[15], 1);
-    near.send_counter = UINT64_C(0x0102030405060708);
+    near.sealer.counter = UINT64_C(0x0102030405060708);
     size_t bytes = seal(&near, 5);
     ck_assert_mem_eq(datagram, later, sizeof later);
-    ck_assert_uint_eq(near.send_counter, UINT64_C(0x0102030405060709));
+    ck_assert_uint_eq(near.sealer.counter, UINT64_C(0x0102030405060709));
     ck_assert_int_eq(opened(&far, bytes), SESSION_OPENED);
 }
 END_TEST
@@ -135,7 +135,7 @@ START_TEST(it_begins_afresh_and_keeps_its_indices)
     ck_assert_uint_eq(near.created_us, 77);
     ck_assert_uint_eq(near.local_index, 0x01020304);
     ck_assert_uint_eq(near.remote_index, 0xfffefdfc);
-    ck_assert_uint_eq(near.send_counter + near.received, 0);
+    ck_assert_uint_eq(near.sealer.counter + near.received, 0);
     ck_assert_int_eq(near.suite, suites[_i]);
     ck_assert_mem_eq(near.lasting_psk, far.lasting_psk, PSK_BYTES);
 }
@@ -285,7 +285,7 @@ START_TEST(replays_newest_and_lost)
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         size_t payload_bytes;
         bool newest = false;
-        near.send_counter = row[i].counter;
+        near.sealer.counter = row[i].counter;
         enum session_open_result result = open_copy(&far, seal(&near, 20), &payload_bytes, &newest);
         ck_assert_msg(result == row[i].result, "row %zu: %d", i, result);
         ck_assert_msg(newest == row[i].newest, "row %zu: newest", i);
