@@ -55,6 +55,7 @@ enum config_without {
     WITHOUT_USO = 4,
     WITHOUT_SEGMENT = 8,
     WITHOUT_GRO = 16,
+    WITHOUT_WORKER = 32,
 };
 
 struct config {

@@ -8,9 +8,10 @@
  *   reach.c   peers that do not answer: what to look at
  *   peers.c   the configuration's peers, endpoints and options into the core; reload
  *
- * All of it runs on one loop and one thread. The core must not be called from inside its own
- * callbacks (site_reserve_order() excepted), so what an event asks of the core is noted in
- * 'ask_names_again' and done by drive_settle(), which ends each turn.
+ * All of it runs on one loop and one thread, but for the worker (worker.h), which carries frames
+ * from the LAN to the WAN where there is a second processor. The core must not be called from
+ * inside its own callbacks (site_reserve_order() excepted), so what an event asks of the core is
+ * noted in 'ask_names_again' and done by drive_settle(), which ends each turn.
  */
 #ifndef DAEMON_H
 #define DAEMON_H
@@ -20,6 +21,7 @@
 #include "resolver.h"
 #include "state.h"
 #include "udp.h"
+#include "worker.h"
 
 enum { REACH_WHERE_SIZE = CONFIG_ENDPOINT_SIZE };
 
@@ -43,6 +45,8 @@ struct daemon {
     struct network network;
     struct control control;
     struct resolver resolver;
+    struct worker worker;
+    bool two_threads; /* there is use for it */
 
     uv_loop_t loop;
     uv_timer_t tick_timer, store_timer, expiry_timer, reach_timer;
@@ -66,10 +70,14 @@ struct daemon {
 void drive_transmit(void *context, const struct datagram *datagrams, size_t count);
 void drive_deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count);
 void drive_random(void *context, void *out, size_t bytes);
-/** drive_start() - Read sockets and TAP; needs the loop */
-void drive_start(struct daemon *daemon);
+/** drive_start() - Read sockets and TAP; needs the loop. Return: false with @error */
+bool drive_start(struct daemon *daemon, struct error *error);
 /** drive_tap() - The TAP came (true) or went: read it or leave it */
 void drive_tap(struct daemon *daemon, bool present);
+/** drive_pause() - All of the core on this thread, until drive_resume() */
+void drive_pause(struct daemon *daemon);
+/** drive_resume() - Two threads again, where there are to be two and the TAP is there */
+void drive_resume(struct daemon *daemon);
 /** drive_settle() - After any call into the core: do what is due, set the timer */
 void drive_settle(struct daemon *daemon);
 

@@ -27,7 +27,7 @@ void drive_transmit(void *context, const struct datagram *datagrams, size_t coun
 {
     struct daemon *daemon = context;
 
-    udp_transmit(&daemon->udp, datagrams, count);
+    udp_transmit(&daemon->udp, datagrams, count, daemon->udp.refused);
 }
 
 void drive_deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count)
@@ -100,6 +100,7 @@ void drive_settle(struct daemon *daemon)
     tell_refused(daemon, now_us);
     if (site_deadline_us(daemon->site) <= now_us)
         site_tick(daemon->site, now_us);
+    site_flush(daemon->site, now_us); /* the other thread may have been given orders */
     if (daemon->ask_names_again) {
         daemon->ask_names_again = false;
         resolver_hurry(&daemon->resolver);
@@ -182,10 +183,37 @@ static void on_tap_poll_closed(uv_handle_t *handle)
         drive_tap(daemon, true);
 }
 
+static void on_notes(uv_async_t *arrived)
+{
+    struct daemon *daemon = arrived->data;
+
+    site_take_notes(daemon->site, clock_now_us());
+    drive_settle(daemon);
+}
+
+void drive_pause(struct daemon *daemon)
+{
+    worker_stop(&daemon->worker, daemon->site);
+}
+
+void drive_resume(struct daemon *daemon)
+{
+    if (daemon->two_threads && daemon->tap.fd >= 0)
+        worker_start(&daemon->worker, daemon->site, &daemon->udp, &daemon->tap,
+                     daemon->config->hub);
+}
+
 void drive_tap(struct daemon *daemon, bool present)
 {
     uv_handle_t *handle = (uv_handle_t *)&daemon->tap_poll;
 
+    if (daemon->two_threads) {
+        if (present)
+            drive_resume(daemon);
+        else
+            drive_pause(daemon);
+        return;
+    }
     if (!present) {
         if (daemon->tap_polled && !uv_is_closing(handle))
             uv_close(handle, on_tap_poll_closed);
@@ -202,8 +230,11 @@ void drive_tap(struct daemon *daemon, bool present)
     uv_poll_start(&daemon->tap_poll, UV_READABLE, on_tap);
 }
 
-void drive_start(struct daemon *daemon)
+bool drive_start(struct daemon *daemon, struct error *error)
 {
+    daemon->two_threads = (daemon->config->without & WITHOUT_WORKER) == 0 && worker_is_useful();
+    if (!worker_open(&daemon->worker, &daemon->loop, on_notes, daemon, error))
+        return false;
     uv_timer_init(&daemon->loop, &daemon->tick_timer);
     daemon->tick_timer.data = daemon;
     daemon->tick_armed_us = UINT64_MAX;
@@ -215,4 +246,5 @@ void drive_start(struct daemon *daemon)
         watch_udp(&daemon->udp_poll[family]);
     }
     drive_tap(daemon, true);
+    return true;
 }

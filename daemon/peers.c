@@ -250,10 +250,12 @@ bool peers_reload(struct daemon *daemon, struct error *error)
         good = config_load(fresh, daemon->config_path, error) &&
                state_load_peers(fresh, peers, &count, clock_now_us(), error);
     if (good) {
+        drive_pause(daemon); /* a hub's mailbox is larger */
         keep_fixed(fresh, running);
         daemon->config = fresh;
         set_options(daemon);
         apply_loaded(daemon, peers, count);
+        drive_resume(daemon);
         drive_settle(daemon);
     }
     sodium_memzero(peers, sizeof peers);

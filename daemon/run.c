@@ -236,7 +236,8 @@ static bool start_loop(struct daemon *daemon, struct error *error)
     catch_signal(daemon, &daemon->hangup, on_hangup, SIGHUP);
     hold_signals(SIG_UNBLOCK);
     resolver_start(&daemon->resolver, &daemon->loop, &resolver);
-    drive_start(daemon);
+    if (!drive_start(daemon, error))
+        return false;
     reach_start(daemon);
     network_watch(&daemon->network, &daemon->loop, &network);
     if (!peers_apply(daemon, error))
@@ -276,6 +277,7 @@ static void undo_system(struct daemon *daemon)
         network_restore_bridge(&daemon->network);
     netlink_close(&daemon->netlink);
     udp_close(&daemon->udp);
+    worker_close(&daemon->worker);
 }
 
 /* The handlers of signals stay to the last: who presses ^C twice must not end it half way.
@@ -283,6 +285,7 @@ static void undo_system(struct daemon *daemon)
  * Return: whether the loop is empty; a name still being asked for keeps it busy */
 static bool stop(struct daemon *daemon)
 {
+    drive_pause(daemon);
     resolver_stop(&daemon->resolver);
     network_unwatch(&daemon->network);
     control_close(&daemon->control);
@@ -319,7 +322,8 @@ int command_run(const char *config_path)
                              .tick_armed_us = UINT64_MAX,
                              .tap = {.fd = -1},
                              .udp = {.fd = {-1, -1}},
-                             .control = {.fd = -1}};
+                             .control = {.fd = -1},
+                             .worker = {.wake_fd = -1}};
     signal(SIGPIPE, SIG_IGN);
     hold_signals(SIG_BLOCK);
     if (sodium_init() < 0 || uv_loop_init(&daemon.loop) != 0) {
@@ -330,6 +334,7 @@ int command_run(const char *config_path)
     if (started) {
         say_ready(&daemon);
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
+        drive_pause(&daemon);
         site_close(daemon.site, clock_now_us());
         events_store(&daemon);
     }

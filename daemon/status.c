@@ -319,6 +319,7 @@ struct json_object *status_json(const struct status_source *source)
     add_flag(to, "port_shut", site_port_shut(source->site));
     add(to, "lan_mtu", lan_mtu == 0 ? NULL : json_object_new_int(lan_mtu));
     add_count(to, "uptime_s", (source->now_us - source->started_us) / 1000000);
+    add_count(to, "threads", source->daemon->worker.running ? 2 : 1);
     add(to, "offloads", offloads_json(source->daemon));
     add(to, "peers", peers_json(source));
     add(to, "clashes", clashes_json(source));

@@ -16,6 +16,8 @@
 #include "netlink.h"
 #include "site.h"
 
+#include <stdatomic.h>
+
 enum {
     TAP_MTU_MAX_BYTES = 9216, /* with its headers, the largest frame the core carries */
     TAP_ROOM_BYTES = 64,      /* before and behind a frame that was read */
@@ -44,7 +46,7 @@ struct tap {
     bool found; /* existed before: 'former' is what to give back */
     struct link former;
     struct tap_driver_settings former_driver;
-    uint64_t write_dropped;
+    atomic_ulong write_dropped; /* any thread may write */
 };
 
 /**

@@ -19,6 +19,8 @@
 #include "error.h"
 #include "site.h"
 
+#include <stdatomic.h>
+
 enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
 
 /* For tests: what not to use. */
@@ -28,9 +30,12 @@ struct udp_options {
 
 struct udp {
     int fd[UDP_FAMILIES]; /* -1: that family is not available here */
-    bool gso, gro;        /* in use: several datagrams are sent, received as one message */
-    uint64_t send_dropped;
-    uint64_t send_too_large;               /* probes of the path MTU are not counted */
+    bool gro;             /* in use: several datagrams are received as one message */
+    /* Any thread may send. */
+    atomic_bool gso; /* in use: several are sent as one */
+    atomic_ulong send_dropped;
+    atomic_ulong send_too_large; /* probes of the path MTU are not counted */
+    /* The thread that receives alone. */
     uint64_t icmp_errors;                  /* those that do not concern sizes */
     struct endpoint refused[UDP_FAMILIES]; /* too large for our own kernel, and not told yet */
 };
@@ -81,15 +86,19 @@ typedef void udp_too_large_fn(void *context, const struct endpoint *to, uint16_t
 void udp_read_errors(struct udp *udp, enum udp_family family, udp_too_large_fn *report,
                      void *context);
 
-/** udp_has_refused() - Whether udp_read_errors() has a datagram to tell of that was just sent */
+/** udp_has_refused() - Whether udp_read_errors() has a datagram to tell of that this thread has
+ * just sent: one that the kernel found too large */
 bool udp_has_refused(const struct udp *udp, enum udp_family family);
 
 /**
  * udp_transmit() - Send a batch now, each datagram on the socket of its family, in this order
+ * @refused: Where to note, by family, one that our kernel found too large; NULL: it need not be,
+ * the error queue will tell
  *
  * Datagrams that follow one another to the same destination and have one size (the last may be
  * smaller) go as one message, 64 KiB at most.
  */
-void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count);
+void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count,
+                  struct endpoint refused[UDP_FAMILIES]);
 
 #endif

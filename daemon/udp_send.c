@@ -105,34 +105,43 @@ static unsigned fill(struct outgoing *out, const struct datagram *datagrams, uns
 
 /* ---- out ---- */
 
-static unsigned send_datagrams(struct udp *udp, enum udp_family family,
-                               const struct datagram *datagrams, unsigned count, bool segment);
+/* Where datagrams go, and what is said of those that do not. */
+struct way {
+    struct udp *udp;
+    enum udp_family family;
+    struct endpoint *refused; /* the last one too large for our kernel; or NULL */
+};
 
-static void count_unsent(struct udp *udp, enum udp_family family, const struct datagram *d,
-                         int code)
+static unsigned send_datagrams(const struct way *way, const struct datagram *datagrams,
+                               unsigned count, bool segment);
+
+static void count_unsent(const struct way *way, const struct datagram *d, int code)
 {
     if (code != EMSGSIZE) {
-        udp->send_dropped++;
+        way->udp->send_dropped++;
         return;
     }
     if (!d->probe)
-        udp->send_too_large++;
-    udp->refused[family] = d->to;
+        way->udp->send_too_large++;
+    if (way->refused != NULL)
+        *way->refused = d->to;
 }
 
 /* What one message met. Return: how many of its datagrams were sent after all */
-static unsigned send_refused(struct udp *udp, enum udp_family family, const struct datagram *run,
-                             unsigned length, int code)
+static unsigned send_refused(const struct way *way, const struct datagram *run, unsigned length,
+                             int code)
 {
+    struct udp *udp = way->udp;
+
     if (length == 1) {
-        count_unsent(udp, family, run, code);
+        count_unsent(way, run, code);
         return 0;
     }
     if (code == ENOBUFS) { /* the interface's queue dropped all of it */
         udp->send_dropped += length;
         return 0;
     }
-    unsigned sent = send_datagrams(udp, family, run, length, false);
+    unsigned sent = send_datagrams(way, run, length, false);
     if (sent > 0 && code != EMSGSIZE && udp->gso) {
         udp->gso = false;
         log_info("UDP segmentation does not work here (%s); going on without", strerror(code));
@@ -153,25 +162,25 @@ static unsigned sum(const uint8_t *length, unsigned count)
  * go another way. A full socket drops the rest, as the wire would.
  *
  * Return: how many datagrams were sent */
-static unsigned send_datagrams(struct udp *udp, enum udp_family family,
-                               const struct datagram *datagrams, unsigned count, bool segment)
+static unsigned send_datagrams(const struct way *way, const struct datagram *datagrams,
+                               unsigned count, bool segment)
 {
     struct outgoing out;
     unsigned messages = fill(&out, datagrams, count, segment);
     unsigned done = 0, sent = 0, tries = 0;
 
     while (done < messages) {
-        int n = sendmmsg(udp->fd[family], out.message + done, messages - done,
+        int n = sendmmsg(way->udp->fd[way->family], out.message + done, messages - done,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) {
-            udp->send_dropped += sum(out.length + done, messages - done);
+            way->udp->send_dropped += sum(out.length + done, messages - done);
             break;
         }
         if (n < 0 && errno != ENOBUFS && ++tries < TRIES)
             continue;
         unsigned settled = n > 0 ? (unsigned)n : 1;
         unsigned length = sum(out.length + done, settled);
-        sent += n >= 0 ? length : send_refused(udp, family, datagrams, length, errno);
+        sent += n >= 0 ? length : send_refused(way, datagrams, length, errno);
         datagrams += length;
         done += settled;
         tries = 0;
@@ -184,16 +193,18 @@ static enum udp_family family_of(const struct datagram *d)
     return d->to.address.family == IP_V4 ? UDP_V4 : UDP_V6;
 }
 
-void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count)
+void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t count,
+                  struct endpoint refused[UDP_FAMILIES])
 {
     for (size_t done = 0; done < count;) {
         const struct datagram *first = &datagrams[done];
         enum udp_family family = family_of(first);
+        struct way way = {udp, family, refused != NULL ? &refused[family] : NULL};
         unsigned n = 1;
         while (n < BATCH && done + n < count && family_of(&first[n]) == family)
             n++;
         if (udp->fd[family] >= 0)
-            send_datagrams(udp, family, first, n, udp->gso);
+            send_datagrams(&way, first, n, udp->gso);
         else
             udp->send_dropped += n;
         done += n;

@@ -76,7 +76,7 @@ static int send_all(struct udp *udp, const char *address, uint32_t count, size_t
         for (; n < BATCH && number < count; n++, number++)
             datagrams[n] = (struct datagram){
                 .to = to, .data = buffer[n], .bytes = make(buffer[n], number, most)};
-        udp_transmit(udp, datagrams, n);
+        udp_transmit(udp, datagrams, n, udp->refused);
         nanosleep(&pause, NULL);
     }
     printf("sent=%u gso=%d dropped=%llu too_large=%llu\n", count, udp->gso,
