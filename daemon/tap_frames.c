@@ -7,6 +7,8 @@
  */
 #include "tap.h"
 
+#include "frame/segment.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -18,6 +20,7 @@ enum {
 };
 
 _Static_assert((int)TAP_ROOM_BYTES >= (int)OFFLOAD_HEADER_BYTES, "the header is in the room");
+_Static_assert((int)TAP_ROOM_BYTES >= (int)SEGMENT_ROOM_BYTES, "and a chunk's header");
 
 int tap_receive(struct tap *tap, tap_receive_fn *receive, void *context)
 {

@@ -190,7 +190,3 @@ size_t segment_next_bytes(const struct segmenter *s)
 }
 
 /* They only become smaller. */
-size_t segment_frame_bytes(const struct segmenter *s)
-{
-    return segment_next_bytes(s);
-}

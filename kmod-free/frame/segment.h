@@ -64,9 +64,6 @@ struct segmenter {
 bool segment_begin(struct segmenter *s, const struct packet *packet, const struct offload *offload,
                    size_t frame_max_bytes, bool partial);
 
-/** segment_frame_bytes() - Size of the largest segment to come: room that segment_next() needs */
-size_t segment_frame_bytes(const struct segmenter *s);
-
 /** segment_next_bytes() - Size of the next segment; 0 when there is none left */
 size_t segment_next_bytes(const struct segmenter *s);
 

@@ -128,9 +128,9 @@ void egress_forward(struct egress *egress, uint32_t peers, struct packet *packet
 void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
                        size_t bytes);
 /** egress_send_packet() - @large: how to cut it into segments, or NULL; a partial checksum may be
- *  finished in place */
+ *  finished in place. @last: nobody needs the frame any more, it may be cut where it lies */
 void egress_send_packet(struct egress *egress, struct egress_peer *peer, struct packet *packet,
-                        const struct offload *large);
+                        const struct offload *large, bool last);
 /** egress_send_control() - A control message of @bytes, its type included
  *  @alone: in a datagram of its own */
 void egress_send_control(struct egress *egress, struct egress_peer *peer, const uint8_t *body,

@@ -47,8 +47,9 @@ static void learn(struct egress *egress, struct packet *packet)
         note_frame(egress, packet);
 }
 
+/* @last: it goes to no other */
 static void forward_to_peer(struct egress *egress, struct egress_peer *peer, struct packet *packet,
-                            const struct offload *large)
+                            const struct offload *large, bool last)
 {
     if (!peer->path.up || !egress_can_send(peer))
         return;
@@ -62,7 +63,7 @@ static void forward_to_peer(struct egress *egress, struct egress_peer *peer, str
         return;
     }
     judge_clamp_mss(&egress->rules, packet, egress_ip_packet_bytes(peer, packet), egress->counters);
-    egress_send_packet(egress, peer, packet, large);
+    egress_send_packet(egress, peer, packet, large, last);
 }
 
 void egress_forward(struct egress *egress, uint32_t peers, struct packet *packet,
@@ -70,7 +71,7 @@ void egress_forward(struct egress *egress, uint32_t peers, struct packet *packet
 {
     for (unsigned n = 0; n < SITE_PEERS_MAX; n++)
         if (peers & EGRESS_PEER(n))
-            forward_to_peer(egress, &egress->peer[n], packet, large);
+            forward_to_peer(egress, &egress->peer[n], packet, large, false);
 }
 
 /* It is delivered all the same, in pieces: this only tells the sender what would be cheaper.
@@ -107,7 +108,7 @@ static void forward(struct egress *egress, struct packet *packet, const struct o
         int n =
             fdb_lookup(egress->remote_macs, &packet->destination, packet->vlan_id, egress->now_us);
         if (n >= 0) {
-            forward_to_peer(egress, &egress->peer[n], packet, large);
+            forward_to_peer(egress, &egress->peer[n], packet, large, true);
             if (!large)
                 hint_too_big(egress, &egress->peer[n], packet);
             return;

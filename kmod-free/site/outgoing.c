@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { ETHER_FRAME_MIN_BYTES = 60 }; /* less room than this in a datagram is no room */
+
 static enum ip_family family_of(const struct egress_peer *peer)
 {
     return (enum ip_family)peer->path.to.address.family;
@@ -134,16 +136,38 @@ void egress_send_frame(struct egress *egress, struct egress_peer *peer, const ui
     peer->sent.frames++;
 }
 
+/* It fills its datagram, or nearly: nothing is to be packed beside it. */
+static void seal_segment(struct egress *egress, struct egress_peer *peer,
+                         struct segmenter *segmenter, bool partial)
+{
+    size_t bytes;
+    uint8_t *segment = segment_next_in_place(segmenter, CHUNK_HEADER_BYTES, &bytes);
+    batch_begin(egress, peer, peer->path.usable_bytes);
+    finish_slot(egress, peer,
+                sealer_seal_from(&peer->sealer, peer->packing->data,
+                                 chunk_begin(segment, CHUNK_FRAME, partial, bytes),
+                                 CHUNK_HEADER_BYTES + bytes));
+}
+
+/* Frames that come behind it may be packed with it. */
+static void pack_segment(struct egress *egress, struct egress_peer *peer,
+                         struct segmenter *segmenter, bool partial)
+{
+    size_t bytes = segment_next_bytes(segmenter);
+    struct packer *packer = packer_for(egress, peer, bytes);
+    segment_next(segmenter, packer_reserve(packer, CHUNK_FRAME, partial, bytes));
+}
+
 /* A UDP datagram larger than one of ours: its boundaries are its own, so it goes in pieces. */
-static void send_large_segment(struct egress *egress, struct egress_peer *peer,
-                               struct segmenter *segmenter)
+static void send_segment_in_pieces(struct egress *egress, struct egress_peer *peer,
+                                   struct segmenter *segmenter)
 {
     uint8_t frame[REASSEMBLY_FRAME_MAX_BYTES];
     egress_send_frame(egress, peer, frame, segment_next(segmenter, frame));
 }
 
 static void send_segments(struct egress *egress, struct egress_peer *peer,
-                          const struct packet *packet, const struct offload *large)
+                          const struct packet *packet, const struct offload *large, bool last)
 {
     size_t room = chunk_body_max(usable_payload_bytes(peer)), bytes;
     struct segmenter segmenter;
@@ -160,11 +184,15 @@ static void send_segments(struct egress *egress, struct egress_peer *peer,
     }
     while ((bytes = segment_next_bytes(&segmenter)) != 0) {
         if (bytes > room) {
-            send_large_segment(egress, peer, &segmenter);
+            send_segment_in_pieces(egress, peer, &segmenter);
             continue;
         }
-        struct packer *packer = packer_for(egress, peer, bytes);
-        segment_next(&segmenter, packer_reserve(packer, CHUNK_FRAME, partial, bytes));
+        if (peer->packing && packer_room(&peer->packer) < bytes)
+            egress_release(egress, peer);
+        if (last && !peer->packing && room - bytes < ETHER_FRAME_MIN_BYTES)
+            seal_segment(egress, peer, &segmenter, partial);
+        else
+            pack_segment(egress, peer, &segmenter, partial);
         peer->sent.frames++;
     }
 }
@@ -183,10 +211,10 @@ static void send_whole(struct egress *egress, struct egress_peer *peer, struct p
 }
 
 void egress_send_packet(struct egress *egress, struct egress_peer *peer, struct packet *packet,
-                        const struct offload *large)
+                        const struct offload *large, bool last)
 {
     if (large)
-        send_segments(egress, peer, packet, large);
+        send_segments(egress, peer, packet, large, last);
     else
         send_whole(egress, peer, packet);
 }

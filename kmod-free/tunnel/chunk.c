@@ -27,14 +27,26 @@ size_t packer_room(const struct packer *packer)
     return chunk_body_max(packer->capacity - packer->used);
 }
 
+static void write_header(uint8_t *header, enum chunk_kind kind, bool checksum_partial, size_t bytes)
+{
+    unsigned flag = checksum_partial ? CHUNK_CHECKSUM_PARTIAL : 0;
+    store_be16(header, (uint16_t)((unsigned)kind << CHUNK_KIND_SHIFT | flag | bytes));
+}
+
+uint8_t *chunk_begin(uint8_t *body, enum chunk_kind kind, bool checksum_partial, size_t bytes)
+{
+    uint8_t *chunk = body - CHUNK_HEADER_BYTES;
+    write_header(chunk, kind, checksum_partial, bytes);
+    return chunk;
+}
+
 uint8_t *packer_reserve(struct packer *packer, enum chunk_kind kind, bool checksum_partial,
                         size_t bytes)
 {
     if (bytes == 0 || bytes > packer_room(packer))
         return NULL;
     uint8_t *header = packer->bytes + packer->used;
-    unsigned flag = checksum_partial ? CHUNK_CHECKSUM_PARTIAL : 0;
-    store_be16(header, (uint16_t)((unsigned)kind << CHUNK_KIND_SHIFT | flag | bytes));
+    write_header(header, kind, checksum_partial, bytes);
     packer->used += CHUNK_HEADER_BYTES + bytes;
     return header + CHUNK_HEADER_BYTES;
 }

@@ -72,6 +72,17 @@ uint8_t *packer_reserve(struct packer *packer, enum chunk_kind kind, bool checks
 bool packer_add(struct packer *packer, enum chunk_kind kind, bool checksum_partial,
                 const uint8_t *body, size_t bytes);
 
+/**
+ * chunk_begin() - make a chunk of a body where it lies, for a payload of its own
+ * @body: CHUNK_HEADER_BYTES before it are free
+ * @kind: the chunk's kind
+ * @checksum_partial: the frame's transport checksum is still to be finished
+ * @bytes: length of the body, at least 1 and at most chunk_body_max()
+ *
+ * Return: where the chunk begins, CHUNK_HEADER_BYTES longer than the body.
+ */
+uint8_t *chunk_begin(uint8_t *body, enum chunk_kind kind, bool checksum_partial, size_t bytes);
+
 /** packer_pad() - fill the rest of the payload with zeros, which readers pass over */
 void packer_pad(struct packer *packer);
 
