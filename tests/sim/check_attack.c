@@ -265,7 +265,7 @@ START_TEST(a_peer_that_closes_and_goes_on_talking)
     peer_send_control(peer_site, us, CONTROL_CLOSE, NULL, 0);
     order_frame(peer_site, us, frame, 64);
     order_frame(peer_site, us, frame, 4000);
-    site_flush(peer_site, sim.now_us);
+    sim_flush(&sim.node[0]);
     sim_run(&sim, 10000000);
     assert_undisturbed(&sim, tape); /* it calls again, and all is as before */
     sim_end(&sim);

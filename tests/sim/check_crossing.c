@@ -448,7 +448,7 @@ START_TEST(prefixes_do_not_outlive_the_tunnel)
     ck_assert_uint_gt(lifetime_s(&w, PARENTS), 0);
 
     /* The daemon ends: its LAN is told at once; the other LAN a minute after its peer went. */
-    site_close(w.sim.node[PARENTS].site, w.sim.now_us);
+    sim_close(&w.sim.node[PARENTS]);
     sim_run(&w.sim, SECOND_US);
     ck_assert_uint_eq(lifetime_s(&w, PARENTS), 0);
     ck_assert_uint_gt(lifetime_s(&w, HOME), 0);

@@ -131,8 +131,8 @@ START_TEST(a_burst_is_packed)
     memset(frame, 0, sizeof frame);
     memcpy(frame, (const uint8_t[]){2, 0, 0, 0, 1, 1, 2, 0, 0, 0, 1, 0, 0x88, 0xb6}, 14);
     for (unsigned i = 0; i < 50; i++)
-        site_receive_frame(w.sim.node[0].site, NULL, frame, sizeof frame, w.sim.now_us);
-    site_flush(w.sim.node[0].site, w.sim.now_us);
+        sim_frame(&w.sim.node[0], NULL, frame, sizeof frame);
+    sim_flush(&w.sim.node[0]);
     ck_assert_uint_le(w.sim.node[0].datagrams_sent - before, 3);
     ck_assert_uint_ge(w.sim.node[0].datagrams_sent - before, 2);
     end(&w);

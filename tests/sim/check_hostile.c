@@ -84,6 +84,11 @@ static void begin(struct world *w, unsigned nodes)
     sim_run(&w->sim, 2 * SECOND_US);
 }
 
+static struct sim_node *its_node(struct world *w)
+{
+    return &w->sim.node[PEER];
+}
+
 static struct site *peers_site(struct world *w)
 {
     w->sim.node[PEER].site->now_us = w->sim.now_us;
@@ -99,7 +104,7 @@ static struct peer *its_peer(struct world *w)
 static void peer_sends(struct world *w, uint8_t *frame, size_t bytes)
 {
     order_frame(peers_site(w), its_peer(w), frame, bytes);
-    site_flush(peers_site(w), w->sim.now_us);
+    sim_flush(its_node(w));
     sim_run(&w->sim, 20000);
 }
 
@@ -181,7 +186,7 @@ START_TEST(news_without_end_do_not_make_us_shout)
         ck_assert_uint_gt(bytes, 0);
         peer_send_control(peers_site(&w), its_peer(&w), CONTROL_SITE, value, bytes);
         if (i % 30 == 0) {
-            site_flush(peers_site(&w), w.sim.now_us);
+            sim_flush(its_node(&w));
             sim_run(&w.sim, 10000);
         }
     }
@@ -206,7 +211,7 @@ START_TEST(many_probes_in_one_datagram_are_answered_once)
         store_be64(value, i);
         peer_send_control(peers_site(&w), its_peer(&w), CONTROL_PROBE, value, sizeof value);
     }
-    site_flush(peers_site(&w), w.sim.now_us);
+    sim_flush(its_node(&w));
     ck_assert_uint_eq(w.sim.node[PEER].datagrams_sent - its, 1);
     sim_run(&w.sim, 50000);
     ck_assert_uint_ge(w.sim.node[US].datagrams_sent - sent, 1);
@@ -228,7 +233,7 @@ START_TEST(moving_again_and_again_does_not_flood_a_stranger)
         w.cut_data = true;
         w.record_bytes = 0;
         peer_probe(peers_site(&w), its_peer(&w));
-        site_flush(peers_site(&w), w.sim.now_us);
+        sim_flush(its_node(&w));
         ck_assert_uint_gt(w.record_bytes, 0);
         stranger.port++;
         sim_inject(&w.sim, US, &stranger, w.record, w.record_bytes);
@@ -248,7 +253,7 @@ START_TEST(closing_again_and_again_is_answered_once_a_second)
         struct peer *us = its_peer(&w);
         if (us->current) {
             peer_send_control(peers_site(&w), us, CONTROL_CLOSE, NULL, 0);
-            site_flush(peers_site(&w), w.sim.now_us);
+            sim_flush(its_node(&w));
             peer_drop_session(us, &us->current);
             peer_drop_session(us, &us->previous);
             us->candidate_count = 0; /* it does not call */
@@ -267,7 +272,7 @@ START_TEST(a_late_close_ends_only_its_own_session)
     struct world w;
     begin(&w, 2);
     w.cut_data = true;
-    site_close(w.sim.node[PEER].site, w.sim.now_us);
+    sim_close(&w.sim.node[PEER]);
     w.cut_data = false;
     ck_assert_uint_gt(w.record_bytes, 0);
     sim_kill(&w.sim, PEER);

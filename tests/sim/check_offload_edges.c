@@ -71,7 +71,7 @@ static void send_partial_v6(struct world *w, uint8_t protocol, const uint8_t *tr
     const uint8_t offload[OFFLOAD_HEADER_BYTES] = {1, [6] = 54, [8] = field};
     uint8_t frame[200];
     size_t frame_bytes = build_v6(frame, protocol, transport, bytes, field);
-    site_receive_frame(w->sim.node[HOME].site, offload, frame, frame_bytes, w->sim.now_us);
+    sim_frame(&w->sim.node[HOME], offload, frame, frame_bytes);
     world_flush(w, HOME);
     sim_run(&w->sim, 50000);
 }

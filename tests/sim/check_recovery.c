@@ -195,7 +195,7 @@ START_TEST(the_other_end_says_goodbye)
 {
     struct world w;
     begin(&w, 3, true, false);
-    site_close(w.sim.node[1].site, w.sim.now_us);
+    sim_close(&w.sim.node[1]);
     sim_run(&w.sim, 100000);
     ck_assert(!sim_is_up(&w.sim, 0, 1));
     sim_kill(&w.sim, 1);

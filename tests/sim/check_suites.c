@@ -127,13 +127,13 @@ static void hand_in(struct world *w, unsigned from, size_t bytes)
     w->frame_bytes = 0;
     w->datagrams = 0;
     w->largest_packet = 0;
-    site_receive_frame(w->sim.node[from].site, NULL, frame, bytes, w->sim.now_us);
+    sim_frame(&w->sim.node[from], NULL, frame, bytes);
 }
 
 static void cross(struct world *w, unsigned from, size_t bytes)
 {
     hand_in(w, from, bytes);
-    site_flush(w->sim.node[from].site, w->sim.now_us);
+    sim_flush(&w->sim.node[from]);
 }
 
 static void arrives(struct world *w, size_t bytes)

@@ -136,8 +136,8 @@ static void arrive_on_lan(struct sim *sim, struct sim_event *event)
                      event->bytes, CABLE_DELAY_US);
     }
     if (event->skip_tap != (int)event->node && node->site) {
-        site_receive_frame(node->site, NULL, event->data, event->bytes, sim->now_us);
-        site_flush(node->site, sim->now_us);
+        sim_frame(node, NULL, event->data, event->bytes);
+        sim_flush(node);
     }
 }
 
@@ -259,10 +259,10 @@ static bool turn_goes_on(const struct sim *sim, const struct sim_node *node)
            &sim->node[sim->queue[0].node] == node;
 }
 
-static void end_turn(struct sim *sim, struct sim_node *node)
+static void end_turn(struct sim_node *node)
 {
     if (node->site)
-        site_flush(node->site, sim->now_us);
+        sim_flush(node);
     while (node->turn_count > 0)
         free(node->turn[--node->turn_count]);
 }
@@ -271,11 +271,11 @@ static void arrive_datagram(struct sim *sim, struct sim_event *event)
 {
     struct sim_node *node = &sim->node[event->node];
     if (node->site && may_enter(node, &event->from))
-        site_receive_datagram(node->site, &event->from, event->data, event->bytes, sim->now_us);
+        site_receive_datagram(node->site, &event->from, event->data, event->bytes, 0, sim->now_us);
     node->turn[node->turn_count++] = event->data;
     event->data = NULL;
     if (!turn_goes_on(sim, node))
-        end_turn(sim, node);
+        end_turn(node);
 }
 
 static void arrive_hint(struct sim *sim, const struct sim_event *event)
@@ -284,7 +284,7 @@ static void arrive_hint(struct sim *sim, const struct sim_event *event)
     if (!node->site)
         return;
     site_path_hint(node->site, &event->from, event->mtu_bytes, event->by_kernel, sim->now_us);
-    site_flush(node->site, sim->now_us);
+    sim_flush(node);
 }
 
 void sim_inject(struct sim *sim, unsigned node, const struct endpoint *from, const uint8_t *data,
@@ -443,6 +443,7 @@ void sim_start(struct sim *sim, unsigned number, const struct site_config *confi
     struct sim_node *node = &sim->node[number];
     struct site_config defaults = sim_config(node);
     struct site_ops ops = {node, op_transmit, op_deliver, op_event, op_enrol, fill_random};
+    struct egress_ops egress = {.context = node, .transmit = op_transmit, .deliver = op_deliver};
     struct site_lan lan = {.tap_mac = {{0xfe, 0, 0, 0, 0, (uint8_t)number}},
                            .tap_takes_large = !node->tap_no_large,
                            .tap_takes_large_udp = !node->tap_no_large_udp};
@@ -454,6 +455,7 @@ void sim_start(struct sim *sim, unsigned number, const struct site_config *confi
                                   node->order_on_disk, sim->now_us))
         abort();
     site_set_lan(node->site, &lan, sim->now_us);
+    sim_split(node, &egress);
 }
 
 void sim_kill(struct sim *sim, unsigned number)
@@ -463,6 +465,7 @@ void sim_kill(struct sim *sim, unsigned number)
         return;
     site_wipe(node->site);
     free(node->site);
+    sim_unsplit(node);
     node->site = NULL;
     node->opened_count = 0;
     (void)sim;
@@ -500,7 +503,7 @@ static uint64_t next_deadline(struct sim *sim, unsigned *which)
     for (unsigned i = 0; i < sim->nodes; i++) {
         if (!sim->node[i].site)
             continue;
-        uint64_t deadline = site_deadline_us(sim->node[i].site);
+        uint64_t deadline = sim_deadline_us(&sim->node[i]);
         if (deadline < at) {
             at = deadline;
             *which = i;
@@ -512,12 +515,12 @@ static uint64_t next_deadline(struct sim *sim, unsigned *which)
 static void check_progress(struct sim *sim, struct sim_node *node)
 {
     /* A site that asks to be woken again and again at one instant would spin a processor. */
-    if (site_deadline_us(node->site) <= sim->now_us && ++node->ticks_at_us > 100) {
+    if (sim_deadline_us(node) <= sim->now_us && ++node->ticks_at_us > 100) {
         fprintf(stderr, "simulation: %s spins at %llu us\n", node->name,
                 (unsigned long long)sim->now_us);
         abort();
     }
-    if (site_deadline_us(node->site) > sim->now_us)
+    if (sim_deadline_us(node) > sim->now_us)
         node->ticks_at_us = 0;
 }
 
@@ -543,7 +546,9 @@ void sim_run(struct sim *sim, uint64_t us)
         } else {
             if (tick > sim->now_us)
                 sim->now_us = tick;
-            site_tick(sim->node[which].site, sim->now_us);
+            if (site_deadline_us(sim->node[which].site) <= sim->now_us)
+                site_tick(sim->node[which].site, sim->now_us);
+            sim_flush(&sim->node[which]);
             check_progress(sim, &sim->node[which]);
         }
     }

@@ -9,6 +9,7 @@
 #ifndef SIM_NET_H
 #define SIM_NET_H
 
+#include "mailbox.h"
 #include "site.h"
 
 enum { SIM_NODES_MAX = 8, SIM_CABLES_MAX = 4, SIM_TURN_MAX = 64 };
@@ -26,6 +27,10 @@ struct sim_wan {
 struct sim_node {
     struct sim *sim;
     struct site *site; /* NULL: this machine is off */
+    /* With LANSPLICE_SIM_THREADS=2 in the environment each site is run as if by two threads, which
+     * take turns; else NULL. */
+    struct egress *egress;
+    struct sim_boxes *boxes;
     char name[SITE_NAME_MAX + 1];
     uint8_t private_key[32], public_key[32];
     struct endpoint address; /* where the WAN sees it */
@@ -113,6 +118,21 @@ unsigned sim_cable(struct sim *sim, unsigned a, unsigned b);
 
 /** sim_send() - A host on @node's LAN sends a frame: to its TAP, and over cables */
 void sim_send(struct sim *sim, unsigned node, const uint8_t *frame, size_t bytes);
+
+/** sim_frame() - A frame read from @node's TAP; as site_receive_frame(), whoever runs it */
+void sim_frame(struct sim_node *node, const uint8_t *offload, uint8_t *frame, size_t bytes);
+
+/** sim_flush() - The end of a turn: as site_flush(), and whatever the two threads have to tell each
+ *  other is told */
+void sim_flush(struct sim_node *node);
+
+/** sim_close() - It says goodbye, as site_close(), in one thread from then on */
+void sim_close(struct sim_node *node);
+
+/* Used by net.c alone. */
+void sim_split(struct sim_node *node, const struct egress_ops *with);
+void sim_unsplit(struct sim_node *node);
+uint64_t sim_deadline_us(const struct sim_node *node);
 
 /** sim_inject() - A datagram out of nowhere arrives at @node */
 void sim_inject(struct sim *sim, unsigned node, const struct endpoint *from, const uint8_t *data,

@@ -110,7 +110,7 @@ void world_end(struct world *w)
 
 void world_flush(struct world *w, unsigned home)
 {
-    site_flush(w->sim.node[home].site, w->sim.now_us);
+    sim_flush(&w->sim.node[home]);
 }
 
 const struct site_counters *world_counters(const struct world *w, unsigned home)

@@ -6,7 +6,7 @@
 
 #include "bytes.h"
 #include "frame/checksum.h"
-#include "frame/offload.h"
+#include "frame/segment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -219,15 +219,16 @@ void streams_send(struct streams *s, unsigned number, const struct stream_frame 
     struct stream *stream = s->stream[number];
     struct sim_node *node = &s->sim->node[stream->kind.from];
     uint8_t offload[OFFLOAD_HEADER_BYTES];
-    uint8_t *out = malloc(STREAM_HEADERS_MAX_BYTES + frame->payload_bytes);
-    if (!out || stream->frames == STREAM_FRAMES_MAX ||
+    uint8_t *memory = malloc(SEGMENT_ROOM_BYTES + STREAM_HEADERS_MAX_BYTES + frame->payload_bytes);
+    uint8_t *out = memory + SEGMENT_ROOM_BYTES;
+    if (!memory || stream->frames == STREAM_FRAMES_MAX ||
         stream->bytes + frame->payload_bytes > STREAM_BYTES_MAX)
         abort();
     size_t bytes = streams_build(stream, number, frame, out, offload);
     stream->bytes = stream->record[stream->frames++].end;
     s->handed_in[stream->kind.from]++;
-    site_receive_frame(node->site, offload, out, bytes, s->sim->now_us);
-    free(out); /* the site keeps nothing of it */
+    sim_frame(node, offload, out, bytes);
+    free(memory); /* the site keeps nothing of it */
 }
 
 /* ---- judging what came ---- */
