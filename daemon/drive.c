@@ -115,8 +115,7 @@ static void on_datagram(void *context, const struct endpoint *from, uint8_t *dat
 {
     const struct batch *batch = context;
 
-    (void)waited_us;
-    site_receive_datagram(batch->daemon->site, from, datagram, bytes, batch->now_us);
+    site_receive_datagram(batch->daemon->site, from, datagram, bytes, waited_us, batch->now_us);
 }
 
 /* Return: whether more may be waiting */

@@ -215,6 +215,9 @@ static const struct counter_words dropped[] = {
     {"send_too_large", "too large for the network"},
     {"send_dropped", "not sent"},
     {"tap_dropped", "not taken by the TAP"},
+    {"queue_dropped", "in a long queue"},
+    {"orders_lost", "orders between threads"},
+    {"notes_lost", "notes between threads"},
 };
 
 static const struct counter_words mended[] = {
@@ -225,6 +228,7 @@ static const struct counter_words mended[] = {
     {"mtu_black_holes", "paths that became narrower"},
     {"lan_too_large", "packets larger than this LAN takes"},
     {"icmp_hints", "senders told what fits"},
+    {"queue_marked", "frames marked in a long queue"},
 };
 
 /* One line of those that are not zero; none when all are. */

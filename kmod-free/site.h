@@ -164,6 +164,7 @@ struct site_counters {
     uint64_t path_hints;                  /* ICMP or EMSGSIZE about datagrams of ours */
     uint64_t lan_too_large;               /* packets from a peer larger than our LAN's MTU */
     uint64_t icmp_hints;                  /* 'packet too big' that we sent */
+    uint64_t queue_dropped, queue_marked; /* frames, since datagrams waited too long to be read */
     uint64_t orders_lost, notes_lost;     /* between two threads, their mailbox being full */
 };
 
@@ -238,7 +239,7 @@ bool site_init(struct site *site, const struct site_config *config, const struct
 /** site_wipe() - Forget all keys; the memory may then be freed */
 void site_wipe(struct site *site);
 
-/** site_close() - Tell every peer that this end stops (flush included) */
+/** site_close() - Tell every peer that this end stops (flush included); in one thread */
 void site_close(struct site *site, uint64_t now_us);
 
 /** site_reserve_order() - Answer to EVENT_ORDER_LOW: numbers below @limit may be used */
@@ -286,16 +287,22 @@ void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_b
 void site_link_changed(struct site *site, uint64_t now_us);
 
 /**
- * site_receive_frame() - A frame read from the TAP; may be changed in place
+ * site_receive_frame() - A frame read from the TAP
  * @offload:  The OFFLOAD_HEADER_BYTES that came before it; NULL: an ordinary frame
+ * @frame:    May be changed; a large one is destroyed, and the SEGMENT_ROOM_BYTES before it are
+ *            (frame/segment.h)
  */
 void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *frame, size_t bytes,
                         uint64_t now_us);
 
-/** site_receive_datagram() - A datagram read from the socket; opened in place, and stays as it is
- *  until site_flush(), since frames in it may be held to be coalesced */
+/**
+ * site_receive_datagram() - A datagram read from the socket
+ * @datagram:   Opened in place, and stays as it is until site_flush(), since frames in it may be
+ *              held to be coalesced
+ * @waited_us:  How long it waited there; 0: not known
+ */
 void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
-                           size_t bytes, uint64_t now_us);
+                           size_t bytes, uint32_t waited_us, uint64_t now_us);
 
 /** site_flush() - Seal and transmit what was packed since the last call, deliver what is held */
 void site_flush(struct site *site, uint64_t now_us);

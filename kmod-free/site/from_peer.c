@@ -2,10 +2,10 @@
  *
  * from_peer.c - a datagram from a peer on its way to the TAP or, on a hub, to other peers.
  *
- * open -> replay -> chunks -> reassemble -> parse -> loop probe? -> source check -> guard, gateway
- * and host rules -> class and storm limit -> learn source -> TTL repair -> MSS clamp -> (too large
- * for this LAN: cut, or tell its sender) -> deliver.
- * The LAN wins: whatever a peer sends that contradicts what lives here is dropped and counted.
+ * open -> replay -> chunks -> reassemble -> (a standing queue: one less) -> parse -> loop probe? ->
+ * source check -> guard, gateway and host rules -> class and storm limit -> learn source -> TTL
+ * repair -> MSS clamp -> (too large for this LAN: cut, or tell its sender) -> deliver. The LAN
+ * wins: whatever a peer sends that contradicts what lives here is dropped and counted.
  */
 #include "site/private.h"
 
@@ -235,8 +235,28 @@ static void receive_frame(struct site *site, struct peer *peer, uint8_t *frame, 
     deliver(site, peer, &packet, lasts && packet.frame == frame);
 }
 
+/* Return: whether the frame goes on. @standing: its datagram waited long */
+static bool passes_queue(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes,
+                         bool standing)
+{
+    if (!standing)
+        return true;
+    switch (codel_judge(&peer->codel, frame, bytes, site->waited_us, site->now_us)) {
+    case CODEL_DROP:
+        site->counters.queue_dropped++;
+        return false;
+    case CODEL_MARK:
+        site->counters.queue_marked++;
+        codel_mark(frame, bytes);
+        break;
+    case CODEL_PASS:
+        break;
+    }
+    return true;
+}
+
 static void receive_fragment(struct site *site, struct peer *peer, uint32_t session,
-                             const struct chunk *chunk)
+                             const struct chunk *chunk, bool standing)
 {
     uint16_t id, offset, total;
     const uint8_t *data;
@@ -251,7 +271,8 @@ static void receive_fragment(struct site *site, struct peer *peer, uint32_t sess
                            &frame, &frame_bytes)) {
     case REASSEMBLY_COMPLETE:
         site->counters.reassembled++;
-        receive_frame(site, peer, frame, frame_bytes, false, false);
+        if (passes_queue(site, peer, frame, frame_bytes, standing))
+            receive_frame(site, peer, frame, frame_bytes, false, false);
         break;
     case REASSEMBLY_DISCARDED:
         site->counters.reassembly_discarded++;
@@ -261,8 +282,11 @@ static void receive_fragment(struct site *site, struct peer *peer, uint32_t sess
     }
 }
 
-static void receive_whole(struct site *site, struct peer *peer, const struct chunk *chunk)
+static void receive_whole(struct site *site, struct peer *peer, const struct chunk *chunk,
+                          bool standing)
 {
+    if (!passes_queue(site, peer, chunk->body, chunk->bytes, standing))
+        return;
     if (site_deliver_next(site, peer, chunk->body, chunk->bytes, chunk->checksum_partial))
         peer->rx_frames++;
     else
@@ -287,6 +311,7 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
     struct chunk chunk;
     enum chunk_read result;
     bool frames = false, probed = false;
+    bool standing = codel_standing(&peer->codel, site->waited_us);
 
     chunk_reader_init(&reader, payload, bytes);
     /* A close ends the payload, too: nothing may follow on a session that is gone. */
@@ -296,9 +321,9 @@ static bool receive_chunks(struct site *site, struct peer *peer, uint32_t sessio
         if (is_repeated_probe(&chunk, &probed))
             continue;
         if (chunk.kind == CHUNK_FRAME)
-            receive_whole(site, peer, &chunk);
+            receive_whole(site, peer, &chunk, standing);
         else if (chunk.kind == CHUNK_FRAGMENT)
-            receive_fragment(site, peer, session, &chunk);
+            receive_fragment(site, peer, session, &chunk, standing);
         else if (chunk.kind == CHUNK_CONTROL)
             site_receive_control(site, peer, session, chunk.body, chunk.bytes);
         frames = frames || chunk.kind == CHUNK_FRAME || chunk.kind == CHUNK_FRAGMENT;

@@ -24,6 +24,7 @@
 #define SITE_PRIVATE_H
 
 #include "crypto/cookie.h"
+#include "frame/codel.h"
 #include "frame/fdb.h"
 #include "frame/guard.h"
 #include "frame/hosts.h"
@@ -85,6 +86,7 @@ struct peer {
     struct site_info next_remote;
 
     struct storm storm_from_peer;
+    struct codel codel; /* of the queue its datagrams wait in */
 
     int64_t srtt_us; /* negative: not measured */
     bool handshaked;
@@ -116,7 +118,8 @@ struct known {
 struct site {
     struct site_config config;
     struct site_ops ops;
-    uint64_t now_us; /* of the call under way */
+    uint64_t now_us;    /* of the call under way */
+    uint32_t waited_us; /* of the datagram under way */
     bool closing;
     uint8_t public_key[PUBLIC_KEY_BYTES];
     uint64_t order_next, order_limit;

@@ -79,6 +79,7 @@ static void take_rtt(const struct site *site, struct peer *peer, uint64_t sent_u
         return;
     int64_t rtt_us = (int64_t)(site->now_us - sent_us);
     peer->srtt_us = peer->srtt_us < 0 ? rtt_us : peer->srtt_us + (rtt_us - peer->srtt_us) / 8;
+    codel_set_rtt(&peer->codel, peer->srtt_us < UINT32_MAX ? (uint32_t)peer->srtt_us : UINT32_MAX);
 }
 
 void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value)

@@ -212,6 +212,14 @@ void site_reserve_order(struct site *site, uint64_t limit)
 
 /* ---- settings ---- */
 
+static void begin_codel(struct site *site, struct peer *peer)
+{
+    uint8_t key[CODEL_KEY_BYTES];
+    site_random(site, key, sizeof key);
+    codel_init(&peer->codel, key);
+    sodium_memzero(key, sizeof key);
+}
+
 static void peer_begin(struct site *site, struct peer *peer, const struct peer_config *config)
 {
     peer_clear(peer);
@@ -223,6 +231,7 @@ static void peer_begin(struct site *site, struct peer *peer, const struct peer_c
     liveness_init(&peer->liveness, config->keepalive_us, site->config.timers.rekey_after_us,
                   site->config.timers.reject_after_us);
     storm_init(&peer->storm_from_peer, site->now_us);
+    begin_codel(site, peer);
     peer_path_set(site, peer);
 }
 
@@ -283,6 +292,7 @@ void site_set_options(struct site *site, const struct site_config *config)
         peer_path_set(site, peer);
     }
     loop_set_hub(&site->loop, config->hub, site->now_us);
+    border_publish(site);
     site_tell_all(site);
     site_announce_changed(site);
 }
@@ -332,6 +342,7 @@ void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us
     site->lan = *lan;
     loop_set_tap_mac(&site->loop, &lan->tap_mac);
     refresh_gateways(site);
+    border_publish(site);
     site_judge_clashes(site);
     site_tell_all(site);
     site_announce_changed(site);
@@ -459,9 +470,10 @@ void site_flush(struct site *site, uint64_t now_us)
 }
 
 void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
-                           size_t bytes, uint64_t now_us)
+                           size_t bytes, uint32_t waited_us, uint64_t now_us)
 {
     site->now_us = now_us;
+    site->waited_us = waited_us;
     if (bytes == 0 || site->closing)
         return;
     switch (datagram[0]) {

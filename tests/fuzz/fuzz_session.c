@@ -200,7 +200,7 @@ static void receive(const struct endpoint *from, const uint8_t *bytes, size_t co
     if (run.turn_count == TURN_MAX)
         end_turn();
     run.turn[run.turn_count++] = datagram;
-    site_receive_datagram(run.site, from, datagram, count, run.now_us);
+    site_receive_datagram(run.site, from, datagram, count, count % 8 * 10000, run.now_us);
 }
 
 /* One that the site has no reason to believe. */
@@ -234,11 +234,12 @@ static void receive_lan(uint8_t argument, const uint8_t *bytes, size_t count)
         bytes += OFFLOAD_HEADER_BYTES;
         count -= OFFLOAD_HEADER_BYTES;
     }
-    uint8_t *frame = malloc(count + (count == 0));
-    require(frame != NULL);
+    uint8_t *memory = malloc(SEGMENT_ROOM_BYTES + count + (count == 0));
+    require(memory != NULL);
+    uint8_t *frame = memory + SEGMENT_ROOM_BYTES;
     memcpy(frame, bytes, count);
     site_receive_frame(run.site, offload, frame, count, run.now_us);
-    free(frame);
+    free(memory);
     end_turn();
 }
 
