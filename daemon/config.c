@@ -12,6 +12,7 @@
 #include "config_values.h"
 #include "copy.h"
 #include "files.h"
+#include "locked_memory.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,16 +35,16 @@ struct loader {
 
 struct config *config_new(void)
 {
-    struct config *config = sodium_malloc(sizeof *config);
-
-    if (config)
-        sodium_memzero(config, sizeof *config);
-    return config;
+    return locked_memory_new(sizeof(struct config));
 }
 
 void config_free(struct config *config)
 {
-    sodium_free(config); /* wipes */
+    if (config == NULL)
+        return;
+    sodium_memzero(config, offsetof(struct config, peer));
+    sodium_memzero(config->peer, config->peer_count * sizeof *config->peer);
+    locked_memory_free(config, sizeof *config);
 }
 
 static bool fail(const struct loader *loader, int line, const char *what, const char *detail,
@@ -322,7 +323,6 @@ bool config_load(struct config *config, const char *path, struct error *error)
     struct loader loader = {.config = config, .error = error ? error : &unwanted};
     bool good;
 
-    sodium_memzero(config, sizeof *config);
     config_set_defaults(config);
     good = set_paths(config, path, loader.error) &&
            check_owner(config->directory, config->directory, loader.error) &&

@@ -91,7 +91,7 @@ void config_free(struct config *config);
 
 /**
  * config_load() - read and check a configuration whole
- * @config: from config_new(); overwritten. Of no use when false is returned
+ * @config: fresh from config_new(). Of no use when false is returned
  * @path: the main file
  * @error: receives one line naming file, line and the legal values; exit code EXIT_USAGE
  */

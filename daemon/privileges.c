@@ -18,15 +18,6 @@
 
 enum { CAPABILITY_MAX = 63 };
 
-void privileges_lock_memory(void *memory, size_t bytes)
-{
-    madvise(memory, bytes, MADV_DONTDUMP);
-#if defined(SYS_mlock2) && defined(MLOCK_ONFAULT)
-    if (syscall(SYS_mlock2, memory, bytes, MLOCK_ONFAULT) != 0)
-        log_debug("cannot lock memory: %s", strerror(errno));
-#endif
-}
-
 /* Needs CAP_SETPCAP, which a service manager may have taken already: then so are the others. */
 static void clear_bounding_set(void)
 {

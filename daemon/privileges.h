@@ -13,10 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** privileges_lock_memory() - Keep @bytes at @memory, as they are touched, out of swap and dumps.
- *  Best effort. */
-void privileges_lock_memory(void *memory, size_t bytes);
-
 /** privileges_reduce() - Keep CAP_NET_ADMIN; no core dumps, no tracing, nothing gained by exec */
 bool privileges_reduce(struct error *error);
 

@@ -171,7 +171,6 @@ static void on_timer(uv_timer_t *timer)
 void resolver_start(struct resolver *resolver, uv_loop_t *loop,
                     const struct resolver_listener *listener)
 {
-    memset(resolver, 0, sizeof *resolver);
     resolver->loop = loop;
     resolver->listener = *listener;
     uv_timer_init(loop, &resolver->timer);

@@ -48,7 +48,8 @@ struct resolver {
     struct resolver_peer peer[SITE_PEERS_MAX];
 };
 
-/** resolver_start() - Begin; the struct must live until its last request has come back */
+/** resolver_start() - Begin in zeroed memory, which must live until the last request has come back
+ */
 void resolver_start(struct resolver *resolver, uv_loop_t *loop,
                     const struct resolver_listener *listener);
 

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "daemon.h"
+#include "locked_memory.h"
 #include "log.h"
 #include "privileges.h"
 #include "status.h"
@@ -21,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* ---- the core ---- */
@@ -42,21 +42,17 @@ static bool read_files(struct daemon *daemon, uint64_t *next, uint64_t *limit, s
     return true;
 }
 
-/* Pages of its own: large but sparse, and locked as they are touched. */
 static bool make_site(struct daemon *daemon, uint64_t next, uint64_t limit, struct error *error)
 {
     struct site_ops ops = {daemon,        drive_transmit, drive_deliver,
                            events_report, events_enrol,   drive_random};
     struct site_config config;
-    void *memory =
-        mmap(NULL, site_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    if (memory == MAP_FAILED) {
+    daemon->site = locked_memory_new(site_bytes());
+    if (daemon->site == NULL) {
         error_set(error, EXIT_FAILED, "no memory: %s", strerror(errno));
         return false;
     }
-    privileges_lock_memory(memory, site_bytes());
-    daemon->site = memory;
     config_to_site(daemon->config, &config);
     bool good = site_init(daemon->site, &config, &ops, next, limit, daemon->started_us);
     sodium_memzero(&config, sizeof config);
@@ -73,7 +69,7 @@ static void free_site(struct daemon *daemon)
     if (daemon->site == NULL)
         return;
     site_wipe(daemon->site);
-    munmap(daemon->site, site_bytes());
+    locked_memory_free(daemon->site, site_bytes());
     daemon->site = NULL;
 }
 
@@ -314,16 +310,15 @@ static void leave_now(int code)
 
 int command_run(const char *config_path)
 {
-    static struct daemon daemon; /* large, and the loop's callbacks point into it */
+    /* The loop's callbacks point into it. Large, and mostly never written. */
+    static struct daemon daemon;
     struct error error = {.exit_code = EXIT_FAILED};
 
-    daemon = (struct daemon){.config_path = config_path,
-                             .started_us = clock_now_us(),
-                             .tick_armed_us = UINT64_MAX,
-                             .tap = {.fd = -1},
-                             .udp = {.fd = {-1, -1}},
-                             .control = {.fd = -1},
-                             .worker = {.wake_fd = -1}};
+    daemon.config_path = config_path;
+    daemon.started_us = clock_now_us();
+    daemon.tick_armed_us = UINT64_MAX;
+    daemon.tap.fd = daemon.control.fd = daemon.worker.wake_fd = -1;
+    daemon.udp.fd[UDP_V4] = daemon.udp.fd[UDP_V6] = -1;
     signal(SIGPIPE, SIG_IGN);
     hold_signals(SIG_BLOCK);
     if (sodium_init() < 0 || uv_loop_init(&daemon.loop) != 0) {

@@ -5,8 +5,8 @@
 #include "worker.h"
 
 #include "clock.h"
+#include "locked_memory.h"
 #include "log.h"
-#include "privileges.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -135,7 +135,7 @@ bool worker_open(struct worker *worker, uv_loop_t *loop, uv_async_cb on_notes, v
         return false;
     }
     worker->arrived.data = context;
-    privileges_lock_memory(orders_memory, sizeof orders_memory); /* keys pass through */
+    locked_memory_lock(orders_memory, sizeof orders_memory); /* keys pass through */
     return true;
 }
 
