@@ -56,6 +56,7 @@ enum config_without {
     WITHOUT_SEGMENT = 8,
     WITHOUT_GRO = 16,
     WITHOUT_WORKER = 32,
+    WITHOUT_TIMESTAMP = 64,
 };
 
 struct config {

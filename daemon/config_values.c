@@ -352,8 +352,9 @@ static bool set_token_lifetime(struct config_target *target, const char *value)
 static bool set_without(struct config_target *target, const char *value)
 {
     static const struct flag flags[] = {
-        {"vnet", WITHOUT_VNET},       {"offload", WITHOUT_OFFLOAD}, {"uso", WITHOUT_USO},
-        {"segment", WITHOUT_SEGMENT}, {"gro", WITHOUT_GRO},         {"worker", WITHOUT_WORKER},
+        {"vnet", WITHOUT_VNET},           {"offload", WITHOUT_OFFLOAD}, {"uso", WITHOUT_USO},
+        {"segment", WITHOUT_SEGMENT},     {"gro", WITHOUT_GRO},         {"worker", WITHOUT_WORKER},
+        {"timestamp", WITHOUT_TIMESTAMP},
     };
 
     return parse_flags(value, flags, sizeof flags / sizeof *flags, &target->config->without);

@@ -204,7 +204,8 @@ static bool open_system(struct daemon *daemon, struct error *error)
     struct mac mac = tap_mac(config->public_key);
     unsigned without = config->without;
     struct udp_options udp = {.no_segment = (without & WITHOUT_SEGMENT) != 0,
-                              .no_gro = (without & WITHOUT_GRO) != 0};
+                              .no_gro = (without & WITHOUT_GRO) != 0,
+                              .no_timestamp = (without & WITHOUT_TIMESTAMP) != 0};
     struct tap_options tap = {.no_vnet = (without & WITHOUT_VNET) != 0,
                               .no_offload = (without & WITHOUT_OFFLOAD) != 0,
                               .no_uso = (without & WITHOUT_USO) != 0};

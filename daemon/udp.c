@@ -67,7 +67,6 @@ static int open_family(enum udp_family family, uint16_t port)
         return -1;
     enlarge_buffers(fd);
     set_option(fd, SOL_SOCKET, SO_SELECT_ERR_QUEUE, 1, "SO_SELECT_ERR_QUEUE");
-    set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
     if ((family == UDP_V4 ? bind_v4(fd, port) : bind_v6(fd, port)) == 0)
         return fd;
     int saved = errno;
@@ -101,6 +100,8 @@ bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
         udp->fd[family] = open_family(family, port);
         if (udp->fd[family] >= 0) {
             take_offloads(udp, udp->fd[family], options);
+            if (!options->no_timestamp)
+                set_option(udp->fd[family], SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
             continue;
         }
         if (is_missing_family(errno)) {

@@ -26,6 +26,7 @@ enum udp_family { UDP_V4, UDP_V6, UDP_FAMILIES };
 /* For tests: what not to use. */
 struct udp_options {
     bool no_segment, no_gro;
+    bool no_timestamp; /* nobody knows how long a datagram waited */
 };
 
 struct udp {
