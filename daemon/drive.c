@@ -124,6 +124,8 @@ static bool receive_datagrams(struct daemon *daemon, enum udp_family family)
     struct batch batch = {daemon, clock_now_us()};
     bool more = udp_receive(&daemon->udp, family, on_datagram, &batch);
 
+    if (!more)
+        site_drained(daemon->site, family == UDP_V4 ? IP_V4 : IP_V6);
     site_flush(daemon->site, batch.now_us); /* before the datagrams' memory is used again */
     return more;
 }

@@ -304,6 +304,9 @@ void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *fram
 void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
                            size_t bytes, uint32_t waited_us, uint64_t now_us);
 
+/** site_drained() - All datagrams that waited in the socket of this family were received */
+void site_drained(struct site *site, enum ip_family family);
+
 /** site_flush() - Seal and transmit what was packed since the last call, deliver what is held */
 void site_flush(struct site *site, uint64_t now_us);
 

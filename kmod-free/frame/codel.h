@@ -107,6 +107,13 @@ static inline bool codel_standing(struct codel *codel, uint32_t waited_us)
     return false;
 }
 
+/** codel_emptied() - All datagrams were read: no queue stands, however long each of them waited for
+ *  this process to be woken */
+static inline void codel_emptied(struct codel *codel)
+{
+    codel->low++;
+}
+
 /**
  * codel_judge() - Whether a frame goes on
  * @frame:      Ethernet frame, not looked at by anybody yet

@@ -491,6 +491,12 @@ void site_receive_datagram(struct site *site, const struct endpoint *from, uint8
     }
 }
 
+void site_drained(struct site *site, enum ip_family family)
+{
+    for_each_peer(site, peer) if (peer->endpoint.address.family == family)
+        codel_emptied(&peer->codel);
+}
+
 /* ---- for people who look ---- */
 
 const struct site_counters *site_counters(const struct site *site)
