@@ -128,7 +128,8 @@ def assert_one_datagram_each(lab, a, b, inner, segment, mtu):
     datagrams = packet_bytes(outside)
     assert max(datagrams) == mtu
     probes = after[0]["mtu_probes"] - before[0]["mtu_probes"]
-    assert segments <= datagrams.count(mtu) <= segments + probes
+    dropped = after[1]["queue_dropped"] - before[1]["queue_dropped"]  # where others are busy
+    assert segments <= datagrams.count(mtu) <= segments + probes + dropped
     assert [c["fragmented"] for c in after] == [c["fragmented"] for c in before]
     assert not outer_fragments(outside)
 
