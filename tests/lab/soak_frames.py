@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 RECORD = struct.Struct("=QIHBB")
 SENT, PARTIAL = 1, 2
-GSO_TCP4, GSO_TCP6, GSO_UDP, GSO_ECN = 1, 4, 5, 0x80
+GSO_NONE, GSO_TCP4, GSO_TCP6, GSO_UDP = 0, 1, 4, 5
 
 TAGS = (0x8100, 0x88A8)
 IP4, IP6, ARP = 0x0800, 0x86DD, 0x0806
@@ -302,8 +302,9 @@ def frames(record, headers=None):
                     (), data[:96])
         return
     normal, mss = normal_head(record, headers)
+    whole = {GSO_UDP: ("large udp",), GSO_NONE: ()}.get(record.gso, ("large tcp",))
     for head, payload in segments(record, headers, normal):
         mark = hashlib.blake2b(head, digest_size=16)
         mark.update(payload)
         yield Frame(mark.digest(), flow, record.at_us, kind, tuple(mss),
-                    features_of(headers, head), bytes(head) + payload[:16])
+                    features_of(headers, head) + whole, bytes(head) + payload[:16])

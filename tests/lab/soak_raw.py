@@ -20,8 +20,9 @@ SMALLEST, LARGEST = 60, 1514
 OPTION_SETS = ([], [("NOP", None), ("NOP", None), ("Timestamp", (77, 99))],
                [("NOP", None), ("NOP", None), ("SAck", (100, 200, 300, 400))],
                [("Timestamp", (5, 6)), ("NOP", None), ("NOP", None), (253, b"\1\2")])
-PATTERNS = ("plain", "plain", "push", "hole", "twice", "ecn", "wrong", "options", "urgent", "cwr",
-            "no-df")
+PATTERNS = ("plain", "plain", "push", "hole", "twice", "wrong", "options", "urgent", "cwr", "window",
+            "acknowledgement", "no-df")
+IP_PATTERNS = ("ecn", "dscp", "ttl", "label")
 FLAG_BITS = 1 << 9  # with NS
 
 
@@ -77,7 +78,7 @@ class Maker:
     def tcp_run(self):
         """Segments that go on one from the other, with one thing wrong on the way: what a receiver
         would join, and what it must not."""
-        dice, pattern = self.dice, self.dice.choice(PATTERNS)
+        dice, pattern = self.dice, self.dice.choice(PATTERNS + IP_PATTERNS)
         size, sequence = dice.randrange(1, 1380), dice.randrange(1 << 32)
         head = {"sport": dice.randrange(20000, 20008), "dport": DISCARD, "ack": dice.randrange(9),
                 "window": 500, "options": dice.choice(OPTION_SETS)}
@@ -96,20 +97,34 @@ class Maker:
         return frames
 
     def _spoil(self, pattern, ip, segment, size):
+        self._spoil_ip(pattern, ip)
         if pattern == "push":
             segment.flags = "PA"
         elif pattern == "hole":
             segment.seq = (segment.seq + size) % (1 << 32)
-        elif pattern == "ecn":
-            ip.fields.update({"tos": 3} if isinstance(ip, IP) else {"tc": 3})
         elif pattern == "wrong":
             segment.chksum = self.dice.randrange(1, 65535)
         elif pattern == "options":
             segment.options = self.dice.choice(OPTION_SETS)
-        elif pattern == "urgent":
-            segment.flags, segment.urgptr = "UA", self.dice.randrange(1, 100)
+        elif pattern == "urgent":  # the pointer means nothing without the flag, and stays
+            segment.flags, segment.urgptr = self.dice.choice(("A", "UA")), 77
         elif pattern == "cwr":
             segment.flags = self.dice.choice(("CA", "EA", "NA", "CEA"))
+        elif pattern == "window":
+            segment.window += 1
+        elif pattern == "acknowledgement":
+            segment.ack += 1
+
+    def _spoil_ip(self, pattern, ip):
+        four = isinstance(ip, IP)
+        if pattern == "ecn":
+            setattr(ip, "tos" if four else "tc", 3)
+        elif pattern == "dscp":
+            setattr(ip, "tos" if four else "tc", 0x22)
+        elif pattern == "ttl":
+            setattr(ip, "ttl" if four else "hlim", 63)
+        elif pattern == "label" and not four:
+            ip.fl ^= 1
 
     def tcp_any(self):
         """Any flags, any options, SYNs with data, any MSS."""
@@ -142,11 +157,13 @@ class Maker:
         """Datagrams of one size in a row, as QUIC has them; with and without DF."""
         flags = self.dice.choice(("DF", 0))
         ip, size = self.ip(flags=flags), self.dice.randrange(1, 1400)
-        step = self.dice.choice((0, 1, 7))
+        step, pattern = self.dice.choice((0, 1, 1, 1, 7)), self.dice.choice(IP_PATTERNS)
         frames = []
-        for _ in range(5):
-            frames.append(self.ether / ip.copy() / UDP(sport=4002, dport=DISCARD)
-                          / self.data(size))
+        for number in range(5):
+            one = ip.copy()
+            if number == 2:
+                self._spoil_ip(pattern, one)
+            frames.append(self.ether / one / UDP(sport=4002, dport=DISCARD) / self.data(size))
             if isinstance(ip, IP):
                 ip.id = (ip.id + step) % 65536
         return frames
@@ -187,7 +204,8 @@ class Maker:
               for to, what in (("0180c2000000", b"\0\x26\x42\x42\3"), ("0180c200000e", b"\x88\xcc"),
                                ("0180c2000003", b"\x88\x8e"))]
 
-    CROSSING = ("other", "tagged", "tcp_run", "tcp_any", "udp_any", "udp_run", "fragments", "arp")
+    CROSSING = ("other", "tagged", *["tcp_run"] * 5, "tcp_any", "udp_any", *["udp_run"] * 2,
+                "fragments", "arp")
 
     def round(self):
         """Some of each, as bytes, shuffled group by group."""

@@ -24,13 +24,13 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,7 +242,7 @@ int main(int argc, char **argv)
         ;
     if (fclose(log.file) != 0)
         die(argv[2]);
-    printf("frames=%llu lost=%llu\n", (unsigned long long)log.frames,
-           (unsigned long long)(dropped(log.socket) + log.undescribed));
+    uint64_t lost = dropped(log.socket) + log.undescribed;
+    printf("frames=%" PRIu64 " lost=%" PRIu64 "\n", log.frames, lost);
     return 0;
 }
