@@ -20,8 +20,8 @@ SMALLEST, LARGEST = 60, 1514
 OPTION_SETS = ([], [("NOP", None), ("NOP", None), ("Timestamp", (77, 99))],
                [("NOP", None), ("NOP", None), ("SAck", (100, 200, 300, 400))],
                [("Timestamp", (5, 6)), ("NOP", None), ("NOP", None), (253, b"\1\2")])
-PATTERNS = ("plain", "plain", "push", "hole", "twice", "wrong", "options", "urgent", "cwr", "window",
-            "acknowledgement", "no-df")
+PATTERNS = ("plain", "plain", "push", "hole", "twice", "wrong", "options", "urgent", "cwr",
+            "window", "acknowledgement", "no-df")
 IP_PATTERNS = ("ecn", "dscp", "ttl", "label")
 FLAG_BITS = 1 << 9  # with NS
 
