@@ -304,7 +304,8 @@ def frames(record, headers=None):
     normal, mss = normal_head(record, headers)
     whole = {GSO_UDP: ("large udp",), GSO_NONE: ()}.get(record.gso, ("large tcp",))
     for head, payload in segments(record, headers, normal):
+        features = () if record.sent else features_of(headers, head) + whole
         mark = hashlib.blake2b(head, digest_size=16)
         mark.update(payload)
         yield Frame(mark.digest(), flow, record.at_us, kind, tuple(mss),
-                    features_of(headers, head) + whole, bytes(head) + payload[:16])
+                    features, bytes(head) + payload[:16])

@@ -49,6 +49,7 @@ KINDS = ["tcp4", "tcp6", "udp4", "udp6", "icmp4", "icmp6", "fragment4", "fragmen
          "vlan icmp4", "vlan fragment4", "qinq tcp4", "qinq udp4"]
 FEATURES = ["syn", "fin", "rst", "psh", "urg", "ece", "cwr", "ns", "ect0", "ce", "mss",
             "mss lowered", "timestamps", "sack", "no options", "unknown option"]
+LARGE_FRAMES = {"large tcp": {"vnet", "offload"}, "large udp": {"vnet", "offload", "uso"}}
 STAYS = ["dhcp", "router discovery", "querier", "link control", "group"]
 
 
@@ -472,4 +473,6 @@ def test_what_is_sent_arrives(lab, tmp_path, record_property, without, way):
                                           (STAYS, books.stayed))
               for name in wanted if not counts[name]]
     assert not absent, f"none was sent of: {absent}"
+    for name, fallbacks in LARGE_FRAMES.items():  # what is forced is what was tried
+        assert bool(result.features[name]) != bool(fallbacks & set((without or "").split())), name
     end_daemons(homes)
