@@ -12,9 +12,10 @@
  * Theory of operation. As in fq_codel (RFC 8290) each flow has a law of its own, RFC 8289's: 64
  * streams are slowed by 64 laws at once, where one would take seconds to reach their pace. Flows
  * are told apart by a hash of addresses, protocol and ports. Since they share one queue, one
- * datagram that waited less than the target proves for all that it does not stand; they find it
- * out by the number of such datagrams when their next frame comes. So a datagram costs one
- * comparison while no queue stands.
+ * datagram that waited less than the target proves for all that it does not stand, and so does
+ * reading it empty (then what waited had waited for us, not for what was before it); they find it
+ * out by the number of such proofs when their next frame comes. So a datagram costs one comparison
+ * while no queue stands.
  *
  * What never is dropped. A flow's part of the queue is its bytes in an interval, in proportion to
  * the time waited; RFC 8289 leaves alone a queue of one packet, and here a flow whose part is four
@@ -75,9 +76,9 @@ struct codel_flow {
 
 struct codel {
     uint32_t target_us, interval_us;
-    uint64_t low;                       /* datagrams that waited less than the target */
+    uint64_t low;                       /* proofs that no queue stands */
     uint64_t above_low;                 /* the same when the queue began to stand */
-    uint64_t first_above_us;            /* if none did since: frames may be dropped from then on */
+    uint64_t first_above_us;            /* if none came since: frames may be dropped from then on */
     uint64_t window, window_end_us;     /* of an interval, or more */
     uint32_t heaviest, heaviest_before; /* flow's bytes in it, and in the one before */
     uint64_t key[CODEL_WORDS];
@@ -107,8 +108,7 @@ static inline bool codel_standing(struct codel *codel, uint32_t waited_us)
     return false;
 }
 
-/** codel_emptied() - All datagrams were read: no queue stands, however long each of them waited for
- *  this process to be woken */
+/** codel_emptied() - All datagrams were read: no queue stands, however long each waited for us */
 static inline void codel_emptied(struct codel *codel)
 {
     codel->low++;

@@ -143,4 +143,25 @@ START_TEST(the_queue_stands_without)
 }
 END_TEST
 
-SIM_MAIN("codel", cubic_streams, reno_streams, the_queue_stands_without)
+/* A server that others keep from its work finds datagrams that waited each time it is there, and
+ * reads them all: not one of them waited for another. */
+START_TEST(late_is_not_standing)
+{
+    struct queue_settings settings = {.source = SOURCE_CUBIC,
+                                      .flows = 1,
+                                      .rtt_ms = 1,
+                                      .server_mbit_s = 4000,
+                                      .seconds = 10,
+                                      .codel = true,
+                                      .window_max = 16,
+                                      .gap_every_ms = 0.5,
+                                      .seed = 1};
+    struct queue_result r = mean_of_seeds(&settings);
+
+    ck_assert_double_ge(r.ping_p50_ms, 0.5); /* more than the target */
+    ck_assert_double_ge(r.mbit_s, 25);
+    ck_assert_uint_eq(r.dropped, 0);
+}
+END_TEST
+
+SIM_MAIN("codel", cubic_streams, reno_streams, the_queue_stands_without, late_is_not_standing)

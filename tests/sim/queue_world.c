@@ -166,11 +166,14 @@ static void enqueue(struct world *w, struct message *m)
 static void send_window(struct world *w, unsigned number)
 {
     struct flow *f = &w->flow[number];
-    unsigned whole = f->window < 6 ? 1 : (unsigned)(f->window / 3);
+    unsigned window = (unsigned)f->window, most_in_flight = w->set.window_max;
 
+    if (most_in_flight != 0 && window > most_in_flight)
+        window = most_in_flight;
+    unsigned whole = window < 6 ? 1 : window / 3;
     if (whole > QUEUE_BURST_MAX)
         whole = QUEUE_BURST_MAX;
-    while (f->in_flight + whole <= (unsigned)f->window) {
+    while (f->in_flight + whole <= window) {
         struct message m = {.flow = number, .count = whole, .first = f->next};
         f->next += whole;
         f->in_flight += whole;
@@ -372,6 +375,8 @@ static void serve_batch(struct world *w)
         done[count] = m;
         run_events(w);
     }
+    if (w->length == 0)
+        codel_emptied(&w->codel);
     for (unsigned i = 0; i < count; i++)
         if (done[i].flow != FLOW_PING)
             push(w, w->now_ns + w->flow[done[i].flow].rtt_ns, ACKED, &done[i]);

@@ -7,7 +7,8 @@
  * queue as one message, as with UDP_GRO. The server reads messages in batches of 128 KiB, asks
  * CoDel about each segment, needs time for each, and lets a batch's segments go at its end; the
  * source hears of them one round trip later, the queue left out. The server is not always there:
- * other processes run. A ping asks for next to nothing, so its time is the queue's alone.
+ * other processes run. When it has read all, it says so. A ping asks for next to nothing, so its
+ * time is the queue's alone.
  *
  * Sources count packets as QUIC does: what is lost is sent again under a new number. A loss is
  * known when three later ones were acknowledged, or, when none follows, after a time-out.
@@ -35,6 +36,7 @@ struct queue_settings {
     double server_mbit_s;
     double seconds;
     bool codel, ecn;
+    unsigned window_max; /* segments, of each source that has not more to send; 0: none */
     double gap_every_ms; /* mean time between the server's absences of 1 to 4 ms; 0: none */
     uint64_t seed;
 };

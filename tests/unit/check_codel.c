@@ -122,6 +122,21 @@ START_TEST(queue_must_stand)
 }
 END_TEST
 
+/* So does a socket that was read empty, however long its datagrams waited. */
+START_TEST(empty_queue_does_not_stand)
+{
+    begin();
+    for (unsigned i = 0; i < 100; i++) {
+        ck_assert_uint_eq(stream(1, WAITED_US, INTERVAL_US, NULL), 0);
+        codel_emptied(&codel);
+    }
+    ck_assert_uint_eq(stream(1, WAITED_US, INTERVAL_US + STEP_US, NULL), 1);
+    codel_emptied(&codel); /* ends the dropping, too */
+    ck_assert_uint_eq(stream(1, WAITED_US, INTERVAL_US, NULL), 0);
+    ck_assert_uint_eq(stream(1, WAITED_US, STEP_US, NULL), 1);
+}
+END_TEST
+
 /* After drops with counts up to 8, and then @pause_us without a queue. */
 static const struct {
     uint64_t pause_us;
@@ -483,6 +498,7 @@ int main(void)
     tcase_add_test(law, drops_come_faster);
     tcase_add_test(law, pace_has_a_limit);
     tcase_add_test(law, queue_must_stand);
+    tcase_add_test(law, empty_queue_does_not_stand);
     tcase_add_test(law, pace_is_remembered);
     tcase_add_test(law, flows_have_their_own_law);
     tcase_add_test(law, distance_sets_the_interval);
