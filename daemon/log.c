@@ -8,6 +8,7 @@
 #include "text.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@ enum { BURST_LINES = 10, REFILL_MS = 1000, LINE_SIZE = 1024 };
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static enum log_level threshold = LOG_LEVEL_INFO;
-static uint32_t unread; /* lines that stderr did not take */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER; /* guards what follows, and buckets */
+static uint32_t unread;                                     /* lines that stderr did not take */
 
 void log_set_level(enum log_level level)
 {
@@ -83,17 +85,15 @@ static bool catch_up(void)
     return can_write();
 }
 
-void log_write(enum log_level level, struct log_bucket *bucket, const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void
+write_line(enum log_level level, struct log_bucket *bucket, const char *format, va_list arguments)
 {
     char line[LINE_SIZE];
     uint32_t suppressed;
-    va_list arguments;
 
     if (!catch_up() || !log_bucket_take(bucket, clock_now_us() / 1000, &suppressed))
         return;
-    va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
     text_tidy(line);
     /* One call, one write: lines of two processes on one stderr do not mix. */
     if (suppressed)
@@ -101,4 +101,15 @@ void log_write(enum log_level level, struct log_bucket *bucket, const char *form
                 suppressed);
     else
         fprintf(stderr, "%s: %s\n", level_names[level], line);
+}
+
+void log_write(enum log_level level, struct log_bucket *bucket, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    pthread_mutex_lock(&writing);
+    write_line(level, bucket, format, arguments);
+    pthread_mutex_unlock(&writing);
+    va_end(arguments);
 }

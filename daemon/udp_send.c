@@ -142,10 +142,8 @@ static unsigned send_refused(const struct way *way, const struct datagram *run, 
         return 0;
     }
     unsigned sent = send_datagrams(way, run, length, false);
-    if (sent > 0 && code != EMSGSIZE && udp->gso) {
-        udp->gso = false;
+    if (sent > 0 && code != EMSGSIZE && atomic_exchange(&udp->gso, false))
         log_info("UDP segmentation does not work here (%s); going on without", strerror(code));
-    }
     return sent;
 }
 
