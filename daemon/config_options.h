@@ -48,6 +48,7 @@
     X("reject-after-ms", set_reject_after, false, "milliseconds, 1 to 1000000000")                 \
     X("raise-after-ms", set_raise_after, false, "milliseconds, 1 to 1000000000")                   \
     X("token-lifetime-ms", set_token_lifetime, false, "milliseconds, 1 to 1000000000")             \
-    X("without", set_without, false, "some of vnet offload uso segment gro worker timestamp, or off")
+    X("without", set_without, false,                                                               \
+      "some of vnet offload uso segment gro worker timestamp, or off")
 
 #endif

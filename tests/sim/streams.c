@@ -220,10 +220,10 @@ void streams_send(struct streams *s, unsigned number, const struct stream_frame 
     struct sim_node *node = &s->sim->node[stream->kind.from];
     uint8_t offload[OFFLOAD_HEADER_BYTES];
     uint8_t *memory = malloc(SEGMENT_ROOM_BYTES + STREAM_HEADERS_MAX_BYTES + frame->payload_bytes);
-    uint8_t *out = memory + SEGMENT_ROOM_BYTES;
     if (!memory || stream->frames == STREAM_FRAMES_MAX ||
         stream->bytes + frame->payload_bytes > STREAM_BYTES_MAX)
         abort();
+    uint8_t *out = memory + SEGMENT_ROOM_BYTES;
     size_t bytes = streams_build(stream, number, frame, out, offload);
     stream->bytes = stream->record[stream->frames++].end;
     s->handed_in[stream->kind.from]++;
