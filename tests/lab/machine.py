@@ -97,6 +97,7 @@ class Process:
         if self.running:
             with contextlib.suppress(ProcessLookupError, AssertionError):
                 os.kill(self.pid, sig)
+            self.popen.send_signal(signal.SIGCONT)  # nsenter stops when its child is stopped
         return self.popen.wait(seconds)
 
     def stop(self):
