@@ -21,10 +21,11 @@ enum {
     ORDERS_HUB_BYTES = 512 << 10, /* what the other thread receives in a turn goes through it */
     NOTES_BYTES = 16 << 10,
     STACK_BYTES = 256 << 10,
+    PAGE_BYTES = 4096, /* madvise() takes whole pages */
 };
 
 /* Large, and resident only as far as it is used. */
-static _Alignas(MAILBOX_ALIGNMENT) uint8_t orders_memory[ORDERS_HUB_BYTES];
+static _Alignas(PAGE_BYTES) uint8_t orders_memory[ORDERS_HUB_BYTES];
 static _Alignas(MAILBOX_ALIGNMENT) uint8_t notes_memory[NOTES_BYTES];
 
 /* What was read at once has one time: when it was read. */
@@ -155,13 +156,13 @@ static int start_thread(struct worker *worker)
     return code;
 }
 
-void worker_start(struct worker *worker, struct site *site, struct udp *udp, struct tap *tap,
+bool worker_start(struct worker *worker, struct site *site, struct udp *udp, struct tap *tap,
                   bool hub)
 {
     struct egress_ops ops = {worker, on_transmit, on_deliver, wake_site, wake_egress};
 
-    if (worker->running || worker->wake_fd < 0)
-        return;
+    if (worker->running)
+        return true;
     mailbox_init(&worker->orders, orders_memory, hub ? ORDERS_HUB_BYTES : ORDERS_BYTES);
     mailbox_init(&worker->notes, notes_memory, NOTES_BYTES);
     worker->udp = udp;
@@ -172,9 +173,10 @@ void worker_start(struct worker *worker, struct site *site, struct udp *udp, str
     if (code != 0) {
         log_warn("no second thread: %s; going on with one", strerror(code));
         site_join(site, clock_now_us());
-        return;
+        return false;
     }
     worker->running = true;
+    return true;
 }
 
 void worker_stop(struct worker *worker, struct site *site)

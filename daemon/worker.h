@@ -38,8 +38,8 @@ bool worker_is_useful(void);
 
 /**
  * worker_open() - Make what wakes the two threads; nothing runs yet
- * @on_notes:  On the loop's thread: site_take_notes() shall be called. Its handle's data is
- * @context
+ * @on_notes:  Called on the loop's thread: site_take_notes() shall be called
+ * @context:   Its handle's data
  *
  * The async handle is closed with the loop's others. Return: false with @error
  */
@@ -51,9 +51,10 @@ bool worker_open(struct worker *worker, uv_loop_t *loop, uv_async_cb on_notes, v
  * @udp, @tap:  Must stay until worker_stop()
  * @hub:        Frames between peers pass, too: a larger mailbox
  *
- * When no thread can be made nothing changes, and it is logged. Nothing happens when it runs.
+ * Nothing happens when it runs. Return: false, and logged, when no thread can be made: nothing has
+ * changed then, and the TAP is the caller's to read
  */
-void worker_start(struct worker *worker, struct site *site, struct udp *udp, struct tap *tap,
+bool worker_start(struct worker *worker, struct site *site, struct udp *udp, struct tap *tap,
                   bool hub);
 
 /** worker_stop() - Wait for the thread's end and give the egress back; nothing happens when it does

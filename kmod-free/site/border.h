@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * border.h - what the two directions tell each other.
+ * border.h - what the two directions tell each other (orders.c, notes.c), and how they become two
+ * threads or one (border.c).
  *
  * Orders go from the site (WAN-to-LAN and control) to the egress (LAN-to-WAN): the rules, each
  * peer's path and sealer when they change, and what is to be sent. Notes go from the egress to the
@@ -66,5 +67,8 @@ void note_sent(struct egress *egress, struct egress_peer *peer, size_t datagram_
 
 /** note_counts() - Tell what was sent and counted, if it is time; part of egress_flush() */
 void note_counts(struct egress *egress);
+
+/** note_all() - Tell all that was sent and counted */
+void note_all(struct egress *egress);
 
 #endif

@@ -57,6 +57,7 @@ struct egress_path {
     uint16_t usable_bytes, mtu_bytes; /* outer IP packets: to send data with; the path's MTU */
     struct endpoint to;
     struct gateway_set gateways; /* of its home */
+    uint16_t tenant;             /* of this slot: another number is another peer */
 };
 
 /* What was sent to a peer, since it was last told. */
@@ -99,6 +100,7 @@ struct egress {
     uint64_t told_us;
     bool untold;      /* something was sent or counted since */
     bool notes_given; /* since the last flush */
+    bool made_room;   /* since then, in a mailbox of orders that may have been full */
 
     /* One after the other, as large as datagrams are now: few pages are ever touched. */
     uint8_t batch_bytes[BATCH_DATAGRAMS * OUTER_PACKET_MAX_BYTES];

@@ -11,7 +11,9 @@
  *   looping.c      loop probes in and out
  *   announcing.c   router advertisements that make the peers' prefixes on-link
  *   judging.c      what both directions ask of a frame
- *   border.c       orders to the other direction, notes from it; what one knows of the other
+ *   orders.c       orders to the other direction, and what that one knows
+ *   notes.c        notes from it
+ *   border.c       one thread for both directions, or two
  *   egress.h       that other direction, LAN to WAN: from_lan.c and outgoing.c, which do not see
  *                  this header
  *
@@ -107,6 +109,7 @@ struct clash_entry {
 struct known_peer {
     struct egress_path path;
     uint32_t session; /* whose sealer it has: local_index, or 0 */
+    uint16_t tenant;  /* how many peers have left this slot, modulo 2^16 */
 };
 
 struct known {
