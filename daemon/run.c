@@ -53,6 +53,7 @@ static bool make_site(struct daemon *daemon, uint64_t next, uint64_t limit, stru
         error_set(error, EXIT_FAILED, "no memory: %s", strerror(errno));
         return false;
     }
+    worker_lock_memory();
     config_to_site(daemon->config, &config);
     bool good = site_init(daemon->site, &config, &ops, next, limit, daemon->started_us);
     sodium_memzero(&config, sizeof config);

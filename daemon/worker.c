@@ -119,6 +119,11 @@ static void *run(void *context)
 
 /* ---- its life ---- */
 
+void worker_lock_memory(void)
+{
+    locked_memory_lock(orders_memory, sizeof orders_memory);
+}
+
 bool worker_is_useful(void)
 {
     cpu_set_t allowed;
@@ -136,7 +141,6 @@ bool worker_open(struct worker *worker, uv_loop_t *loop, uv_async_cb on_notes, v
         return false;
     }
     worker->arrived.data = context;
-    locked_memory_lock(orders_memory, sizeof orders_memory); /* keys pass through */
     return true;
 }
 

@@ -33,6 +33,9 @@ struct worker {
     bool running;
 };
 
+/** worker_lock_memory() - Keys will pass through it; before privileges are reduced */
+void worker_lock_memory(void);
+
 /** worker_is_useful() - Whether this process may use two processors */
 bool worker_is_useful(void);
 

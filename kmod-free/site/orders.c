@@ -216,55 +216,78 @@ static bool settle_order(struct site *site, enum order kind, const void *head)
     return give(site, &m, 0);
 }
 
+/* ---- what the egress knows ---- */
+
+static bool gateways_equal(const struct gateway_set *a, const struct gateway_set *b)
+{
+    return memcmp(a, b, sizeof *a) == 0; /* octets only */
+}
+
+static bool rules_equal(const struct rules *a, const struct rules *b)
+{
+    return a->guard == b->guard && a->multicast_all == b->multicast_all &&
+           a->ra_routes == b->ra_routes && a->icmp_hint == b->icmp_hint &&
+           a->lan_mtu_bytes == b->lan_mtu_bytes && gateways_equal(&a->gateways, &b->gateways);
+}
+
+static bool path_equal(const struct egress_path *a, const struct egress_path *b)
+{
+    return a->up == b->up && a->shut == b->shut && a->takes_partial == b->takes_partial &&
+           a->usable_bytes == b->usable_bytes && a->mtu_bytes == b->mtu_bytes &&
+           a->tenant == b->tenant && endpoint_equal(&a->to, &b->to) &&
+           gateways_equal(&a->gateways, &b->gateways);
+}
+
+static struct rules compose_rules(const struct site *site)
+{
+    return (struct rules){.guard = site->config.guard,
+                          .multicast_all = site->config.multicast_all,
+                          .ra_routes = site->config.ra_routes,
+                          .icmp_hint = site->config.icmp_hint,
+                          .lan_mtu_bytes = site->lan.mtu_bytes,
+                          .gateways = site->gateways};
+}
+
 static void publish_rules(struct site *site)
 {
-    struct rules_order order;
-    memset(&order, 0, sizeof order); /* compared whole */
-    order.rules.guard = site->config.guard;
-    order.rules.multicast_all = site->config.multicast_all;
-    order.rules.ra_routes = site->config.ra_routes;
-    order.rules.icmp_hint = site->config.icmp_hint;
-    order.rules.lan_mtu_bytes = site->lan.mtu_bytes;
-    order.rules.gateways = site->gateways;
-    site->rules = order.rules;
-    order.site_shut = loop_site_shut(&site->loop);
     struct known *known = &site->known;
-    if ((order.site_shut != known->site_shut ||
-         memcmp(&order.rules, &known->rules, sizeof order.rules) != 0) &&
+    struct rules_order order = {compose_rules(site), loop_site_shut(&site->loop)};
+    site->rules = order.rules;
+    if ((order.site_shut != known->site_shut || !rules_equal(&order.rules, &known->rules)) &&
         settle_order(site, ORDER_RULES, &order)) {
         known->site_shut = order.site_shut;
-        memcpy(&known->rules, &order.rules, sizeof order.rules);
+        known->rules = order.rules;
     }
 }
 
-static void compose_path(const struct site *site, const struct peer *peer, struct egress_path *path)
+static struct egress_path compose_path(const struct site *site, const struct peer *peer)
 {
-    path->tenant = site->known.peer[peer_number(site, peer)].tenant;
+    uint16_t number = peer_number(site, peer), tenant = site->known.peer[number].tenant;
     if (!peer->used)
-        return;
-    path->up = peer->up;
-    path->shut = loop_peer_shut(&site->loop, peer_number(site, peer));
-    path->takes_partial =
-        peer->current && (peer->current->remote_features & FEATURE_CHECKSUM_PARTIAL) != 0;
-    path->usable_bytes = path_mtu_usable_bytes(peer_path(peer));
-    path->mtu_bytes = peer_path(peer)->mtu_bytes;
-    path->to = peer->endpoint;
-    path->gateways = peer->remote.gateways;
+        return (struct egress_path){.tenant = tenant};
+    return (struct egress_path){
+        .up = peer->up,
+        .shut = loop_peer_shut(&site->loop, number),
+        .takes_partial =
+            peer->current && (peer->current->remote_features & FEATURE_CHECKSUM_PARTIAL) != 0,
+        .usable_bytes = path_mtu_usable_bytes(peer_path(peer)),
+        .mtu_bytes = peer_path(peer)->mtu_bytes,
+        .to = peer->endpoint,
+        .gateways = peer->remote.gateways,
+        .tenant = tenant,
+    };
 }
 
 /* Return: whether the egress knows it */
 static bool publish_path(struct site *site, const struct peer *peer)
 {
-    struct path_order order;
-    memset(&order, 0, sizeof order); /* compared whole */
-    order.peer = peer_number(site, peer);
-    compose_path(site, peer, &order.path);
+    struct path_order order = {compose_path(site, peer), peer_number(site, peer)};
     struct known_peer *known = &site->known.peer[order.peer];
-    if (memcmp(&order.path, &known->path, sizeof order.path) == 0)
+    if (path_equal(&order.path, &known->path))
         return true;
     if (!settle_order(site, ORDER_PATH, &order))
         return false;
-    memcpy(&known->path, &order.path, sizeof order.path);
+    known->path = order.path;
     return true;
 }
 
