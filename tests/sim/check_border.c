@@ -36,6 +36,57 @@ START_TEST(what_must_not_be_lost_arrives_in_the_end)
 }
 END_TEST
 
+static void settle(struct border_world *w)
+{
+    site_flush(border_home(w), w->sim.now_us);
+    border_take_turns(w);
+}
+
+/* Each part of a path, as it changes. */
+START_TEST(a_path_is_known_whole)
+{
+    static struct border_world w;
+    border_start(&w, false);
+    border_split(&w);
+    border_run(&w, SECOND_US);
+    struct peer *peer = border_peer_of(&w, PARENTS);
+    const struct egress_path *path = &border_egress_peer_of(&w, PARENTS)->path;
+    ck_assert(path->up && path->takes_partial && !path->shut);
+    ck_assert_uint_eq(path->gateways.count, 0);
+
+    peer->endpoint.port++;
+    settle(&w);
+    ck_assert_uint_eq(path->to.port, peer->endpoint.port);
+    peer->endpoint.port--;
+    settle(&w);
+    ck_assert_uint_eq(path->to.port, peer->endpoint.port);
+    peer->remote.gateways.count = 1;
+    settle(&w);
+    ck_assert_uint_eq(path->gateways.count, 1);
+    peer->current->remote_features = 0;
+    settle(&w);
+    ck_assert(!path->takes_partial);
+    struct loop_shut *shut = &border_home(&w)->loop.link[peer_number(border_home(&w), peer)].shut;
+    shut->shut = true;
+    settle(&w);
+    ck_assert(path->shut);
+    shut->shut = false;
+    settle(&w);
+    ck_assert(!path->shut);
+    uint16_t tenant = ++border_home(&w)->known.peer[peer_number(border_home(&w), peer)].tenant;
+    settle(&w);
+    ck_assert_uint_eq(path->tenant, tenant);
+
+    w.sim.wan.loss_permille = 1000;
+    border_run(&w, 30 * (uint64_t)SECOND_US);
+    ck_assert(!path->up);
+    unsigned frames = (unsigned)border_egress_peer_of(&w, PARENTS)->sent.frames;
+    border_send_numbered(&w, frame_broadcast(), 0);
+    ck_assert_uint_eq(border_egress_peer_of(&w, PARENTS)->sent.frames, frames);
+    border_finish(&w);
+}
+END_TEST
+
 static bool holds(const uint8_t *memory, size_t bytes, const struct sealer *sealer)
 {
     return memmem(memory, bytes, &sealer->key.state, 32) != NULL;
@@ -287,7 +338,8 @@ START_TEST(what_was_sent_is_its_own_peers)
 }
 END_TEST
 
-SIM_MAIN("border", what_must_not_be_lost_arrives_in_the_end, keys_are_in_one_place,
-         a_path_comes_before_its_keys, keys_are_new_whatever_their_index, what_is_lost_is_counted,
-         an_empty_mailbox_takes_what_is_small, a_flood_of_orders_ends, who_was_removed_gets_nothing,
-         a_slot_is_one_peers_at_a_time, what_was_sent_is_its_own_peers)
+SIM_MAIN("border", what_must_not_be_lost_arrives_in_the_end, a_path_is_known_whole,
+         keys_are_in_one_place, a_path_comes_before_its_keys, keys_are_new_whatever_their_index,
+         what_is_lost_is_counted, an_empty_mailbox_takes_what_is_small, a_flood_of_orders_ends,
+         who_was_removed_gets_nothing, a_slot_is_one_peers_at_a_time,
+         what_was_sent_is_its_own_peers)
