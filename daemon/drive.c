@@ -168,8 +168,11 @@ static void on_tap(uv_poll_t *poll, int status, int events)
     struct batch batch = {daemon, clock_now_us()};
 
     (void)events;
-    if (status < 0 || tap_receive(&daemon->tap, on_frame, &batch) < 0)
+    int more = status < 0 ? -1 : tap_receive(&daemon->tap, on_frame, &batch);
+    if (more < 0)
         uv_poll_stop(poll);
+    if (more == 0)
+        site_lan_drained(daemon->site, clock_now_us());
     site_flush(daemon->site, clock_now_us());
     drive_settle(daemon);
 }
@@ -199,9 +202,12 @@ void drive_pause(struct daemon *daemon)
 
 void drive_resume(struct daemon *daemon)
 {
-    if (daemon->two_threads && daemon->tap.fd >= 0)
+    if (!daemon->two_threads || daemon->tap.fd < 0 ||
         worker_start(&daemon->worker, daemon->site, &daemon->udp, &daemon->tap,
-                     daemon->config->hub);
+                     daemon->config->hub))
+        return;
+    daemon->two_threads = false;
+    drive_tap(daemon, true);
 }
 
 void drive_tap(struct daemon *daemon, bool present)
