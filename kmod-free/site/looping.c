@@ -28,6 +28,7 @@ static void report_loop(struct site *site, const struct loop_event *event)
     if (event->port < SITE_PEERS_MAX && site->peer[event->port].used)
         out.peer = site->peer[event->port].config.name;
     site->ops.event(site->ops.context, &out);
+    border_publish(site); /* what is shut may not get the rest of this turn's frames */
 }
 
 /* Straight to the peer: neither the guard nor a shut port stops a probe. */
