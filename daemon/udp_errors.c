@@ -10,6 +10,7 @@
  */
 #include "udp.h"
 
+#include "control_message.h"
 #include "log.h"
 #include "socket_address.h"
 #include "text.h"
@@ -44,7 +45,8 @@ static bool is_error(const struct cmsghdr *c)
 /* A time stands before it (SO_TIMESTAMPNS). Return: whether it is there */
 static bool take_error(struct msghdr *message, struct sock_extended_err *out)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = control_message_next(message, c)) {
         if (!is_error(c))
             continue;
         memcpy(out, CMSG_DATA(c), sizeof *out);

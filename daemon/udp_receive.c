@@ -18,6 +18,7 @@
  */
 #include "udp.h"
 
+#include "control_message.h"
 #include "socket_address.h"
 
 #include <errno.h>
@@ -70,7 +71,8 @@ static void read_control(struct msghdr *header, struct message *message)
     int size = 0;
 
     message->waited_us = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL;
+         c = control_message_next(header, c)) {
         if (is_control(c, IPPROTO_UDP, UDP_GRO, sizeof size)) {
             memcpy(&size, CMSG_DATA(c), sizeof size);
         } else if (is_control(c, SOL_SOCKET, SCM_TIMESTAMPNS, sizeof arrived)) {
