@@ -168,11 +168,8 @@ static void on_tap(uv_poll_t *poll, int status, int events)
     struct batch batch = {daemon, clock_now_us()};
 
     (void)events;
-    int more = status < 0 ? -1 : tap_receive(&daemon->tap, on_frame, &batch);
-    if (more < 0)
+    if (status < 0 || tap_receive(&daemon->tap, on_frame, &batch) < 0)
         uv_poll_stop(poll);
-    if (more == 0)
-        site_lan_drained(daemon->site, clock_now_us());
     site_flush(daemon->site, clock_now_us());
     drive_settle(daemon);
 }

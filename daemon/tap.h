@@ -83,8 +83,7 @@ void tap_close(struct tap *tap, struct netlink *netlink);
 /**
  * tap_receive() - Read up to 64 frames and hand each to @receive
  *
- * Return: 1 when more may be waiting, 0 when none is, -1 when the device is gone (somebody deleted
- * it)
+ * Return: 0, or -1 when the device is gone (somebody deleted it)
  */
 int tap_receive(struct tap *tap, tap_receive_fn *receive, void *context);
 

@@ -37,7 +37,7 @@ int tap_receive(struct tap *tap, tap_receive_fn *receive, void *context)
         else
             return bytes < 0 && (errno == EBADFD || errno == ENODEV) ? -1 : 0;
     }
-    return 1;
+    return 0;
 }
 
 void tap_deliver(struct tap *tap, const uint8_t *vnet_header, const struct slice *slices,

@@ -96,18 +96,6 @@ static void take_wakes(int fd)
         return; /* none, after all */
 }
 
-/* Return: false when the TAP is gone: a deleted device stays readable for ever, and network.c makes
- * it again. */
-static bool receive_frames(struct worker *worker, uint64_t now_us)
-{
-    struct batch batch = {worker->egress, now_us};
-    int more = tap_receive(worker->tap, on_frame, &batch);
-
-    if (more == 0)
-        egress_drained(worker->egress, clock_now_us());
-    return more >= 0;
-}
-
 static void *run(void *context)
 {
     struct worker *worker = context;
@@ -119,9 +107,10 @@ static void *run(void *context)
             continue;
         if (poll_fd[0].revents != 0)
             take_wakes(worker->wake_fd);
-        uint64_t now_us = clock_now_us();
-        egress_take_orders(worker->egress, now_us);
-        if (poll_fd[1].revents != 0 && !receive_frames(worker, now_us))
+        struct batch batch = {worker->egress, clock_now_us()};
+        egress_take_orders(worker->egress, batch.now_us);
+        /* A deleted device stays readable for ever: leave it, network.c makes it again. */
+        if (poll_fd[1].revents != 0 && tap_receive(worker->tap, on_frame, &batch) < 0)
             poll_fd[1].fd = -1;
         egress_flush(worker->egress, clock_now_us());
     }

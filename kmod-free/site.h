@@ -304,9 +304,6 @@ void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *fram
 void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
                            size_t bytes, uint32_t waited_us, uint64_t now_us);
 
-/** site_lan_drained() - All frames that waited in the TAP were received */
-void site_lan_drained(struct site *site, uint64_t now_us);
-
 /** site_drained() - All datagrams that waited in the socket of this family were received */
 void site_drained(struct site *site, enum ip_family family);
 
@@ -343,9 +340,6 @@ void site_take_notes(struct site *site, uint64_t now_us);
 /** egress_receive_frame() - As site_receive_frame() */
 void egress_receive_frame(struct egress *egress, const uint8_t *offload, uint8_t *frame,
                           size_t bytes, uint64_t now_us);
-
-/** egress_drained() - As site_lan_drained() */
-void egress_drained(struct egress *egress, uint64_t now_us);
 
 /** egress_take_orders() - After wake_egress(), and before frames are read; then egress_flush() */
 void egress_take_orders(struct egress *egress, uint64_t now_us);

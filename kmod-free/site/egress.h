@@ -22,7 +22,6 @@
 #ifndef SITE_EGRESS_H
 #define SITE_EGRESS_H
 
-#include "frame/codel.h"
 #include "frame/fdb.h"
 #include "frame/offload.h"
 #include "frame/too_big.h"
@@ -56,7 +55,6 @@ struct egress_path {
     bool up, shut;                    /* frames may go there; the loop detector stops them */
     bool takes_partial;               /* checksums */
     uint16_t usable_bytes, mtu_bytes; /* outer IP packets: to send data with; the path's MTU */
-    uint32_t rtt_us;                  /* smoothed, to a millisecond; 0: not measured */
     struct endpoint to;
     struct gateway_set gateways; /* of its home */
     uint16_t tenant;             /* of this slot: another number is another peer */
@@ -91,8 +89,6 @@ struct egress {
     struct fdb_entry local_entry[LOCAL_MACS];
     struct storm storm;
     struct too_big_limit icmp_limit;
-    struct codel codel;    /* of the TAP's queue */
-    uint64_t lan_empty_us; /* when that was empty last */
     struct egress_peer peer[SITE_PEERS_MAX];
 
     /* Filled in order, so that each peer's datagrams leave in the order of their counters. */
@@ -120,8 +116,7 @@ _Static_assert(SITE_PEERS_MAX <= 32, "a mask of peers has 32 bits");
 
 /** egress_init() - Begin in zeroed memory */
 void egress_init(struct egress *egress, const struct fdb *remote_macs,
-                 const uint8_t hash_key[FDB_HASH_KEY_BYTES],
-                 const uint8_t codel_key[CODEL_KEY_BYTES], uint64_t now_us);
+                 const uint8_t hash_key[FDB_HASH_KEY_BYTES], uint64_t now_us);
 /** egress_lives_here() - Whether a MAC was heard in this LAN just now; any thread may ask */
 bool egress_lives_here(const struct egress *egress, const struct mac *mac, uint64_t now_us);
 /** egress_forward() - A frame to those of @peers whose rules let it pass; it may be changed

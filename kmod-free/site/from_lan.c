@@ -13,11 +13,8 @@
 enum { BOOTP_SERVER_PORT = 67 };
 
 void egress_init(struct egress *egress, const struct fdb *remote_macs,
-                 const uint8_t hash_key[FDB_HASH_KEY_BYTES],
-                 const uint8_t codel_key[CODEL_KEY_BYTES], uint64_t now_us)
+                 const uint8_t hash_key[FDB_HASH_KEY_BYTES], uint64_t now_us)
 {
-    codel_init(&egress->codel, codel_key);
-    egress->lan_empty_us = now_us;
     egress->remote_macs = remote_macs;
     fdb_init(&egress->local_macs, egress->local_entry, LOCAL_MACS, hash_key, LOCAL_MACS);
     storm_init(&egress->storm, now_us);
@@ -124,36 +121,6 @@ static void forward(struct egress *egress, struct packet *packet, const struct o
     egress_forward(egress, EGRESS_ALL_PEERS, packet, large);
 }
 
-/* The TAP does not tell when a frame came: but no longer ago than its queue was empty. While that
- * never happens, the queue stands. */
-static bool passes_queue(struct egress *egress, struct packet *packet)
-{
-    uint64_t now_us = egress->now_us;
-    uint64_t since_us = now_us > egress->lan_empty_us ? now_us - egress->lan_empty_us : 0;
-    uint32_t waited_us = since_us < UINT32_MAX ? (uint32_t)since_us : UINT32_MAX;
-
-    if (!codel_standing(&egress->codel, waited_us))
-        return true;
-    switch (codel_judge(&egress->codel, packet->frame, packet->frame_bytes, waited_us, now_us)) {
-    case CODEL_DROP:
-        egress->counters->queue_dropped++;
-        return false;
-    case CODEL_MARK:
-        egress->counters->queue_marked++;
-        codel_mark(packet->frame, packet->frame_bytes);
-        break;
-    case CODEL_PASS:
-        break;
-    }
-    return true;
-}
-
-void egress_drained(struct egress *egress, uint64_t now_us)
-{
-    egress->lan_empty_us = now_us;
-    codel_emptied(&egress->codel);
-}
-
 void egress_receive_frame(struct egress *egress, const uint8_t *offload, uint8_t *frame,
                           size_t bytes, uint64_t now_us)
 {
@@ -181,8 +148,6 @@ void egress_receive_frame(struct egress *egress, const uint8_t *offload, uint8_t
     }
     if (judge_guard(&egress->rules, &packet, GUARD_FROM_LAN, egress->counters) ||
         !judge_class(&egress->rules, &egress->storm, &packet, now_us, egress->counters))
-        return;
-    if (!passes_queue(egress, &packet))
         return;
     forward(egress, &packet, undone.gso == OFFLOAD_WHOLE ? NULL : &undone);
 }

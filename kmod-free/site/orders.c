@@ -85,16 +85,6 @@ static void obey_rules(struct egress *egress, const struct message *m)
     egress->site_shut = order.site_shut;
 }
 
-/* One queue for all: it may stand for as long as the farthest of them takes to answer. */
-static void set_rtt(struct egress *egress)
-{
-    uint32_t longest_us = 0;
-    for (const struct egress_peer *p = egress->peer; p < egress->peer + SITE_PEERS_MAX; p++)
-        if (p->path.up && p->path.rtt_us > longest_us)
-            longest_us = p->path.rtt_us;
-    codel_set_rtt(&egress->codel, longest_us);
-}
-
 /* What is being packed was sized for the old path. What was sent to a peer that is gone is nobody's
  * any more. */
 static void obey_path(struct egress *egress, const struct message *m)
@@ -106,7 +96,6 @@ static void obey_path(struct egress *egress, const struct message *m)
     if (peer->path.tenant != order.path.tenant)
         peer->sent = (struct egress_sent){0};
     peer->path = order.path;
-    set_rtt(egress);
 }
 
 /* What is being packed was sized for the old keys, and is sealed under them. */
@@ -245,7 +234,7 @@ static bool path_equal(const struct egress_path *a, const struct egress_path *b)
 {
     return a->up == b->up && a->shut == b->shut && a->takes_partial == b->takes_partial &&
            a->usable_bytes == b->usable_bytes && a->mtu_bytes == b->mtu_bytes &&
-           a->rtt_us == b->rtt_us && a->tenant == b->tenant && endpoint_equal(&a->to, &b->to) &&
+           a->tenant == b->tenant && endpoint_equal(&a->to, &b->to) &&
            gateways_equal(&a->gateways, &b->gateways);
 }
 
@@ -283,7 +272,6 @@ static struct egress_path compose_path(const struct site *site, const struct pee
             peer->current && (peer->current->remote_features & FEATURE_CHECKSUM_PARTIAL) != 0,
         .usable_bytes = path_mtu_usable_bytes(peer_path(peer)),
         .mtu_bytes = peer_path(peer)->mtu_bytes,
-        .rtt_us = peer->srtt_us < 0 ? 0 : (uint32_t)(peer->srtt_us / 1000 * 1000),
         .to = peer->endpoint,
         .gateways = peer->remote.gateways,
         .tenant = tenant,

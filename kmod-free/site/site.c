@@ -147,7 +147,7 @@ static void keep_available_suites(struct site_config *config)
 bool site_init(struct site *site, const struct site_config *config, const struct site_ops *ops,
                uint64_t order_next, uint64_t order_limit, uint64_t now_us)
 {
-    uint8_t random[32], codel_key[CODEL_KEY_BYTES];
+    uint8_t random[32];
 
     site->config = *config;
     site->ops = *ops;
@@ -167,8 +167,7 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     hosts_init(&site->hosts, random);
     site_random(site, random, 16);
     fdb_init(&site->remote_macs, site->remote_entry, REMOTE_MACS, random, MACS_PER_PEER);
-    site_random(site, codel_key, sizeof codel_key);
-    egress_init(&site->egress, &site->remote_macs, random, codel_key, now_us);
+    egress_init(&site->egress, &site->remote_macs, random, now_us);
     border_take_egress(site);
     site_deliver_begin(site);
     site_random(site, random, sizeof random);
@@ -457,11 +456,6 @@ void site_receive_frame(struct site *site, const uint8_t *offload, uint8_t *fram
 {
     site->now_us = now_us;
     egress_receive_frame(&site->egress, offload, frame, bytes, now_us);
-}
-
-void site_lan_drained(struct site *site, uint64_t now_us)
-{
-    egress_drained(&site->egress, now_us);
 }
 
 void site_flush(struct site *site, uint64_t now_us)

@@ -226,7 +226,6 @@ void border_from_lan(struct border_world *w, uint8_t *frame, size_t bytes)
         egress_receive_frame(w->egress, NULL, frame, bytes, w->sim.now_us);
     else
         site_receive_frame(border_home(w), NULL, frame, bytes, w->sim.now_us);
-    egress_drained(&border_home(w)->egress, w->sim.now_us); /* it was the only one */
 }
 
 void border_send_numbered(struct border_world *w, struct mac to, uint32_t number)

@@ -51,10 +51,6 @@ void sim_frame(struct sim_node *node, const uint8_t *offload, uint8_t *frame, si
 void sim_flush(struct sim_node *node)
 {
     uint64_t now_us = node->sim->now_us;
-    if (node->egress)
-        egress_drained(node->egress, now_us);
-    else
-        site_lan_drained(node->site, now_us);
     site_flush(node->site, now_us);
     while (node->egress) {
         egress_take_orders(node->egress, now_us);
