@@ -28,7 +28,10 @@ enum {
     BATCH = 64,            /* datagrams of one call */
     RUN_MAX = 64,          /* UDP_MAX_SEGMENTS of kernels before 6.9 */
     RUN_MAX_BYTES = 65507, /* the largest UDP datagram there is */
-    TRIES = 8,             /* as in udp_receive.c */
+    /* An ICMP error that waits fails a call, whatever it is about, and each try takes one away. In
+     * a flood of them another comes before the next try, again and again. */
+    TRIES = 64,
+    PROBE_TRIES = 8,
 };
 
 _Static_assert(BATCH <= RUN_MAX, "a run never has more than the kernel takes");
@@ -156,6 +159,13 @@ static unsigned sum(const uint8_t *length, unsigned count)
     return total;
 }
 
+/* Our own kernel refuses a probe that is too large each time; one lost to somebody else's error is
+ * lost as on the wire. */
+static unsigned tries_of(const struct datagram *first)
+{
+    return first->probe ? PROBE_TRIES : TRIES;
+}
+
 /* What is refused is skipped, and so is what the interface's queue dropped (ENOBUFS): the next may
  * go another way. A full socket drops the rest, as the wire would.
  *
@@ -174,14 +184,15 @@ static unsigned send_datagrams(const struct way *way, const struct datagram *dat
             way->udp->send_dropped += sum(out.length + done, messages - done);
             break;
         }
-        if (n < 0 && errno != ENOBUFS && ++tries < TRIES)
+        if (n < 0 && errno != ENOBUFS && ++tries < tries_of(datagrams))
             continue;
         unsigned settled = n > 0 ? (unsigned)n : 1;
         unsigned length = sum(out.length + done, settled);
         sent += n >= 0 ? length : send_refused(way, datagrams, length, errno);
         datagrams += length;
         done += settled;
-        tries = 0;
+        if (n > 0)
+            tries = 0; /* else it was no passing error: the next ones are tried once */
     }
     return sent;
 }
