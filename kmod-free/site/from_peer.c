@@ -148,12 +148,15 @@ static void deliver_to_lan(struct site *site, struct peer *from, struct packet *
         site_deliver_packet(site, from, packet, lasts);
 }
 
-/* The largest IP packet that, in a frame like @packet's, travels to the peer in one datagram. */
-static uint16_t ip_packet_bytes(const struct peer *peer, const struct packet *packet)
+/* The answer goes back this way. */
+static void clamp_mss(struct site *site, const struct peer *from, struct packet *packet)
 {
-    size_t payload = data_payload_bytes((enum ip_family)peer->endpoint.address.family,
-                                        peer->current->suite, peer_path(peer)->mtu_bytes);
-    return (uint16_t)(chunk_body_max(payload) - packet->network_offset);
+    if (!peer_can_send(from))
+        return;
+    uint16_t bytes =
+        judge_ip_packet_bytes((enum ip_family)from->endpoint.address.family, from->current->suite,
+                              peer_path(from)->mtu_bytes, packet);
+    judge_clamp_mss(&site->rules, packet, bytes, &site->counters);
 }
 
 static void flood_to_peers(struct site *site, struct peer *from, struct packet *packet)
@@ -173,8 +176,7 @@ static void flood_to_peers(struct site *site, struct peer *from, struct packet *
 static void deliver(struct site *site, struct peer *from, struct packet *packet, bool lasts)
 {
     int port = -1;
-    if (peer_can_send(from)) /* the answer goes back this way */
-        judge_clamp_mss(&site->rules, packet, ip_packet_bytes(from, packet), &site->counters);
+    clamp_mss(site, from, packet);
     if (!mac_is_group(&packet->destination))
         port = fdb_lookup(&site->remote_macs, &packet->destination, packet->vlan_id, site->now_us);
     if (port >= 0) {

@@ -8,6 +8,8 @@
 #include "frame/multicast.h"
 #include "frame/offload.h"
 #include "frame/ra.h"
+#include "tunnel/chunk.h"
+#include "tunnel/session.h"
 
 static void count_guard(struct site_counters *c, enum guard_word word)
 {
@@ -88,6 +90,13 @@ bool judge_cut_to_routes(const struct rules *rules, struct packet *packet,
         return true;
     counters->guard_ra++;
     return false;
+}
+
+uint16_t judge_ip_packet_bytes(enum ip_family family, enum suite suite, uint16_t outer_packet_bytes,
+                               const struct packet *packet)
+{
+    size_t payload = data_payload_bytes(family, suite, outer_packet_bytes);
+    return (uint16_t)(chunk_body_max(payload) - packet->network_offset);
 }
 
 void judge_clamp_mss(const struct rules *rules, struct packet *packet, uint16_t ip_packet_bytes,

@@ -51,6 +51,14 @@ bool judge_cut_to_routes(const struct rules *rules, struct packet *packet,
                          uint8_t out[ROUTES_FRAME_BYTES], struct site_counters *counters);
 
 /**
+ * judge_ip_packet_bytes() - Largest IP packet that, in a frame like this one, travels in one
+ * datagram
+ * @family, @suite, @outer_packet_bytes: As for data_payload_bytes()
+ */
+uint16_t judge_ip_packet_bytes(enum ip_family family, enum suite suite, uint16_t outer_packet_bytes,
+                               const struct packet *packet);
+
+/**
  * judge_clamp_mss() - Make the segments that a SYN asks for fit one datagram, and our LAN
  * @ip_packet_bytes: Largest IP packet that, in a frame like this one, travels in one datagram
  */

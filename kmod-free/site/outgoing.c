@@ -24,9 +24,8 @@ static size_t usable_payload_bytes(const struct egress_peer *peer)
 
 uint16_t egress_ip_packet_bytes(const struct egress_peer *peer, const struct packet *packet)
 {
-    size_t payload =
-        data_payload_bytes(family_of(peer), peer->sealer.key.suite, peer->path.mtu_bytes);
-    return (uint16_t)(chunk_body_max(payload) - packet->network_offset);
+    return judge_ip_packet_bytes(family_of(peer), peer->sealer.key.suite, peer->path.mtu_bytes,
+                                 packet);
 }
 
 bool egress_can_send(const struct egress_peer *peer)
@@ -90,11 +89,17 @@ static void batch_begin(struct egress *egress, struct egress_peer *peer,
     packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES, payload);
 }
 
-/* A packer with room for a chunk of @body_bytes, which must fit an empty one. */
-static struct packer *packer_for(struct egress *egress, struct egress_peer *peer, size_t body_bytes)
+/* What is being packed goes out if a chunk of @body_bytes does not fit beside it. */
+static void make_room(struct egress *egress, struct egress_peer *peer, size_t body_bytes)
 {
     if (peer->packing && packer_room(&peer->packer) < body_bytes)
         egress_release(egress, peer);
+}
+
+/* A packer with room for a chunk of @body_bytes, which must fit an empty one. */
+static struct packer *packer_for(struct egress *egress, struct egress_peer *peer, size_t body_bytes)
+{
+    make_room(egress, peer, body_bytes);
     if (!peer->packing)
         batch_begin(egress, peer, peer->path.usable_bytes);
     return &peer->packer;
@@ -187,8 +192,7 @@ static void send_segments(struct egress *egress, struct egress_peer *peer,
             send_segment_in_pieces(egress, peer, &segmenter);
             continue;
         }
-        if (peer->packing && packer_room(&peer->packer) < bytes)
-            egress_release(egress, peer);
+        make_room(egress, peer, bytes);
         if (last && !peer->packing && room - bytes < ETHER_FRAME_MIN_BYTES)
             seal_segment(egress, peer, &segmenter, partial);
         else
