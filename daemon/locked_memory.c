@@ -7,14 +7,18 @@
 #include "log.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* madvise() takes whole pages only. */
 void locked_memory_lock(void *memory, size_t bytes)
 {
-    madvise(memory, bytes, MADV_DONTDUMP);
+    size_t before = (uintptr_t)memory % (size_t)sysconf(_SC_PAGESIZE);
+
+    madvise((uint8_t *)memory - before, bytes + before, MADV_DONTDUMP);
 #if defined(SYS_mlock2) && defined(MLOCK_ONFAULT)
     if (syscall(SYS_mlock2, memory, bytes, MLOCK_ONFAULT) != 0)
         log_debug("cannot lock memory: %s", strerror(errno));

@@ -21,11 +21,10 @@ enum {
     ORDERS_HUB_BYTES = 512 << 10, /* what the other thread receives in a turn goes through it */
     NOTES_BYTES = 16 << 10,
     STACK_BYTES = 256 << 10,
-    PAGE_BYTES = 4096, /* madvise() takes whole pages */
 };
 
 /* Large, and resident only as far as it is used. */
-static _Alignas(PAGE_BYTES) uint8_t orders_memory[ORDERS_HUB_BYTES];
+static _Alignas(MAILBOX_ALIGNMENT) uint8_t orders_memory[ORDERS_HUB_BYTES];
 static _Alignas(MAILBOX_ALIGNMENT) uint8_t notes_memory[NOTES_BYTES];
 
 /* What was read at once has one time: when it was read. */
