@@ -12,6 +12,15 @@
 
 /* ---- notes ---- */
 
+/* Two threads, and home knows a host behind its parents. */
+static void start_split(struct border_world *w)
+{
+    border_start(w, false);
+    border_split(w);
+    border_speak(w, PARENTS, border_host_of(HOME), 0, 60);
+    border_run(w, SECOND_US / 10);
+}
+
 START_TEST(a_mac_comes_home_once)
 {
     static struct border_world w;
@@ -105,10 +114,7 @@ START_TEST(sums_outlast_a_full_mailbox)
 {
     enum { COUNT = 300 };
     static struct border_world w;
-    border_start(&w, false);
-    border_split(&w);
-    border_speak(&w, PARENTS, border_host_of(HOME), 0, 60);
-    border_run(&w, SECOND_US / 10);
+    start_split(&w);
     struct peer *peer = border_peer_of(&w, PARENTS);
     uint64_t sent = peer->tx_frames, malformed = site_counters(border_home(&w))->malformed;
     for (uint32_t n = 1; n <= COUNT; n++) {
@@ -131,10 +137,7 @@ END_TEST
 START_TEST(what_was_sent_is_told_soon)
 {
     static struct border_world w;
-    border_start(&w, false);
-    border_split(&w);
-    border_speak(&w, PARENTS, border_host_of(HOME), 0, 60);
-    border_run(&w, SECOND_US / 10);
+    start_split(&w);
     struct peer *peer = border_peer_of(&w, PARENTS);
     for (uint32_t n = 1; n <= 20; n++) {
         uint8_t frame[FRAME_BYTES_MAX];
