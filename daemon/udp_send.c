@@ -23,15 +23,19 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum {
     BATCH = 64,            /* datagrams of one call */
     RUN_MAX = 64,          /* UDP_MAX_SEGMENTS of kernels before 6.9 */
     RUN_MAX_BYTES = 65507, /* the largest UDP datagram there is */
     /* An ICMP error that waits fails a call, whatever it is about, and each try takes one away. In
-     * a flood of them another comes before the next try, again and again. */
-    TRIES = 64,
+     * a flood of them another comes before the next try, again and again: the kernel takes them in,
+     * and another thread reads them one by one, which brings up the next each time. */
+    TRIES = 80,
     PROBE_TRIES = 8,
+    TRIES_AT_ONCE = 16, /* after that the flood is given some time to be over */
+    NAP_NS = 20000,
 };
 
 _Static_assert(BATCH <= RUN_MAX, "a run never has more than the kernel takes");
@@ -161,9 +165,16 @@ static unsigned sum(const uint8_t *length, unsigned count)
 
 /* Our own kernel refuses a probe that is too large each time; one lost to somebody else's error is
  * lost as on the wire. */
-static unsigned tries_of(const struct datagram *first)
+static unsigned tries_of(const struct datagram *first, int code)
 {
-    return first->probe ? PROBE_TRIES : TRIES;
+    return first->probe && code == EMSGSIZE ? PROBE_TRIES : TRIES;
+}
+
+static void nap(void)
+{
+    struct timespec time = {.tv_nsec = NAP_NS};
+
+    nanosleep(&time, NULL);
 }
 
 /* What is refused is skipped, and so is what the interface's queue dropped (ENOBUFS): the next may
@@ -184,8 +195,11 @@ static unsigned send_datagrams(const struct way *way, const struct datagram *dat
             way->udp->send_dropped += sum(out.length + done, messages - done);
             break;
         }
-        if (n < 0 && errno != ENOBUFS && ++tries < tries_of(datagrams))
+        if (n < 0 && errno != ENOBUFS && ++tries < tries_of(datagrams, errno)) {
+            if (tries > TRIES_AT_ONCE)
+                nap();
             continue;
+        }
         unsigned settled = n > 0 ? (unsigned)n : 1;
         unsigned length = sum(out.length + done, settled);
         sent += n >= 0 ? length : send_refused(way, datagrams, length, errno);
