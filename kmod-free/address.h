@@ -16,7 +16,9 @@ struct mac {
     uint8_t octet[6];
 };
 
-enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
+/* IP_SITE: no address but a site, by the first eight octets of its public key, as a peer knows it
+ * that passes datagrams on. */
+enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6, IP_SITE = 8 };
 
 struct ip_address {
     uint8_t family; /* enum ip_family */
@@ -28,9 +30,18 @@ struct ip_prefix {
     uint8_t length_bits;       /* 0-32 or 0-128 */
 };
 
-/* A UDP address and port. A family of IP_NONE says 'not known'. */
+/* How to get to an endpoint. */
+enum {
+    VIA_DIRECT = 0,
+    VIA_TURN = 1,    /* ... VIA_TURN + VIA_TURNS - 1: our relay on that TURN server */
+    VIA_TURNS = 3,   /* how many there may be */
+    VIA_PEER = 0x40, /* + a peer's number: it passes on what is for the site in the address */
+};
+
+/* A UDP address and port, and the way there. A family of IP_NONE says 'not known'. */
 struct endpoint {
     struct ip_address address;
+    uint8_t via;
     uint16_t port;
     uint32_t scope_id; /* interface index of an IPv6 link-local address, else 0 */
 };
@@ -98,7 +109,8 @@ static inline bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_pr
 
 static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->port == b->port && a->scope_id == b->scope_id && ip_equal(&a->address, &b->address);
+    return a->port == b->port && a->via == b->via && a->scope_id == b->scope_id &&
+           ip_equal(&a->address, &b->address);
 }
 
 #endif

@@ -49,8 +49,8 @@ enum {
 };
 enum { DATAGRAM_ROOM = 2048, TICKS_MAX = 256, TURN_MAX = 64 };
 
-static const struct endpoint peer_at = {{IP_V4, {192, 0, 2, 2}}, 7788, 0};
-static const struct endpoint elsewhere = {{IP_V4, {198, 51, 100, 9}}, 999, 0};
+static const struct endpoint peer_at = {.address = {IP_V4, {192, 0, 2, 2}}, .port = 7788};
+static const struct endpoint elsewhere = {.address = {IP_V4, {198, 51, 100, 9}}, .port = 999};
 
 /* Everything of one run. */
 static struct {

@@ -28,7 +28,7 @@ struct tape {
     bool hold;               /* what the first sends is recorded, but does not go on */
 };
 
-static const struct endpoint stranger = {{IP_V4, {198, 51, 100, 66}}, 4444, 0};
+static const struct endpoint stranger = {.address = {IP_V4, {198, 51, 100, 66}}, .port = 4444};
 
 static bool record(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
                    size_t *bytes)

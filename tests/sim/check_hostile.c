@@ -349,7 +349,7 @@ static void make_initiation(const struct world *w, const uint8_t token_id[TOKEN_
 START_TEST(the_key_that_proved_the_token_is_enrolled)
 {
     /* One that knows only the token's id calls while the genuine joiner's proof is on its way. */
-    static const struct endpoint stranger = {{IP_V4, {198, 51, 100, 9}}, 4444, 0};
+    static const struct endpoint stranger = {.address = {IP_V4, {198, 51, 100, 9}}, .port = 4444};
     struct world w;
     struct peer_config invited = {.name = "peer",
                                   .has_token = true,
