@@ -31,6 +31,7 @@ const char *report_family(enum ip_family family)
     case IP_V6:
         return "ipv6";
     case IP_NONE:
+    case IP_SITE:
         break;
     }
     return NULL;
