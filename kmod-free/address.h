@@ -41,9 +41,9 @@ enum {
 /* A UDP address and port, and the way there. A family of IP_NONE says 'not known'. */
 struct endpoint {
     struct ip_address address;
+    uint8_t via;
     uint16_t port;
     uint32_t scope_id; /* interface index of an IPv6 link-local address, else 0 */
-    uint8_t via;
 };
 
 static inline bool mac_equal(const struct mac *a, const struct mac *b)

@@ -182,13 +182,13 @@ static const struct {
     struct endpoint from;
     bool valid;
 } sources[] = {
-    {"the same", {{IP_V4, {192, 0, 2, 1}}, 7788, 0}, true},
-    {"another scope", {{IP_V4, {192, 0, 2, 1}}, 7788, 3}, true},
-    {"another port", {{IP_V4, {192, 0, 2, 1}}, 7789, 0}, false},
-    {"another port's other byte", {{IP_V4, {192, 0, 2, 1}}, 7788 + 256, 0}, false},
-    {"another address", {{IP_V4, {192, 0, 2, 2}}, 7788, 0}, false},
-    {"another family", {{IP_V6, {192, 0, 2, 1}}, 7788, 0}, false},
-    {"the last octet", {{IP_V4, {192, 0, 2, 1, [15] = 1}}, 7788, 0}, false},
+    {"the same", {.address = {IP_V4, {192, 0, 2, 1}}, .port = 7788}, true},
+    {"another scope", {.address = {IP_V4, {192, 0, 2, 1}}, .port = 7788, .scope_id = 3}, true},
+    {"another port", {.address = {IP_V4, {192, 0, 2, 1}}, .port = 7789}, false},
+    {"another port's other byte", {.address = {IP_V4, {192, 0, 2, 1}}, .port = 7788 + 256}, false},
+    {"another address", {.address = {IP_V4, {192, 0, 2, 2}}, .port = 7788}, false},
+    {"another family", {.address = {IP_V6, {192, 0, 2, 1}}, .port = 7788}, false},
+    {"the last octet", {.address = {IP_V4, {192, 0, 2, 1, [15] = 1}}, .port = 7788}, false},
 };
 
 START_TEST(cookie_is_bound_to_its_source)
