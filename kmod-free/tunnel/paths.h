@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * paths.h - the ways to one peer: which are checked, which is used, which stands by.
+ *
+ * A path is an endpoint to send to: a candidate of the peer, directly, through a TURN server or
+ * through another peer. Each end chooses for itself what it sends by; a path's two directions may
+ * be used by one end only. The ideas and words are ICE's (RFC 8445) where they are the same:
+ * candidates, connectivity checks in both directions at once, triggered checks, peer-reflexive
+ * candidates, restart. There are no pairs, roles or nomination: one socket sends to all, every
+ * check is answered, and whoever finds something better just uses it.
+ *
+ * Pure decisions. The owner says what came and what was told, asks paths_due() which checks to
+ * send, in the session, as long as there is one; and sends data to paths_selected(), initiations
+ * to paths_targets().
+ *
+ * States of a path, and what ends them:
+ *   WAITING  -> CHECKING when its first check goes out.
+ *   CHECKING -> VALID when a check is answered, or a session was made over it (paths_proved());
+ *            -> FAILED after 5 unanswered checks, waited for 0.5, 1, 2, 4 and 8 s. Nobody vouches
+ *               for it any more: forgotten.
+ *   VALID    -> CHECKING when two checks in a row are not answered within max(200 ms, 4 srtt) each,
+ *               at most 1 s. In use: the standby takes over at once, and all others that are not
+ *               standing by are checked anew.
+ *   FAILED   -> VALID when one of the rare further checks is answered; -> WAITING by
+ *               paths_restart(). A datagram from there brings a check at once (triggered).
+ * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last. Then every 3 s the path in
+ * use, every 15 s the standby, every 25 s those that would be of a better class (below) or, when
+ * nothing stands by, all: more often than the 30 s after which a NAT forgets what was not
+ * answered, so that the holes of both ends overlap. Addresses that nothing ever came from are asked
+ * more and more seldom, up to 5 min.
+ *
+ * Selection. Classes: direct, then TURN, then through a peer (which is before a TURN server of more
+ * than twice its RTT). Within a class the score is the smoothed RTT, less 3 ms for IPv6. What is of
+ * a better class is taken after two answers in a row; what has a better score after being better by
+ * 10 % and 5 ms at three answers in a row over 6 s at least. A path that has failed in use has to
+ * answer more: 4, 8, 16 times, until it has been in use for 5 min: no flapping. A valid path
+ * instead of one that is not is taken at once. And when the peer's own newest data come from an
+ * endpoint that is no valid path, the peer has moved: it is used at once, and checked.
+ *
+ * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. Where nobody but the
+ * peer vouches for an address, no session's datagrams ever came from it (paths_attest()), it is
+ * sent 5 checks and initiations in 30 s, all its ports together, and beyond that one for each
+ * datagram that comes from there. Punches go to a port set only when its address is attested.
+ */
+#ifndef TUNNEL_PATHS_H
+#define TUNNEL_PATHS_H
+
+#include "address.h"
+#include "tunnel/candidate.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PATHS_MAX = 24,
+    PATHS_ATTESTED_MAX = 8,
+    PATHS_BUDGETS = 64,     /* addresses are told apart by a hash of so many values */
+    PATHS_SPRAY_MAX = 500,  /* punches in one burst */
+    PATHS_PORT_SETS_MAX = 3 /* one of each source */
+};
+
+/* Who named a candidate. */
+enum paths_source {
+    PATHS_CONFIGURED = 0, /* our configuration, a name's addresses, the kept endpoint, the invite */
+    PATHS_MEETING,        /* a peer of ours that passes datagrams on */
+    PATHS_TOLD,           /* the peer itself: only its word */
+    PATHS_SOURCES,
+};
+
+enum path_state { PATH_WAITING = 0, PATH_CHECKING, PATH_VALID, PATH_FAILED };
+
+struct path {
+    struct endpoint to;
+    uint8_t kind;    /* enum candidate_kind */
+    uint8_t state;   /* enum path_state */
+    uint8_t sources; /* bit n: enum paths_source n names it; 0: nobody, it was only heard from */
+    uint8_t tries;   /* CHECKING, FAILED: unanswered checks and initiations of this burst */
+    uint8_t missed;  /* VALID: in a row */
+    uint8_t answers; /* in a row */
+    uint8_t better;  /* in a row: answers at which it scored better than the path in use */
+    uint8_t falls;   /* how often it failed in use of late */
+    uint8_t heard;   /* datagrams came from there that no check was sent for yet */
+    uint64_t value;  /* of the check under way */
+    bool checking;   /* a check is under way */
+    bool answered_ever;
+    struct endpoint seen_as; /* our own address, as the peer sees it by this path */
+    int64_t srtt_us;         /* negative: not measured */
+    uint64_t sent_us;        /* the last check */
+    uint64_t used_us;        /* anything known to have gone or come: its NAT mappings were fresh */
+    uint64_t next_us;        /* the next check, or when the one under way is lost */
+    uint64_t asked_us;       /* the last initiation or punch */
+    uint64_t answered_us, better_us, fell_us;
+};
+
+/* A port set that the peer's next datagrams may come from, and how far it is punched. */
+struct path_spray {
+    struct candidate candidate; /* kind 0: none */
+    unsigned next;              /* index into the set's ports */
+};
+
+/* What may still be sent to the addresses of one hash, of those only the peer vouches for. */
+struct path_budget {
+    uint64_t since_us;
+    uint8_t used;
+};
+
+struct paths {
+    uint8_t count;
+    int8_t selected, standby; /* index; negative: none */
+    int8_t theirs;            /* that the peer was seen to use last */
+    struct path path[PATHS_MAX];
+
+    uint64_t seed;
+    uint64_t sequence;     /* of checks */
+    uint64_t paced_us;     /* no check before */
+    uint64_t selected_us;  /* since when */
+    uint8_t initiations;   /* since the path in use was last known to work */
+    bool mapping_is_short; /* a NAT's mapping was seen to die within 20 s */
+
+    uint8_t attested_count, attested_next;
+    struct ip_address attested[PATHS_ATTESTED_MAX];
+    struct path_budget budget[PATHS_BUDGETS];
+
+    struct path_spray spray[PATHS_PORT_SETS_MAX];
+    uint64_t spray_us; /* the next punch */
+    unsigned spray_left;
+};
+
+struct path_check {
+    struct endpoint to;
+    uint64_t value; /* the body of the check, which the answer repeats */
+};
+
+struct path_info {
+    struct endpoint to;
+    uint8_t kind; /* enum candidate_kind */
+    enum path_state state;
+    int64_t srtt_us;          /* negative: not measured */
+    uint64_t answered_age_us; /* UINT64_MAX: never answered */
+    bool selected, standby;
+};
+
+/**
+ * paths_init() - no path, no candidate
+ * @seed: random: makes the values of checks and the order of everything unguessable
+ */
+void paths_init(struct paths *p, uint64_t seed);
+
+/**
+ * paths_set() - the candidates of one source; they replace those it named before
+ *
+ * What is not usable is passed over. New ones are checked soon; others go on as they are. A path
+ * that nobody names any more is used while it is valid.
+ */
+void paths_set(struct paths *p, enum paths_source source, const struct candidate_list *list,
+               uint64_t now_us);
+
+/**
+ * paths_attest() - the peer, or a site behind the same NAT, really is at @address
+ *
+ * To be called for addresses that our own configuration or a meeting point named as the peer's;
+ * paths that were answered attest theirs themselves.
+ */
+void paths_attest(struct paths *p, const struct ip_address *address);
+
+/**
+ * paths_received() - an authenticated datagram of the peer came by this path
+ * @from:  where from, and through whom
+ * @moves: it was data, and newer than all before: the peer has chosen this path for itself
+ *
+ * Return: whether the selection changed
+ */
+bool paths_received(struct paths *p, const struct endpoint *from, bool moves, uint64_t now_us);
+
+/**
+ * paths_proved() - a session was made over this path: its response or first data came by it
+ *
+ * Return: whether the selection changed
+ */
+bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us);
+
+/**
+ * paths_answered() - a check's answer came
+ * @from:    where from; must be where the check was sent
+ * @value:   the check's; what is not under way changes nothing
+ * @seen_as: where the peer saw the check come from; family IP_NONE: it did not say
+ *
+ * Return: whether the selection changed
+ */
+bool paths_answered(struct paths *p, const struct endpoint *from, uint64_t value,
+                    const struct endpoint *seen_as, uint64_t now_us);
+
+/** paths_doubt() - data is not answered: check the path in use now */
+void paths_doubt(struct paths *p, uint64_t now_us);
+
+/**
+ * paths_restart() - our network changed, or nothing answers any more: check everything anew
+ *
+ * The path in use stays in use until another is valid.
+ */
+void paths_restart(struct paths *p, uint64_t now_us);
+
+/**
+ * paths_due() - the next check to send; to be called until it returns false
+ *
+ * Only while there is a session to send checks in. May change the selection, when checks were not
+ * answered in time: compare paths_selected() before and after.
+ *
+ * Return: whether there is one, in @out
+ */
+bool paths_due(struct paths *p, uint64_t now_us, struct path_check *out);
+
+/** paths_deadline_us() - when paths_due() has something to do next; UINT64_MAX: never */
+uint64_t paths_deadline_us(const struct paths *p);
+
+/**
+ * paths_selected() - where to send data
+ *
+ * NULL: there was no valid path yet. The path in use stays so when it fails, until another is
+ * valid; initiations therefore always go to paths_targets().
+ */
+const struct endpoint *paths_selected(const struct paths *p);
+
+/**
+ * paths_targets() - where to send an initiation, or a punch, now
+ * @out:      receives them, best first
+ * @capacity: how many there is room for; PATHS_MAX always suffice
+ *
+ * The path in use alone, once, when it is valid: a session is only renewed. Else, and when that
+ * was not followed by a session, all: the path in use, then IPv6, IPv4, TURN, other peers.
+ * What is configured or attested each time: the caller's clock sets the pace. What only the peer
+ * itself named 5 times, then every 25 s. Port sets are paths_spray()'s.
+ *
+ * Return: how many
+ */
+size_t paths_targets(struct paths *p, struct endpoint *out, size_t capacity, uint64_t now_us);
+
+/**
+ * paths_keepalive_us() - how long nothing may be sent
+ * @configured_us: what people ask for; 0: no keepalives
+ *
+ * Return: at most 10 s where the peer has seen our port change after 10 s or more of silence: a NAT
+ * had forgotten us; else as configured
+ */
+uint64_t paths_keepalive_us(const struct paths *p, uint64_t configured_us);
+
+/** paths_info() - every path, for people to look at; returns how many are in @out */
+size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out, size_t capacity);
+
+/**
+ * paths_spray() - the next punch into a port set; to be called until it returns false
+ *
+ * When the peer has a port set whose address is attested, and no direct path is valid: at most
+ * PATHS_SPRAY_MAX in a burst, 2 ms apart, a burst every 60 s, each going on where the last ended.
+ * With or without a session.
+ */
+bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out);
+
+/** paths_spray_deadline_us() - when paths_spray() may have one next; UINT64_MAX: never */
+uint64_t paths_spray_deadline_us(const struct paths *p);
+
+#endif
