@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+r"""What stands between a home's router, where the daemon runs, and its provider.
+
+  [a-router] wan --- inside [a-nat] outside --- home [a-isp] --- [wan]    one NAT, or firewall
+  [a-router] wan --- [a-nat] --- [a-cgn] --- home [a-isp]        NAT over NAT
+
+A box is a Linux router with connection tracking in namespaces of its own; what it does to UDP is
+one nft statement. Behind a NAT every home has the same private addresses, as most homes have: the
+router 10.0.0.2, between NAT and NAT 100.64.0.2. home.wan_ip stays the address by which the world
+knows the home: that of the outermost box. IPv6 is routed through the boxes, never translated: the
+home has 2001:db8:<n>::/48, and each box hands on what is behind it.
+
+The mapping of each statement was measured (test_nats.py measures it again); all of them filter by
+the far address and port, and drop what comes in unasked without a word.
+"""
+import ipaddress
+from dataclasses import dataclass
+
+from homes import FORGET
+from machine import link
+
+# One subscriber's ports of a MAP-E service with 4 offset bits and a PSID of 8 bits (RFC 7597
+# s.5.1): 15 ranges of 16 ports, none of them well-known.
+PSID = 0x34
+PORT_SET = [a << 12 | PSID << 4 | j for a in range(1, 16) for j in range(16)]
+
+
+def _from_port_set(pick):
+    ports = ", ".join(f"{n} : {port}" for n, port in enumerate(PORT_SET))
+    return f"snat to {{ip}}:{pick} mod {len(PORT_SET)} map {{{{ {ports} }}}}"
+
+
+MASQUERADE = "masquerade"
+RANGE = "snat to {ip}:20000-29999"
+RANDOM = "masquerade fully-random"
+SET_BY_SOURCE = _from_port_set("jhash ip saddr . udp sport")
+SET_IN_TURN = _from_port_set("numgen inc")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a home is behind, in RFC 4787's words (s.4.1, s.5).
+
+    rules: what each box does to IPv4's UDP, the home's own box first. mapping: how the home's port
+    looks from outside: as it is, by a mapping independent of the destination or dependent on it.
+    filters: whoever was not spoken to cannot come in. port_set: the mapped port is one of PORT_SET.
+    """
+    rules: tuple = ()
+    ipv4: bool = True
+    ipv6: bool = False
+    mapping: str = "independent"
+    filters: bool = True
+    port_set: bool = False
+
+
+KINDS = {
+    "public": Kind(ipv6=True, mapping="none", filters=False),
+    "eim": Kind((MASQUERADE,)),
+    "restricted": Kind((RANGE,)),
+    "symmetric": Kind((RANDOM,), mapping="dependent"),
+    "mape_eim": Kind((SET_BY_SOURCE,), port_set=True),
+    "mape_numgen": Kind((SET_IN_TURN,), mapping="dependent", port_set=True),
+    "cgnat": Kind((MASQUERADE, RANGE)),
+    "ip6fw": Kind((None,), ipv4=False, ipv6=True, mapping="none"),
+}
+
+BOX = """
+    ethtool -K inside tx off tso off gso off tx-udp-segmentation off >/dev/null
+    ethtool -K outside tx off tso off gso off tx-udp-segmentation off >/dev/null
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    nft -f - <<EOF
+    add table ip nat
+    add chain ip nat post { type nat hook postrouting priority 100; }
+    add table inet wall
+    add chain inet wall input { type filter hook input priority 0; }
+    add chain inet wall forward { type filter hook forward priority 0; }
+    add rule inet wall input iifname outside meta l4proto udp ct state new drop
+    add rule inet wall forward iifname outside ct state new drop
+EOF"""
+
+
+class Box:
+    """One NAT or firewall: a machine with an inside and an outside, each a /28."""
+
+    def __init__(self, machine, rule):
+        self.machine, self.rule = machine, rule
+        self.ip = None
+
+    def address(self, inside, outside, gateway):
+        """Its two addresses (of /28 each), anew; its connections are forgotten."""
+        self.ip = outside
+        self.machine.run(f"""
+            ip -4 addr flush dev inside
+            ip -4 addr flush dev outside
+            ip addr add {inside}/28 dev inside
+            ip addr add {outside}/28 dev outside
+            ip route add default via {gateway}
+            nft flush chain ip nat post""")
+        rule = self.rule.format(ip=outside)
+        self.machine.run(["nft", f"""
+            add rule ip nat post oifname outside meta l4proto udp {rule}
+            add rule ip nat post oifname outside masquerade"""])
+        self.forget_connections()
+
+    def forget_connections(self):
+        self.machine.run(["/usr/bin/python3", "-c", FORGET])
+
+    def mapping_seconds(self, unreplied, stream=None):
+        """How long a mapping lives from now on: after the last datagram, in either direction."""
+        self.machine.sysctl("net.netfilter.nf_conntrack_udp_timeout", unreplied)
+        self.machine.sysctl("net.netfilter.nf_conntrack_udp_timeout_stream", stream or unreplied)
+
+
+class Border:
+    """Everything between a home's router and its provider. boxes: the home's own first."""
+
+    def __init__(self, home, kind):
+        self.home, self.kind, self.boxes = home, KINDS[kind], []
+        if not self.kind.rules:
+            return
+        home.router.run("ip link del wan")
+        self.boxes = [Box(home.lab.machine(f"{home.name}-{name}"), rule)
+                      for name, rule in zip(("nat", "cgn"), self.kind.rules)]
+        self._wire()
+        if self.kind.ipv4:
+            home.isp.run(f"ip addr add 192.0.2.{16 * home.number + 1}/28 dev home")
+            self._address()
+            home.router.run("ip addr add 10.0.0.2/28 dev wan\nip route add default via 10.0.0.1")
+        if self.kind.ipv6:
+            self.add_ipv6(firewall=self.kind.filters)
+
+    def _wire(self):
+        chain = [(self.home.router, "wan")]
+        for box in self.boxes:
+            chain += [(box.machine, "inside"), (box.machine, "outside")]
+        chain.append((self.home.isp, "home"))
+        for (one, one_name), (other, other_name) in zip(chain[::2], chain[1::2]):
+            link(one, one_name, other, other_name)
+        for box in self.boxes:
+            box.machine.run(BOX)
+        self.home.router.run(
+            "ethtool -K wan tx off tso off gso off tx-udp-segmentation off >/dev/null")
+
+    def _address(self):
+        """IPv4 of all boxes, as home.wan_ip says."""
+        outer = self.boxes[-1]
+        gateway = f"192.0.2.{16 * self.home.number + 1}"
+        if len(self.boxes) == 1:
+            return outer.address("10.0.0.1", self.home.wan_ip, gateway)
+        outer.address("100.64.0.1", self.home.wan_ip, gateway)
+        return self.boxes[0].address("10.0.0.1", "100.64.0.2", "100.64.0.1")
+
+    def reboot(self, last):
+        """Every box restarts, and the provider gives the outermost one its address number `last`
+        (3 to 14) instead of the one it had. All mappings are gone."""
+        self.home.wan_ip = f"192.0.2.{16 * self.home.number + last}"
+        self._address()
+
+    def forget_connections(self):
+        for box in self.boxes:
+            box.forget_connections()
+
+    def mapping_seconds(self, unreplied, stream=None):
+        for box in self.boxes:
+            box.mapping_seconds(unreplied, stream)
+
+    def add_ipv6(self, firewall=True):
+        """The home has IPv6 from now on; with a firewall only answers come in."""
+        home = self.home
+        prefix = ipaddress.IPv6Network(f"2001:db8:{home.number}::/48")
+        hops = [(home.isp, "home")] + [(box.machine, "inside") for box in reversed(self.boxes)]
+        below = [(box.machine, "outside") for box in reversed(self.boxes)] + [(home.router, "wan")]
+        for level, ((above, up), (under, down)) in enumerate(zip(hops, below)):
+            link_prefix = ipaddress.IPv6Network((int(prefix[0]) + (level << 64), 64))
+            above.run(f"ip -6 addr replace {link_prefix[1]}/64 dev {up} nodad\n"
+                      f"ip -6 route replace {prefix} via {link_prefix[2]}")
+            under.run(f"ip -6 addr replace {link_prefix[2]}/64 dev {down} nodad\n"
+                      f"ip -6 route replace default via {link_prefix[1]}")
+            home.wan_ip6 = str(link_prefix[2])
+        home.lab.wan.run(f"ip -6 route replace {prefix} via 2001:db8:ff0{home.number}::2")
+        if not firewall:
+            for box in self.boxes:
+                box.machine.run("nft insert rule inet wall forward meta nfproto ipv6 accept")
+
+    def remove_ipv6(self):
+        """The router has no IPv6 address any more on this side."""
+        self.home.router.run("ip -6 route del default; ip -6 addr flush dev wan scope global")
+
+
+def place(home, kind):
+    """Put that kind between the home's router and its provider, once, before the daemon runs."""
+    home.border = Border(home, kind)
+    return home.border
+
+
+def cut(one, other):
+    """Nothing passes between these two homes any more, by either family; all else does."""
+    for far in other.wan_ip, other.wan_ip6:
+        family = "ip6" if ":" in far else "ip"
+        for way in "saddr", "daddr":
+            one.rule(f"{family} {way} {far} drop")
+
+
+def mend(one):
+    """What cut() took away passes again."""
+    one.clear_rules()
