@@ -186,7 +186,6 @@ void fdb_init(struct fdb *f, struct fdb_entry *entries, size_t capacity, const u
               uint16_t cap_per_port)
 {
     memset(f, 0, sizeof *f);
-    memset(entries, 0, capacity * sizeof *entries);
     f->entry = entries;
     f->mask = capacity - 1;
     f->cap_per_port = cap_per_port;

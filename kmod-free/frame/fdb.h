@@ -79,7 +79,8 @@ enum fdb_learned {
 
 /**
  * fdb_init() - Begin an empty table, before any other thread reads it
- * @entries:       Memory for the entries; stays the caller's and must outlive the table
+ * @entries:       Zeroed memory for the entries, of which only what is used need become resident;
+ *                 stays the caller's and must outlive the table
  * @capacity:      How many; a power of 2, at most 32768
  * @hash_key:      Secret random bytes, copied
  * @cap_per_port:  Most entries a port may hold

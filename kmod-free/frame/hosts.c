@@ -101,7 +101,6 @@ static bool is_group_udp(const struct packet *p)
 
 void hosts_init(struct hosts *hosts, const uint8_t hash_key[HOSTS_HASH_KEY_BYTES])
 {
-    memset(hosts, 0, sizeof *hosts);
     memcpy(hosts->hash_key, hash_key, sizeof hosts->hash_key);
 }
 

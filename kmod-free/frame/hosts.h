@@ -52,7 +52,7 @@ struct hosts_clash {
 };
 
 /**
- * hosts_init() - Begin an empty table
+ * hosts_init() - Begin an empty table in zeroed memory, which becomes resident as it is used
  * @hash_key:  Secret random bytes, copied: who joins the LAN may choose addresses
  */
 void hosts_init(struct hosts *hosts, const uint8_t hash_key[HOSTS_HASH_KEY_BYTES]);

@@ -115,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
     if (!cursor_u8(&c, &words))
         return 0;
     s.words = words & ALL_WORDS;
+    memset(&hosts, 0, sizeof hosts);
     hosts_init(&hosts, hash_key);
     storm_init(&s.storm, s.now_us);
     while (cursor_u16(&c, &bytes) && cursor_take(&c, bytes, &frame)) {

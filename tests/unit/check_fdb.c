@@ -45,7 +45,7 @@ START_TEST(learns_refreshes_moves_ages_and_caps)
         {4, 0, 3, FDB_AGE_US + 5, FDB_NEW},  /* room again: mac 1 went, mac 2 is live */
         {5, 0, 3, FDB_AGE_US + 6, FDB_FULL}, /* 2 (until +7) and 4 */
     };
-    struct fdb_entry entries[64];
+    struct fdb_entry entries[64] = {0};
     struct fdb f;
     fdb_init(&f, entries, 64, HASH_KEY, 2);
     for (size_t i = 0; i < sizeof ROW / sizeof ROW[0]; i++) {
@@ -61,7 +61,7 @@ START_TEST(never_learns_group_or_zero)
 {
     static const struct mac NEVER[] = {
         {{0}}, {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}, {{0x01, 0, 0x5e, 0, 0, 0xfb}}, {{0x03}}};
-    struct fdb_entry entries[16];
+    struct fdb_entry entries[16] = {0};
     struct fdb f;
     fdb_init(&f, entries, 16, HASH_KEY, 16);
     for (size_t i = 0; i < sizeof NEVER / sizeof NEVER[0]; i++) {
@@ -74,7 +74,7 @@ END_TEST
 
 START_TEST(looks_up_until_aged)
 {
-    struct fdb_entry entries[16];
+    struct fdb_entry entries[16] = {0};
     struct fdb f;
     struct mac mac = mac_of(1);
     fdb_init(&f, entries, 16, HASH_KEY, 16);
@@ -94,10 +94,10 @@ START_TEST(ages_to_the_microsecond)
     static const uint64_t SEEN_US[] = {
         0,         1,         UINT32_MAX, UINT64_C(1) << 32, (UINT64_C(3) << 32) - FDB_AGE_US / 2,
         INT64_MAX, UINT64_MAX};
-    struct fdb_entry entries[16];
-    struct fdb f;
     struct mac mac = mac_of(1), other = mac_of(2);
     for (size_t i = 0; i < sizeof SEEN_US / sizeof SEEN_US[0]; i++) {
+        struct fdb_entry entries[16] = {0};
+        struct fdb f;
         uint64_t seen_us = SEEN_US[i];
         fdb_init(&f, entries, 16, HASH_KEY, 16);
         fdb_learn(&f, &mac, 5, 8, seen_us - FDB_AGE_US / 2);
@@ -121,7 +121,7 @@ START_TEST(what_was_seen_a_moment_ahead_is_new)
 {
     static const uint64_t NOW_US[] = {0, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX - 1};
     for (size_t i = 0; i < sizeof NOW_US / sizeof NOW_US[0]; i++) {
-        struct fdb_entry entries[16];
+        struct fdb_entry entries[16] = {0};
         struct fdb f;
         struct mac mac = mac_of(1);
         fdb_init(&f, entries, 16, HASH_KEY, 16);
@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(forgets_one_and_a_port)
 {
-    struct fdb_entry entries[64];
+    struct fdb_entry entries[64] = {0};
     struct fdb f;
     fdb_init(&f, entries, 64, HASH_KEY, 64);
     for (unsigned n = 1; n <= 12; n++) {
@@ -159,7 +159,7 @@ END_TEST
 START_TEST(deletes_in_a_full_window)
 {
     for (unsigned gone = 0; gone < FDB_WINDOW; gone++) {
-        struct fdb_entry entries[FDB_WINDOW];
+        struct fdb_entry entries[FDB_WINDOW] = {0};
         struct fdb f;
         struct mac mac, late = mac_of(100);
         fdb_init(&f, entries, FDB_WINDOW, HASH_KEY, 100);

@@ -142,6 +142,7 @@ static void begin(unsigned addresses_always_found)
     met = (struct met){0};
     rounds = 0;
     done = false;
+    memset(entries, 0, sizeof entries);
     fdb_init(&fdb, entries, FDB_WINDOW, HASH_KEY, FDB_WINDOW);
     for (unsigned n = 0; n < CROSSING; n++)
         learn(n);

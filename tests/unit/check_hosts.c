@@ -14,10 +14,16 @@ static const uint8_t HASH_KEY[HOSTS_HASH_KEY_BYTES] = {4, 5, 6};
 static const struct mac OWN_MAC = {{0x02, 0xbb, 0, 0, 0, 1}};
 static struct hosts hosts;
 
+static void begin(void)
+{
+    memset(&hosts, 0, sizeof hosts);
+    hosts_init(&hosts, HASH_KEY);
+}
+
 static void setup(void)
 {
     ck_assert_int_ge(sodium_init(), 0);
-    hosts_init(&hosts, HASH_KEY);
+    begin();
 }
 
 /* ---- Frames about an address, by a host of MAC frame_mac(@mac) ---- */
@@ -167,7 +173,7 @@ START_TEST(learns)
     bool seen[MESSAGES] = {false};
     for (size_t i = 0; i < sizeof TABLE / sizeof TABLE[0]; i++) {
         struct hosts_clash clash;
-        hosts_init(&hosts, HASH_KEY);
+        begin();
         seen[TABLE[i].message] = true;
         ck_assert(!is_held(TABLE[i].address, 0, &clash));
         learn(TABLE[i].message, TABLE[i].address, 5, 0);
@@ -190,7 +196,7 @@ START_TEST(blocks_claims)
         const char *address = TABLE[i].address, *what = MESSAGE[TABLE[i].message];
         struct ip_address held = frame_ip(address);
         struct mac local = frame_mac(5), remote = frame_mac(6);
-        hosts_init(&hosts, HASH_KEY);
+        begin();
         ck_assert_msg(!blocks(TABLE[i].message, address, 6, 0, &clash), "%s, held by none", what);
         learn(held.family == IP_V4 ? ARP_REPLY_BY : NA_FOR, address, 5, 0);
         ck_assert_msg(!blocks(TABLE[i].message, address, 5, 0, &clash), "%s, by itself", what);
