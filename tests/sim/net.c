@@ -23,7 +23,9 @@ enum { EVENTS_MAX = 4000000, LAN_DELAY_US = 20, CABLE_DELAY_US = 50 };
 struct sim_event {
     uint64_t at_us, sequence;
     enum event_kind kind;
-    unsigned node;        /* receiver of a datagram or hint; LAN of a frame */
+    unsigned node;   /* receiver of a datagram or hint; LAN of a frame */
+    unsigned sender; /* of a datagram, whose receiver is found where it arrives: see enter() */
+    struct endpoint to;
     int skip_tap;         /* a frame that this node's TAP wrote does not come back to it */
     int cable;            /* a frame does not go back over the cable it came from */
     struct endpoint from; /* of a hint: where the datagram went */
@@ -230,7 +232,10 @@ static void send_one(struct sim *sim, struct sim_node *from, const struct datagr
     from->datagrams_sent++;
     if (bytes > from->largest_datagram)
         from->largest_datagram = bytes;
+    struct endpoint source = from->address;
     open_mapping(from, &to);
+    if (sim->leave && !sim->leave(sim, (unsigned)(from - sim->node), &source, &to))
+        return;
     if (sim->on_wan && !sim->on_wan(sim, (unsigned)(from - sim->node), &to, data, &bytes))
         return;
     if (!fits(sim, from, &to, bytes))
@@ -238,17 +243,31 @@ static void send_one(struct sim *sim, struct sim_node *from, const struct datagr
     unsigned copies = chance(sim, sim->wan.loss_permille) ? 0 : 1;
     copies += chance(sim, sim->wan.repeat_permille);
     while (copies-- > 0) {
-        struct sim_node *node = node_at(sim, &to);
+        struct sim_node *node = sim->enter ? from : node_at(sim, &to);
         uint64_t jitter = sim->wan.jitter_us ? sim_random(sim) % sim->wan.jitter_us : 0;
         if (!node)
             return;
         struct sim_event event = {.at_us = sim->now_us + sim->wan.delay_us + jitter,
                                   .kind = EVENT_DATAGRAM,
                                   .node = (unsigned)(node - sim->node),
-                                  .from = from->address,
+                                  .sender = (unsigned)(from - sim->node),
+                                  .from = source,
+                                  .to = to,
                                   .bytes = bytes};
         push(sim, event, data);
     }
+}
+
+/* What stands before the receiver decides when the datagram is there: its holes open in time. */
+static bool enters(struct sim *sim, struct sim_event *event)
+{
+    if (!sim->enter || event->to.address.family == IP_NONE)
+        return true;
+    int node = sim->enter(sim, event->sender, &event->from, &event->to);
+    if (node < 0)
+        return false;
+    event->node = (unsigned)node;
+    return true;
 }
 
 /* Does the next event of all belong to the same turn of this node? */
@@ -269,6 +288,8 @@ static void end_turn(struct sim_node *node)
 
 static void arrive_datagram(struct sim *sim, struct sim_event *event)
 {
+    if (!enters(sim, event))
+        return;
     struct sim_node *node = &sim->node[event->node];
     if (node->site && may_enter(node, &event->from))
         site_receive_datagram(node->site, &event->from, event->data, event->bytes, 0, sim->now_us);

@@ -84,6 +84,12 @@ struct sim {
     /* A datagram enters the WAN; false: it is cut. May change it. */
     bool (*on_wan)(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
                    size_t *bytes);
+    /* Both or none: who gives nodes their addresses instead of this file, and stands between them
+     * and the WAN (nat_world.h). A datagram leaves a node: @from is to say where it comes from;
+     * false: it gets nowhere. It has arrived: the number of the node it enters, or -1. */
+    bool (*leave)(struct sim *sim, unsigned node, struct endpoint *from, const struct endpoint *to);
+    int (*enter)(struct sim *sim, unsigned sender, const struct endpoint *from,
+                 const struct endpoint *to);
     void *context;
 };
 
