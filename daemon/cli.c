@@ -83,7 +83,7 @@ static int usage_error(const char *what, const char *value)
 static int take_endpoint(struct cli_options *options, const char *endpoint)
 {
     if (options->endpoint_count == CONFIG_ENDPOINTS_MAX)
-        return usage_error("too many endpoints, at most 4", endpoint);
+        return usage_error("too many endpoints, at most 8", endpoint);
     options->endpoint[options->endpoint_count++] = endpoint;
     return 0;
 }

@@ -12,7 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_NAME_SIZE = SITE_NAME_MAX + 8, CONF_SIZE = 2048 };
+enum {
+    FILE_NAME_SIZE = SITE_NAME_MAX + 8,
+    CONF_SIZE = 512 + CONFIG_ENDPOINTS_MAX * (CONFIG_ENDPOINT_SIZE + 16),
+};
 
 /* peers.d, made when missing. Also the last check before a name becomes a path. */
 static bool peers_directory(const struct config *config, const char *name,

@@ -6,22 +6,15 @@
 
 #include "bytes.h"
 #include "cursor.h"
+#include "tunnel/paste.h"
+#include "tunnel/reply.h"
 
 #include <sodium.h>
 #include <string.h>
 
-static const char MARK[] = "lansplice1:";
+enum { HASH_BYTES = crypto_generichash_BYTES_MAX }; /* BLAKE2b-512 */
 
-enum {
-    MARK_CHARS = sizeof MARK - 1,
-    MARK_NAME_CHARS = MARK_CHARS - 2, /* without the version and the colon */
-    FORMAT_VERSION = 1,
-    HEADER_BYTES = 3, /* version and length: exactly HEADER_CHARS of base64 */
-    HEADER_CHARS = 4,
-    HASH_BYTES = crypto_generichash_BYTES_MAX, /* BLAKE2b-512 */
-    CHECKSUM_BYTES = 4,
-    BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING,
-};
+_Static_assert((int)TOKEN_BYTES_MAX <= (int)PASTE_BYTES_MAX, "a token is a line to paste");
 
 /* ---- endpoints ---- */
 
@@ -144,10 +137,25 @@ static bool host_name_valid(const char *text, size_t chars)
     return label_valid(text, part) && !digits;
 }
 
+/* RFC 2782: "_service._udp." and a host name, without a port, which DNS tells. */
+bool endpoint_text_is_srv(const char *text)
+{
+    static const char protocol[] = "._udp.";
+    size_t chars = strlen(text), service = part_chars(text, chars, '.');
+
+    return text[0] == '_' && label_valid(text + 1, service - 1) &&
+           chars > service + sizeof protocol - 1 && chars <= 253 &&
+           memcmp(text + service, protocol, sizeof protocol - 1) == 0 &&
+           host_name_valid(text + service + sizeof protocol - 1,
+                           chars - service - (sizeof protocol - 1));
+}
+
 bool endpoint_text_valid(const char *text)
 {
     const char *colon = strrchr(text, ':');
     unsigned port;
+    if (text[0] == '_')
+        return endpoint_text_is_srv(text);
     if (!colon || !decimal_valid(colon + 1, strlen(colon + 1), 65535, &port) || port == 0)
         return false;
     size_t host = (size_t)(colon - text);
@@ -170,13 +178,6 @@ static bool token_valid(const struct token *token)
     return true;
 }
 
-static void checksum(const uint8_t *bytes, size_t count, uint8_t out[CHECKSUM_BYTES])
-{
-    uint8_t hash[HASH_BYTES];
-    crypto_generichash(hash, sizeof hash, bytes, count, NULL, 0);
-    memcpy(out, hash, CHECKSUM_BYTES);
-}
-
 static uint8_t *put(uint8_t *out, const void *bytes, size_t count)
 {
     memcpy(out, bytes, count);
@@ -185,7 +186,7 @@ static uint8_t *put(uint8_t *out, const void *bytes, size_t count)
 
 static size_t write_bytes(const struct token *token, uint8_t out[TOKEN_BYTES_MAX])
 {
-    uint8_t *end = out + HEADER_BYTES;
+    uint8_t *end = out + PASTE_HEADER_BYTES;
     size_t name_bytes = strlen(token->name);
 
     end = put(end, token->public_key, sizeof token->public_key);
@@ -199,11 +200,7 @@ static size_t write_bytes(const struct token *token, uint8_t out[TOKEN_BYTES_MAX
         store_be16(end, (uint16_t)bytes);
         end = put(end + 2, token->endpoint[i], bytes);
     }
-    size_t count = (size_t)(end - out);
-    out[0] = FORMAT_VERSION;
-    store_be16(out + 1, (uint16_t)(count + CHECKSUM_BYTES));
-    checksum(out, count, end);
-    return count + CHECKSUM_BYTES;
+    return (size_t)(end - out) + PASTE_CHECKSUM_BYTES;
 }
 
 static bool take_copy(struct cursor *c, void *out, size_t count)
@@ -244,22 +241,6 @@ static bool take_body(struct token *token, struct cursor *c)
            cursor_left(c) == 0 && token_valid(token);
 }
 
-/* @count is what the header says, and at least HEADER_BYTES. */
-static enum token_error read_bytes(struct token *token, const uint8_t *bytes, size_t count)
-{
-    uint8_t sum[CHECKSUM_BYTES];
-    if (count < HEADER_BYTES + CHECKSUM_BYTES)
-        return TOKEN_CHECKSUM;
-    count -= CHECKSUM_BYTES;
-    checksum(bytes, count, sum);
-    if (memcmp(sum, bytes + count, CHECKSUM_BYTES) != 0)
-        return TOKEN_CHECKSUM;
-    if (bytes[0] != FORMAT_VERSION)
-        return TOKEN_VERSION;
-    struct cursor body = cursor_over(bytes + HEADER_BYTES, count - HEADER_BYTES);
-    return take_body(token, &body) ? TOKEN_OK : TOKEN_INVALID;
-}
-
 /* ---- the text ---- */
 
 size_t token_encode(const struct token *token, char *out, size_t capacity)
@@ -267,88 +248,43 @@ size_t token_encode(const struct token *token, char *out, size_t capacity)
     uint8_t bytes[TOKEN_BYTES_MAX];
     if (!token_valid(token))
         return 0;
-    size_t count = write_bytes(token, bytes);
-    size_t size = MARK_CHARS + sodium_base64_encoded_len(count, BASE64); /* its NUL included */
-    bool fits = size <= capacity;
-    if (fits) {
-        memcpy(out, MARK, MARK_CHARS);
-        sodium_bin2base64(out + MARK_CHARS, capacity - MARK_CHARS, bytes, count, BASE64);
-    }
+    size_t chars = paste_encode(TOKEN_MARK, bytes, write_bytes(token, bytes), out, capacity);
     sodium_memzero(bytes, sizeof bytes);
-    return fits ? size - 1 : 0;
+    return chars;
 }
 
-/* Copies all but blanks; returns how many characters that were, perhaps more than @capacity. */
-static size_t squeeze(char *out, size_t capacity, const char *text, size_t chars)
+static enum token_error judge(enum paste_error error)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < chars; i++) {
-        if (text[i] == ' ' || (text[i] >= '\t' && text[i] <= '\r'))
-            continue;
-        if (count < capacity)
-            out[count] = text[i];
-        count++;
-    }
-    return count;
-}
-
-/* All of @text, which is as long as @count bytes need or longer; then it does not fit. */
-static bool base64_read(uint8_t *out, size_t count, const char *text, size_t chars)
-{
-    return sodium_base642bin(out, count, text, chars, NULL, NULL, NULL, BASE64) == 0;
-}
-
-/* The base64 after the mark: its first group says how long all of it is. */
-static enum token_error read_base64(struct token *token, const char *text, size_t chars)
-{
-    uint8_t bytes[TOKEN_BYTES_MAX];
-    if (chars < HEADER_CHARS)
-        return TOKEN_CUT_SHORT;
-    if (!base64_read(bytes, HEADER_BYTES, text, HEADER_CHARS))
-        return TOKEN_CHECKSUM;
-    size_t count = load_be16(bytes + 1);
-    size_t expected = sodium_base64_encoded_len(count, BASE64) - 1;
-    if (count > sizeof bytes)
-        return TOKEN_CHECKSUM;
-    if (chars < expected)
-        return TOKEN_CUT_SHORT;
-    enum token_error error = TOKEN_CHECKSUM;
-    if (base64_read(bytes, count, text, chars))
-        error = read_bytes(token, bytes, count);
-    sodium_memzero(bytes, sizeof bytes);
-    return error;
-}
-
-/* Of text that lacks the whole mark: the mark's beginning, another version's mark, or nothing. */
-static enum token_error judge_mark(const char *text, size_t chars)
-{
-    if (chars > 0 && chars < MARK_CHARS && memcmp(text, MARK, chars) == 0)
-        return TOKEN_CUT_SHORT;
-    if (chars <= MARK_NAME_CHARS || memcmp(text, MARK, MARK_NAME_CHARS) != 0)
+    switch (error) {
+    case PASTE_OK:
+        return TOKEN_OK;
+    case PASTE_OTHER:
         return TOKEN_NOT_A_TOKEN;
-    size_t digits = 0;
-    while (MARK_NAME_CHARS + digits < chars && is_digit(text[MARK_NAME_CHARS + digits]))
-        digits++;
-    bool colon = MARK_NAME_CHARS + digits < chars && text[MARK_NAME_CHARS + digits] == ':';
-    return digits > 0 && colon ? TOKEN_VERSION : TOKEN_NOT_A_TOKEN;
-}
-
-static enum token_error read_text(struct token *token, const char *text, size_t chars)
-{
-    if (chars < MARK_CHARS || memcmp(text, MARK, MARK_CHARS) != 0)
-        return judge_mark(text, chars);
-    return read_base64(token, text + MARK_CHARS, chars - MARK_CHARS);
+    case PASTE_CUT_SHORT:
+        return TOKEN_CUT_SHORT;
+    case PASTE_DAMAGED:
+        return TOKEN_CHECKSUM;
+    case PASTE_OTHER_VERSION:
+        break;
+    }
+    return TOKEN_VERSION;
 }
 
 enum token_error token_decode(struct token *token, const char *text, size_t bytes)
 {
-    char line[TOKEN_TEXT_SIZE];
-    size_t chars = squeeze(line, sizeof line, text, bytes);
+    uint8_t all[TOKEN_BYTES_MAX];
+    size_t count;
+    enum token_error error = judge(paste_decode(TOKEN_MARK, all, sizeof all, &count, text, bytes));
 
-    /* A full line is longer than any token already: what it lacks does not change the answer. */
     memset(token, 0, sizeof *token);
-    enum token_error error = read_text(token, line, chars < sizeof line ? chars : sizeof line);
-    sodium_memzero(line, sizeof line);
+    if (error == TOKEN_NOT_A_TOKEN && paste_begins(REPLY_MARK, text, bytes))
+        error = TOKEN_IS_REPLY;
+    if (error == TOKEN_OK) {
+        struct cursor body = cursor_over(all + PASTE_HEADER_BYTES,
+                                         count - PASTE_HEADER_BYTES - PASTE_CHECKSUM_BYTES);
+        error = take_body(token, &body) ? TOKEN_OK : TOKEN_INVALID;
+    }
+    sodium_memzero(all, sizeof all);
     if (error != TOKEN_OK)
         sodium_memzero(token, sizeof *token);
     return error;
@@ -369,13 +305,18 @@ const char *token_error_text(enum token_error error)
         return "the token is from another version of lansplice: run the same version in both homes";
     case TOKEN_INVALID:
         return "the token says what cannot be: make a new one with 'lansplice invite'";
+    case TOKEN_IS_REPLY:
+        return "this is the reply that 'lansplice join' printed, not a token: give it to "
+               "'lansplice "
+               "accept' at the home that made the token";
     }
     return "this is not a token: paste the line that 'lansplice invite' printed, which begins with "
            "lansplice1:";
 }
 
 /* 5 digits from each 32 bits: the bias of the remainder is below 1 in 40000. */
-void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES])
+void token_fingerprint_of(const uint8_t key[PUBLIC_KEY_BYTES], const uint8_t id[TOKEN_ID_BYTES],
+                          char out[TOKEN_FINGERPRINT_BYTES])
 {
     enum { GROUPS = 4, DIGITS = 5 };
     static const uint8_t label[] = "lansplice fingerprint";
@@ -384,8 +325,8 @@ void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYT
 
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
     crypto_generichash_update(&state, label, sizeof label - 1);
-    crypto_generichash_update(&state, token->public_key, sizeof token->public_key);
-    crypto_generichash_update(&state, token->id, sizeof token->id);
+    crypto_generichash_update(&state, key, PUBLIC_KEY_BYTES);
+    crypto_generichash_update(&state, id, TOKEN_ID_BYTES);
     crypto_generichash_final(&state, hash, sizeof hash);
     for (size_t group = 0; group < GROUPS; group++) {
         uint32_t value = load_be32(hash + 4 * group) % 100000;
@@ -394,4 +335,9 @@ void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYT
             text[i - 1] = (char)('0' + value % 10);
         text[DIGITS] = group + 1 < GROUPS ? ' ' : '\0';
     }
+}
+
+void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES])
+{
+    token_fingerprint_of(token->public_key, token->id, out);
 }

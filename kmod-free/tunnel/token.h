@@ -2,15 +2,10 @@
  *
  * token.h - the invite token: one line of text that lets another home join.
  *
- * The text is "lansplice1:" and base64url without padding of
- *   version 1 | length of all 2 | inviter's public key 32 | token id 16 | one-time PSK 32 |
- *   name length 1, name | endpoint count 1, each: length 2, text | checksum 4
- * Version and length are the first four characters, so that a token cut short is known by its
- * length. The checksum is BLAKE2b-512's first bytes, of all before it: it finds what a copy lost or
- * changed, not forgery; whoever holds a token is trusted to have it. Blanks and line ends are
- * ignored wherever they stand, as mail and chat programs put them there. The version is judged
- * after the checksum: a token that arrived whole but is of a later version is told from a damaged
- * one.
+ * The text is a line to paste (paste.h) with the mark "lansplice1:" and the body
+ *   inviter's public key 32 | token id 16 | one-time PSK 32 | name length 1, name |
+ *   endpoint count 1, each: length 2, text
+ * Whoever holds a token is trusted to have it.
  *
  * The text holds a secret: wipe it and struct token when done.
  */
@@ -25,7 +20,7 @@
 #include <stdint.h>
 
 enum {
-    TOKEN_ENDPOINTS_MAX = 4,
+    TOKEN_ENDPOINTS_MAX = 8,
     TOKEN_ENDPOINT_SIZE = 264,    /* host name 253, ":", port 5, NUL, rounded up */
     TOKEN_FINGERPRINT_BYTES = 24, /* four groups of five digits, blanks between, NUL */
     TOKEN_BYTES_MAX = 3 + 32 + 16 + 32 + 1 + SITE_NAME_MAX + 1 +
@@ -40,6 +35,8 @@ struct token {
     char endpoint[TOKEN_ENDPOINTS_MAX][TOKEN_ENDPOINT_SIZE];
 };
 
+#define TOKEN_MARK "lansplice1:"
+
 enum token_error {
     TOKEN_OK,
     TOKEN_NOT_A_TOKEN, /* does not begin as one */
@@ -47,14 +44,22 @@ enum token_error {
     TOKEN_CHECKSUM,    /* a character is wrong, or not one of the alphabet */
     TOKEN_VERSION,     /* whole, but of another version */
     TOKEN_INVALID,     /* whole, but says what cannot be */
+    TOKEN_IS_REPLY,    /* a line of the other kind: reply.h */
 };
 
 /**
  * endpoint_text_valid() - is this an endpoint as a person writes it
  * @text: NUL-terminated host:port; host is a DNS name (RFC 1123 s.2.1), a dotted IPv4 address or
- *        an IPv6 address in brackets (RFC 4291 s.2.2); port is 1 to 65535
+ *        an IPv6 address in brackets (RFC 4291 s.2.2); port is 1 to 65535. Or the name of an SRV
+ *        record, see below
  */
 bool endpoint_text_valid(const char *text);
+
+/**
+ * endpoint_text_is_srv() - is this the name of an SRV record (RFC 2782), which tells host and port
+ * @text: NUL-terminated; "_service._udp." and a DNS name
+ */
+bool endpoint_text_is_srv(const char *text);
 
 /**
  * token_encode() - write a token's text
@@ -87,5 +92,9 @@ const char *token_error_text(enum token_error error);
  * @out: four groups of five digits, 23 characters, and a NUL
  */
 void token_fingerprint(const struct token *token, char out[TOKEN_FINGERPRINT_BYTES]);
+
+/** token_fingerprint_of() - the same of any public key, such as the joiner's, and a token's id */
+void token_fingerprint_of(const uint8_t key[PUBLIC_KEY_BYTES], const uint8_t id[TOKEN_ID_BYTES],
+                          char out[TOKEN_FINGERPRINT_BYTES]);
 
 #endif

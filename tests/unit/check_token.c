@@ -251,7 +251,9 @@ START_TEST(it_names_what_is_wrong)
         {"lansplice invite home", TOKEN_NOT_A_TOKEN},
         {"lansplice1x", TOKEN_NOT_A_TOKEN},
         {"lansplice1x:AAAAAAAA", TOKEN_NOT_A_TOKEN},
-        {"lansplice-reply1:AAAA", TOKEN_NOT_A_TOKEN},
+        {"lansplice-reply:AAAA", TOKEN_NOT_A_TOKEN},
+        {"lansplice-reply1:AAAA", TOKEN_IS_REPLY},
+        {"lans plice-\nreply23:", TOKEN_IS_REPLY},
         {"lan", TOKEN_CUT_SHORT},
         {"lansplice1", TOKEN_CUT_SHORT},
         {"lansplice1:", TOKEN_CUT_SHORT},
@@ -311,7 +313,7 @@ START_TEST(it_believes_nothing)
         {"a NUL in the name", 86, {0}, 1, TOKEN_INVALID},
         {"one endpoint of two", 88, {1}, 1, TOKEN_INVALID},
         {"three endpoints of two", 88, {3}, 1, TOKEN_INVALID},
-        {"five endpoints", 88, {5}, 1, TOKEN_INVALID},
+        {"nine endpoints", 88, {9}, 1, TOKEN_INVALID},
         {"an endpoint past the end", 89, {0, 200}, 2, TOKEN_INVALID},
         {"an endpoint longer than any", 89, {1, 8}, 2, TOKEN_INVALID},
         {"the longest length", 89, {255, 255}, 2, TOKEN_INVALID},
@@ -353,10 +355,10 @@ START_TEST(it_has_limits)
         uint16_t last_bytes;
         enum token_error error;
     } row[] = {
-        {4, 3, TOKEN_OK},
-        {5, 3, TOKEN_INVALID},
-        {4, TOKEN_ENDPOINT_SIZE, TOKEN_INVALID},
-        {4, 600, TOKEN_INVALID},
+        {8, 3, TOKEN_OK},
+        {9, 3, TOKEN_INVALID},
+        {8, TOKEN_ENDPOINT_SIZE, TOKEN_INVALID},
+        {8, 600, TOKEN_INVALID},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         uint8_t bytes[TOKEN_BYTES_MAX];
@@ -401,6 +403,8 @@ START_TEST(it_judges_endpoints)
         {"[::ffff:192.0.2.1]:1", true},
         {"[1:2:3:4:5:6:192.0.2.1]:1", true},
         {"[64:ff9b::192.0.2.1]:1", true},
+        {"_lansplice._udp.example.net", true},
+        {"_l-2._udp.example", true},
 
         {"", false},
         {":", false},
@@ -468,6 +472,17 @@ START_TEST(it_judges_endpoints)
         {"[home]:1", false},
         {"[::1]]:1", false},
         {"[[::1]:1", false},
+        {"_lansplice._udp.example.net:7788", false},
+        {"_lansplice._tcp.example.net", false},
+        {"_lansplice._udp.", false},
+        {"_lansplice._udp", false},
+        {"_lansplice.example.net", false},
+        {"_._udp.example.net", false},
+        {"_lansplice._udp.192.0.2.1", false},
+        {"_lansplice._udp._x.example", false},
+        {"_lansplice._udp.a b", false},
+        {"lansplice._udp.example.net", false},
+        {"_", false},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++)
         ck_assert_msg(endpoint_text_valid(row[i].text) == row[i].valid, "'%s'", row[i].text);
@@ -489,6 +504,12 @@ START_TEST(long_hosts_have_limits)
     ck_assert(endpoint_text_valid(host));
     strcpy(host + 63, "a:1");
     ck_assert(!endpoint_text_valid(host));
+    t = largest();
+    memcpy(host, "_a._udp.", 8);
+    host[253] = '\0';
+    ck_assert(endpoint_text_is_srv(host));
+    strcpy(host + 253, "a"); /* 254 */
+    ck_assert(!endpoint_text_is_srv(host));
 }
 END_TEST
 
@@ -528,7 +549,7 @@ END_TEST
 
 START_TEST(every_error_has_a_line)
 {
-    for (enum token_error i = TOKEN_OK; i <= TOKEN_INVALID; i++) {
+    for (enum token_error i = TOKEN_OK; i <= TOKEN_IS_REPLY; i++) {
         const char *line = token_error_text(i);
         ck_assert_uint_gt(strlen(line), 10);
         ck_assert_ptr_null(strchr(line, '\n'));
