@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "log.h"
 #include "socket_address.h"
+#include "srv.h"
 
 #include <netdb.h>
 #include <stdlib.h>
@@ -15,14 +16,19 @@
 
 #define SECOND_US UINT64_C(1000000)
 
-enum { RETRY_FAILED_S = 5, AGAIN_DOWN_S = 60, AGAIN_UP_S = 600 };
+enum { AGAIN_SOON_S = 5, SOON_TIMES = 60, AGAIN_DOWN_S = 60, AGAIN_UP_S = 600 };
 
 struct request {
     uv_getaddrinfo_t uv;
+    uv_work_t work; /* instead, when it asks for SRV records */
     struct resolver *resolver;
     char peer[SITE_NAME_MAX + 1];
     uint64_t generation;
     unsigned host;
+    char text[CONFIG_ENDPOINT_SIZE]; /* the SRV name; the other thread reads nothing else */
+    const char *failure;             /* NULL: there is an answer */
+    struct endpoint answer[PEER_ENDPOINTS_MAX];
+    size_t answers;
 };
 
 static struct resolver_peer *find(struct resolver *resolver, const char *name)
@@ -34,16 +40,25 @@ static struct resolver_peer *find(struct resolver *resolver, const char *name)
 }
 
 /* Return: whether the addresses differ from those before */
-static bool take_answer(struct resolver_name *host, const struct addrinfo *answer)
+static bool take_answer(struct resolver_name *host, const struct endpoint *answer, size_t count)
 {
-    struct resolver_name before = *host;
+    bool same = host->count == count;
 
-    host->count = 0;
-    for (; answer != NULL && host->count < PEER_ENDPOINTS_MAX; answer = answer->ai_next)
-        if (endpoint_from_socket(&host->endpoint[host->count], answer->ai_addr))
-            host->count++;
-    return host->count != before.count ||
-           memcmp(host->endpoint, before.endpoint, host->count * sizeof *host->endpoint) != 0;
+    for (size_t i = 0; i < count && same; i++)
+        same = endpoint_equal(&host->endpoint[i], &answer[i]);
+    host->count = (uint8_t)count;
+    memcpy(host->endpoint, answer, count * sizeof *answer);
+    return !same;
+}
+
+static size_t list_answer(struct endpoint out[PEER_ENDPOINTS_MAX], const struct addrinfo *answer)
+{
+    size_t count = 0;
+
+    for (; answer != NULL && count < PEER_ENDPOINTS_MAX; answer = answer->ai_next)
+        if (endpoint_from_socket(&out[count], answer->ai_addr))
+            count++;
+    return count;
 }
 
 static void take_numeric(struct resolver_name *host)
@@ -53,10 +68,11 @@ static void take_numeric(struct resolver_name *host)
     struct addrinfo *answer = NULL;
     struct host_port at;
 
-    if (!host_port_split(host->text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
+    if (endpoint_text_is_srv(host->text) || !host_port_split(host->text, &at) ||
+        getaddrinfo(at.host, at.port, &hints, &answer) != 0)
         return;
     host->numeric = true;
-    take_answer(host, answer);
+    host->count = (uint8_t)list_answer(host->endpoint, answer);
     freeaddrinfo(answer);
 }
 
@@ -89,69 +105,113 @@ static void arm(struct resolver *resolver)
                        due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0, 0);
 }
 
-/* A peer that is down, with a name that DNS did not answer for, is worth asking sooner for. */
+static unsigned wait_s(const struct resolver_peer *peer, bool up)
+{
+    if (up)
+        return AGAIN_UP_S;
+    if (peer->asked_in_vain <= SOON_TIMES)
+        return AGAIN_SOON_S;
+    for (unsigned h = 0; h < peer->name_count; h++)
+        if (peer->host[h].failed && !peer->host[h].numeric)
+            return AGAIN_SOON_S;
+    return AGAIN_DOWN_S;
+}
+
 static void plan(struct resolver *resolver, struct resolver_peer *peer)
 {
-    bool up = resolver->listener.is_up(resolver->listener.context, peer->name);
-    uint64_t wait_s = up ? AGAIN_UP_S : AGAIN_DOWN_S;
-    bool names = false;
+    bool up = resolver->listener.is_up(resolver->listener.context, peer->name), names = false;
 
-    for (unsigned h = 0; h < peer->name_count; h++) {
+    for (unsigned h = 0; h < peer->name_count; h++)
         names = names || !peer->host[h].numeric;
-        if (!up && peer->host[h].failed && !peer->host[h].numeric)
-            wait_s = RETRY_FAILED_S;
-    }
-    peer->due_us = names ? clock_now_us() + wait_s * SECOND_US : UINT64_MAX;
+    peer->due_us = names ? clock_now_us() + wait_s(peer, up) * SECOND_US : UINT64_MAX;
     arm(resolver);
 }
 
-static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
+/* The answer to a request whose peer and names are still the same. */
+static void on_answer(struct resolver *resolver, struct resolver_peer *peer,
+                      const struct request *request)
+{
+    struct resolver_name *host = &peer->host[request->host];
+    bool failed_before = host->failed;
+
+    host->asked = false;
+    host->failed = request->failure != NULL;
+    if (host->failed && !failed_before)
+        log_warn("peer %s: cannot resolve %s: %s: trying again: is the name right, does DNS "
+                 "answer here?",
+                 peer->name, host->text, request->failure);
+    else if (!host->failed && take_answer(host, request->answer, request->answers))
+        tell(resolver, peer);
+    plan(resolver, peer);
+}
+
+static void finish(struct request *request, int status)
+{
+    struct resolver_peer *peer = find(request->resolver, request->peer);
+
+    if (peer != NULL && peer->generation == request->generation && status != UV_ECANCELED)
+        on_answer(request->resolver, peer, request);
+    free(request);
+}
+
+static void on_addresses(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
 {
     struct request *request = uv->data;
-    struct resolver *resolver = request->resolver;
-    struct resolver_peer *peer = find(resolver, request->peer);
 
-    if (peer != NULL && peer->generation == request->generation && status != UV_ECANCELED) {
-        struct resolver_name *host = &peer->host[request->host];
-        bool failed_before = host->failed;
-        host->asked = false;
-        host->failed = status != 0;
-        if (status != 0 && !failed_before)
-            log_warn("peer %s: cannot resolve %s: %s: trying again: is the name right, does DNS "
-                     "answer here?",
-                     peer->name, host->text, uv_strerror(status));
-        else if (status == 0 && take_answer(host, answer))
-            tell(resolver, peer);
-        plan(resolver, peer);
-    }
+    request->failure = status != 0 ? uv_strerror(status) : NULL;
+    request->answers = list_answer(request->answer, answer);
     uv_freeaddrinfo(answer);
-    free(request);
+    finish(request, status);
+}
+
+/* On a thread of libuv's pool. */
+static void look_up_srv(uv_work_t *work)
+{
+    struct request *request = work->data;
+
+    request->failure =
+        srv_look_up(request->text, request->answer, PEER_ENDPOINTS_MAX, &request->answers);
+}
+
+static void on_srv(uv_work_t *work, int status)
+{
+    finish(work->data, status);
+}
+
+/* Return: false when nothing was asked */
+static bool start_request(struct request *request, const char *text)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
+    uv_loop_t *loop = request->resolver->loop;
+    struct host_port at;
+
+    if (!endpoint_text_is_srv(text))
+        return host_port_split(text, &at) &&
+               uv_getaddrinfo(loop, &request->uv, on_addresses, at.host, at.port, &hints) == 0;
+    memcpy(request->text, text, sizeof request->text);
+    return uv_queue_work(loop, &request->work, look_up_srv, on_srv) == 0;
 }
 
 static void ask(struct resolver *resolver, struct resolver_peer *peer, unsigned h)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
     struct resolver_name *host = &peer->host[h];
-    struct host_port at;
     struct request *request;
 
-    if (host->numeric || host->asked || !host_port_split(host->text, &at) ||
-        (request = calloc(1, sizeof *request)) == NULL)
+    if (host->numeric || host->asked || (request = calloc(1, sizeof *request)) == NULL)
         return;
-    *request = (struct request){
-        .resolver = resolver, .generation = peer->generation, .host = h, .uv = {.data = request}};
+    *request = (struct request){.resolver = resolver, .generation = peer->generation, .host = h};
+    request->uv.data = request->work.data = request;
     memcpy(request->peer, peer->name, sizeof request->peer);
-    if (uv_getaddrinfo(resolver->loop, &request->uv, on_answer, at.host, at.port, &hints) != 0) {
+    host->asked = start_request(request, host->text);
+    if (!host->asked)
         free(request);
-        return;
-    }
-    host->asked = true;
 }
 
 static void ask_all(struct resolver *resolver, struct resolver_peer *peer)
 {
     for (unsigned h = 0; h < peer->name_count; h++)
         ask(resolver, peer, h);
+    peer->asked_in_vain++;
     plan(resolver, peer);
 }
 
@@ -161,8 +221,11 @@ static void on_timer(uv_timer_t *timer)
     uint64_t now_us = clock_now_us();
 
     for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
-        if (p->name[0] != '\0' && p->due_us <= now_us)
+        if (p->name[0] != '\0' && p->due_us <= now_us) {
+            if (resolver->listener.is_up(resolver->listener.context, p->name))
+                p->asked_in_vain = 0;
             ask_all(resolver, p);
+        }
     arm(resolver);
 }
 
@@ -226,8 +289,10 @@ void resolver_hurry(struct resolver *resolver)
 {
     for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
         if (p->name[0] != '\0' && p->name_count > 0 &&
-            !resolver->listener.is_up(resolver->listener.context, p->name))
+            !resolver->listener.is_up(resolver->listener.context, p->name)) {
+            p->asked_in_vain = 0;
             ask_all(resolver, p);
+        }
 }
 
 void resolver_stop(struct resolver *resolver)

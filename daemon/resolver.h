@@ -2,10 +2,11 @@
  *
  * resolver.h - peers' endpoint names to addresses, off the event loop and again and again.
  *
- * Homes have changing addresses and dynamic DNS. A name is asked for at once, every minute while
- * the peer is not up (after 5 s when the answer was an error: at boot DNS comes late), and every
- * ten minutes while it is. An answer that fails leaves the last good one in use. Addresses
- * written as numbers need no asking.
+ * Homes have changing addresses and dynamic DNS. A name is asked for at once; while the peer is not
+ * up, every five seconds for five minutes, as the name may just be about to follow the home, and
+ * then every minute (five seconds it stays when the answer was an error: at boot DNS comes late);
+ * while it is up, every ten minutes. An answer that fails leaves the last good one in use.
+ * Addresses written as numbers need no asking. A name that begins with '_' is one of SRV records.
  */
 #ifndef RESOLVER_H
 #define RESOLVER_H
@@ -24,7 +25,7 @@ struct resolver_listener {
     bool (*is_up)(void *context, const char *peer);
 };
 
-/* One 'host:port' of a peer. */
+/* One 'host:port' of a peer, or one '_service._udp.name'. */
 struct resolver_name {
     char text[CONFIG_ENDPOINT_SIZE];
     bool numeric, asked, failed; /* asked: an answer is under way */
@@ -36,6 +37,7 @@ struct resolver_peer {
     char name[SITE_NAME_MAX + 1]; /* "": free */
     uint64_t generation;          /* an answer for an older one is of no use */
     uint64_t due_us;              /* next asking; UINT64_MAX: never */
+    unsigned asked_in_vain;       /* how often since the peer was up, or the network changed */
     uint8_t name_count;
     struct resolver_name host[CONFIG_ENDPOINTS_MAX];
 };
