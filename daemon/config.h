@@ -78,7 +78,8 @@ struct config {
     /* [test], in a build with TESTING=1 only; else the defaults */
     uint32_t rekey_after_ms, reject_after_ms, raise_after_ms; /* 0: the protocol's */
     uint32_t token_lifetime_ms;
-    unsigned without; /* enum config_without, or-ed: offloads not to use */
+    unsigned without;                 /* enum config_without, or-ed: offloads not to use */
+    char map_rules[CONFIG_PATH_SIZE]; /* pattern of MAP-E's rules, see map_rules.h */
 
     size_t peer_count;
     struct config_peer peer[SITE_PEERS_MAX];

@@ -50,6 +50,7 @@
     X("raise-after-ms", set_raise_after, false, "milliseconds, 1 to 1000000000")                   \
     X("token-lifetime-ms", set_token_lifetime, false, "milliseconds, 1 to 1000000000")             \
     X("without", set_without, false,                                                               \
-      "some of vnet offload uso segment gro worker timestamp, or off")
+      "some of vnet offload uso segment gro worker timestamp, or off")                             \
+    X("map-rules", set_map_rules, false, "a pattern of files that begins with /")
 
 #endif

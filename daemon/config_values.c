@@ -15,6 +15,7 @@
 #include "frame/guard.h"
 #include "frame/ttl.h"
 #include "keyfile.h"
+#include "map_rules.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -359,6 +360,12 @@ static bool set_without(struct config_target *target, const char *value)
 
     return parse_flags(value, flags, sizeof flags / sizeof *flags, &target->config->without);
 }
+
+static bool set_map_rules(struct config_target *target, const char *value)
+{
+    return value[0] == '/' &&
+           copy_text(target->config->map_rules, sizeof target->config->map_rules, value);
+}
 #endif
 
 void config_set_defaults(struct config *config)
@@ -370,6 +377,7 @@ void config_set_defaults(struct config *config)
     config->guard = GUARD_DHCP | GUARD_RA | GUARD_GATEWAY | GUARD_HOSTS | GUARD_QUERIER | GUARD_STP;
     config->ipv6_on_link = true;
     config->token_lifetime_ms = CONFIG_TOKEN_LIFETIME_S * 1000;
+    copy_text(config->map_rules, sizeof config->map_rules, MAP_RULES_PATTERN);
     set_ciphers_auto(config);
 }
 
