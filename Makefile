@@ -2,7 +2,8 @@
 #
 # Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; TESTING=1 builds the [test]
 # section into the daemon; SODIUM=prefix another libsodium than the system's (scripts/sodium-sid);
-# DESTDIR= and PREFIX= for install; B= the build folder.
+# UPNP=0 leaves out UPnP port mappings (miniupnpc); DESTDIR= and PREFIX= for install; B= the build
+# folder.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -13,7 +14,7 @@ endif
 
 # Sanitized, testing and other-compiler objects never mix with the plain ones.
 comma   := ,
-B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)
+B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)
 
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
@@ -26,6 +27,11 @@ pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
 CPPFLAGS += -Ikmod-free -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
+ifeq ($(UPNP),0)
+CPPFLAGS += -DNO_UPNP
+else
+PKGS_DAEMON += miniupnpc
+endif
 CFLAGS   += -std=c11 $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 LDFLAGS  += -Wl,--gc-sections -Wl,-z,relro,-z,now
 ifneq ($(SODIUM),)
@@ -45,7 +51,7 @@ CFLAGS   += -fno-asynchronous-unwind-tables
 endif
 
 CORE_SRC   := $(wildcard kmod-free/*.c kmod-free/*/*.c)
-DAEMON_SRC := $(wildcard daemon/*.c)
+DAEMON_SRC := $(filter-out $(if $(filter 0,$(UPNP)),daemon/upnp.c),$(wildcard daemon/*.c))
 UNIT_SRC   := $(wildcard tests/unit/check_*.c)
 SIM_SRC    := $(wildcard tests/sim/check_*.c)
 SIM_LIB    := $(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c))
