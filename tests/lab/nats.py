@@ -185,7 +185,7 @@ class Border:
 
     def remove_ipv6(self):
         """The router has no IPv6 address any more on this side."""
-        self.home.router.run("ip -6 route del default; ip -6 addr flush dev wan scope global")
+        self.home.router.run("ip -6 route del default || :; ip -6 addr flush dev wan scope global")
 
 
 def place(home, kind):
@@ -194,10 +194,10 @@ def place(home, kind):
     return home.border
 
 
-def cut(one, other):
-    """Nothing passes between these two homes any more, by either family; all else does."""
-    for far in other.wan_ip, other.wan_ip6:
-        family = "ip6" if ":" in far else "ip"
+def cut(one, other, families=(4, 6)):
+    """Nothing passes between these two homes any more by these families; all else does."""
+    for version in families:
+        family, far = ("ip6", other.wan_ip6) if version == 6 else ("ip", other.wan_ip)
         for way in "saddr", "daddr":
             one.rule(f"{family} {way} {far} drop")
 
@@ -205,3 +205,26 @@ def cut(one, other):
 def mend(one):
     """What cut() took away passes again."""
     one.clear_rules()
+
+
+def gather(lab, meeting, *homes):
+    """Daemons in all, where the homes know the meeting point and nobody knows the homes."""
+    for home in homes:
+        family = 4 if home.border.kind.ipv4 else 6
+        lab.introduce(home, meeting, both=False, family=family)
+    meeting.lansplice.site["relay_for_peers"] = "yes"
+    for home in (meeting, *homes):
+        home.lansplice.start()
+    for home in homes:
+        home.lansplice.wait_up(meeting.name)
+
+
+def invite(inviter, joiner):
+    """The joiner joins by a token alone: no endpoint is given."""
+    token = inviter.lansplice.command("invite", joiner.name).stdout
+    joiner.lansplice.command("join", input=token)
+
+
+def paths(one, other):
+    """What each of the two says of the path between them."""
+    return [near.lansplice.peer(far.name).get("path") for near, far in ((one, other), (other, one))]
