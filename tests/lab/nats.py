@@ -24,6 +24,15 @@ from machine import link
 PSID = 0x34
 PORT_SET = [a << 12 | PSID << 4 | j for a in range(1, 16) for j in range(16)]
 
+# What OpenWrt's `map` package leaves about it; the lab's daemon looks for it in /run.
+MAP_RULES = """RULE_BMR=1
+RULE_1_IPV4ADDR={ip}
+RULE_1_OFFSET=4
+RULE_1_PSIDLEN=8
+RULE_1_PORTSETS='{ranges} '
+"""
+MAP_RULES_PATTERN = "/run/map-*.rules"
+
 
 def _from_port_set(pick):
     ports = ", ".join(f"{n} : {port}" for n, port in enumerate(PORT_SET))
@@ -145,11 +154,19 @@ class Border:
     def _address(self):
         """IPv4 of all boxes, as home.wan_ip says."""
         outer = self.boxes[-1]
+        if self.kind.port_set:
+            self._tell_port_set()
         gateway = f"192.0.2.{16 * self.home.number + 1}"
         if len(self.boxes) == 1:
             return outer.address("10.0.0.1", self.home.wan_ip, gateway)
         outer.address("100.64.0.1", self.home.wan_ip, gateway)
         return self.boxes[0].address("10.0.0.1", "100.64.0.2", "100.64.0.1")
+
+    def _tell_port_set(self):
+        """The router knows its ports: in truth it is the router that does MAP-E."""
+        ranges = " ".join(f"{port}-{port + 15}" for port in PORT_SET[::16])
+        self.home.router.run("cat >/run/map-wan.rules", input=MAP_RULES.format(
+            ip=self.home.wan_ip, ranges=ranges))
 
     def reboot(self, last):
         """Every box restarts, and the provider gives the outermost one its address number `last`
@@ -212,6 +229,7 @@ def gather(lab, meeting, *homes):
     for home in homes:
         family = 4 if home.border.kind.ipv4 else 6
         lab.introduce(home, meeting, both=False, family=family)
+        home.lansplice.test["map_rules"] = MAP_RULES_PATTERN
     meeting.lansplice.site["relay_for_peers"] = "yes"
     for home in (meeting, *homes):
         home.lansplice.start()
