@@ -15,56 +15,57 @@
  *
  * States of a path, and what ends them:
  *   WAITING  -> CHECKING when its first check goes out.
- *   CHECKING -> VALID when a check is answered, or a session was made over it (paths_proved());
- *            -> FAILED after 5 unanswered checks, waited for 0.5, 1, 2, 4 and 8 s. Nobody vouches
- *               for it any more: forgotten.
- *   VALID    -> CHECKING when two checks in a row are not answered within max(200 ms, 4 srtt) each,
- *               at most 1 s. In use: the standby takes over at once, and all others that are not
- *               standing by are checked anew.
- *   FAILED   -> VALID when one of the rare further checks is answered; -> WAITING by
- *               paths_restart(). A datagram from there brings a check at once (triggered).
+ *   WAITING, CHECKING, FAILED -> VALID when a check is answered, or a session was made over it
+ *               (paths_proved()).
+ *   VALID    -> CHECKING when two checks in a row are lost: not answered within max(200 ms, 4
+ * srtt), at most 1 s. CHECKING -> FAILED when 5 checks in a row are lost, waited for 0.5, 1, 2, 4
+ * and 8 s. all      -> WAITING by paths_restart(), and FAILED when the path in use has changed for
+ * the reason that it failed. A path that nobody names, and that is not valid or in use, is
+ * forgotten once nothing is under way on it.
+ *
  * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last. Then every 3 s the path in
- * use, every 15 s the standby, every 25 s those that would be of a better class (below) or, when
- * nothing stands by, all: more often than the 30 s after which a NAT forgets what was not
- * answered, so that the holes of both ends overlap. Addresses that nothing ever came from are asked
- * more and more seldom, up to 5 min.
+ * use, every 15 s the standby, and every 25 s those of a better kind than that in use (of a better
+ * class, see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the
+ * 30 s after which a NAT forgets what was not answered, so that the holes of both ends overlap.
+ * What failed at an address that only the peer named is asked more and more seldom, up to 5 min.
+ * A datagram from a path that is not valid brings a check at once (a triggered check).
  *
- * Selection. Classes: direct, then TURN, then through a peer (which is before a TURN server of more
- * than twice its RTT). Within a class the score is the smoothed RTT, less 3 ms for IPv6. What is of
- * a better class is taken after two answers in a row; what has a better score after being better by
- * 10 % and 5 ms at three answers in a row over 6 s at least. A path that has failed in use has to
- * answer more: 4, 8, 16 times, until it has been in use for 5 min: no flapping. A valid path
- * instead of one that is not is taken at once. And when the peer's own newest data come from an
- * endpoint that is no valid path, the peer has moved: it is used at once, and checked.
+ * Selection. Classes: direct, then TURN, then through a peer. Within a class the score is the
+ * smoothed RTT, less 3 ms for IPv6.
+ * - No path in use, or it has lost two checks in a row: any valid one is taken at once; first the
+ *   standby, which is of the other family or another class where there is such a one.
+ * - A direct path instead of a relayed one: when 2 checks in a row were answered.
+ * - Otherwise a better one when it was so at 3 answers in a row over at least 6 s: its score is
+ *   less by 10 %, by 5 ms and by the mean deviation of both RTTs. IPv6 instead of IPv4 need only be
+ *   no worse; nor TURN instead of a peer, unless its RTT is more than twice the peer's.
+ * - A path that failed in use must answer 4, 8, 16 times in a row before it is taken back, until it
+ *   was in use for 5 min: no flapping.
+ * - The peer's newest data come from an endpoint that is no valid path: the peer has moved. It is
+ *   used at once, and checked; when that was wrong, the next 5 s nothing of the kind is believed.
  *
- * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. Where nobody but the
- * peer vouches for an address, no session's datagrams ever came from it (paths_attest()), it is
- * sent 5 checks and initiations in 30 s, all its ports together, and beyond that one for each
- * datagram that comes from there. Punches go to a port set only when its address is attested.
+ * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. An address that only the
+ * peer named gets what attestation.h allows, and beyond that one check for each datagram that comes
+ * from there. Punches go to a port set only when its address is attested.
  */
 #ifndef TUNNEL_PATHS_H
 #define TUNNEL_PATHS_H
 
 #include "address.h"
+#include "tunnel/attestation.h"
 #include "tunnel/candidate.h"
+#include "tunnel/port_spray.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    PATHS_MAX = 24,
-    PATHS_ATTESTED_MAX = 8,
-    PATHS_BUDGETS = 64,     /* addresses are told apart by a hash of so many values */
-    PATHS_SPRAY_MAX = 500,  /* punches in one burst */
-    PATHS_PORT_SETS_MAX = 3 /* one of each source */
-};
+enum { PATHS_MAX = 24, PATHS_SPRAY_MAX = PORT_SPRAY_MAX };
 
 /* Who named a candidate. */
 enum paths_source {
     PATHS_CONFIGURED = 0, /* our configuration, a name's addresses, the kept endpoint, the invite */
-    PATHS_MEETING,        /* a peer of ours that passes datagrams on */
     PATHS_TOLD,           /* the peer itself: only its word */
+    PATHS_MEETING,        /* a peer of ours that passes datagrams on */
     PATHS_SOURCES,
 };
 
@@ -72,59 +73,45 @@ enum path_state { PATH_WAITING = 0, PATH_CHECKING, PATH_VALID, PATH_FAILED };
 
 struct path {
     struct endpoint to;
-    uint8_t kind;    /* enum candidate_kind */
-    uint8_t state;   /* enum path_state */
-    uint8_t sources; /* bit n: enum paths_source n names it; 0: nobody, it was only heard from */
-    uint8_t tries;   /* CHECKING, FAILED: unanswered checks and initiations of this burst */
-    uint8_t missed;  /* VALID: in a row */
-    uint8_t answers; /* in a row */
-    uint8_t better;  /* in a row: answers at which it scored better than the path in use */
-    uint8_t falls;   /* how often it failed in use of late */
-    uint8_t heard;   /* datagrams came from there that no check was sent for yet */
-    uint64_t value;  /* of the check under way */
-    bool checking;   /* a check is under way */
-    bool answered_ever;
-    struct endpoint seen_as; /* our own address, as the peer sees it by this path */
-    int64_t srtt_us;         /* negative: not measured */
-    uint64_t sent_us;        /* the last check */
-    uint64_t used_us;        /* anything known to have gone or come: its NAT mappings were fresh */
-    uint64_t next_us;        /* the next check, or when the one under way is lost */
-    uint64_t asked_us;       /* the last initiation or punch */
-    uint64_t answered_us, better_us, fell_us;
-};
-
-/* A port set that the peer's next datagrams may come from, and how far it is punched. */
-struct path_spray {
-    struct candidate candidate; /* kind 0: none */
-    unsigned next;              /* index into the set's ports */
-};
-
-/* What may still be sent to the addresses of one hash, of those only the peer vouches for. */
-struct path_budget {
-    uint64_t since_us;
-    uint8_t used;
+    uint8_t kind;      /* enum candidate_kind */
+    uint8_t state;     /* enum path_state */
+    uint8_t sources;   /* bit n: enum paths_source n names it; 0: nobody, it was only heard from */
+    uint8_t losses;    /* checks in a row */
+    uint8_t answers;   /* in a row */
+    uint8_t better;    /* answers in a row at which it was better than the path in use */
+    uint8_t falls;     /* how often it failed in use, of late */
+    uint8_t heard;     /* datagrams came from there that no check was sent for yet */
+    uint8_t targeted;  /* initiations and punches */
+    bool checking;     /* a check is under way */
+    bool wanted;       /* a check is due at wanted_us, whatever its turn */
+    bool answered;     /* at answered_us, last */
+    uint64_t value;    /* of the check under way */
+    int64_t srtt_us;   /* negative: not measured */
+    int64_t rttvar_us; /* mean deviation (RFC 6298 s.2) */
+    uint64_t checked_us, wanted_us, targeted_us, answered_us, better_us;
+    uint64_t lost_us;        /* when the check under way counts as lost */
+    uint64_t fresh_us;       /* a datagram was last known to pass: NATs' mappings were fresh */
+    uint64_t idle_us;        /* how long none had, before the check under way */
+    struct endpoint seen_as; /* our own address, as the peer sees it on this path */
 };
 
 struct paths {
     uint8_t count;
-    int8_t selected, standby; /* index; negative: none */
-    int8_t theirs;            /* that the peer was seen to use last */
+    int8_t selected, standby; /* index into path; negative: none */
+    int8_t theirs;            /* which the peer was seen to choose last */
     struct path path[PATHS_MAX];
 
     uint64_t seed;
-    uint64_t sequence;     /* of checks */
-    uint64_t paced_us;     /* no check before */
-    uint64_t selected_us;  /* since when */
-    uint8_t initiations;   /* since the path in use was last known to work */
-    bool mapping_is_short; /* a NAT's mapping was seen to die within 20 s */
+    uint64_t sequence;       /* of checks */
+    uint64_t paced_us;       /* no check before */
+    uint64_t selected_us;    /* since when */
+    uint64_t hold_us;        /* the peer has not moved, before */
+    bool renewing;           /* an initiation went to the path in use alone, and nothing came */
+    bool mapping_was_lost;   /* a NAT's, after 10 s and more */
+    struct attestation told; /* which of the peer's addresses are its own */
 
-    uint8_t attested_count, attested_next;
-    struct ip_address attested[PATHS_ATTESTED_MAX];
-    struct path_budget budget[PATHS_BUDGETS];
-
-    struct path_spray spray[PATHS_PORT_SETS_MAX];
-    uint64_t spray_us; /* the next punch */
-    unsigned spray_left;
+    struct candidate port_set[PATHS_SOURCES]; /* kind 0: none */
+    struct port_spray spray;
 };
 
 struct path_check {

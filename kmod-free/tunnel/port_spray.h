@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * port_spray.h - opening our NAT towards every port a peer's next datagram may come from.
+ *
+ * Behind MAP-E (RFC 7597) a home has a set of ports, 240 say, and its gateway may take another one
+ * for each destination. Which cannot be known beforehand; but when our own mapping does not depend
+ * on the destination, a punch to each port of the set lets in whatever comes from any of them.
+ *
+ * A burst is at most PORT_SPRAY_MAX punches, 2 ms apart; one begins every 60 s, whatever sets come
+ * and go, and goes on where the last ended. So a set of a thousand ports takes three bursts.
+ */
+#ifndef TUNNEL_PORT_SPRAY_H
+#define TUNNEL_PORT_SPRAY_H
+
+#include "tunnel/candidate.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PORT_SPRAY_MAX = 500 };
+
+struct port_spray {
+    uint64_t burst_us; /* when it began */
+    uint64_t next_us;  /* the next punch */
+    unsigned left;     /* punches of this burst */
+    unsigned index;    /* into the set's ports */
+    bool begun;        /* there was a burst */
+};
+
+/** port_spray_init() - nothing sent yet; @first: any number, where in the set to begin */
+void port_spray_init(struct port_spray *s, unsigned first);
+
+/**
+ * port_spray_next() - the next punch into a port set
+ * @c:   usable, of kind CANDIDATE_PORT_SET; may be another each time
+ * @out: where to send it
+ *
+ * Return: false when none is due
+ */
+bool port_spray_next(struct port_spray *s, const struct candidate *c, uint64_t now_us,
+                     struct endpoint *out);
+
+/** port_spray_deadline_us() - when the next punch is due; 0: at once */
+uint64_t port_spray_deadline_us(const struct port_spray *s);
+
+#endif
