@@ -111,7 +111,7 @@ void paths_choose_standby(struct paths *p)
         if (i != p->selected && i != best && path_is_valid(&p->path[i]) &&
             (best < 0 || stands_better(p, &p->path[i], &p->path[best])))
             best = i;
-    p->standby = (int8_t)best;
+    p->standby = best;
 }
 
 /* All but the path in use. */
@@ -133,7 +133,7 @@ bool paths_use(struct paths *p, int i, uint64_t now_us)
 {
     bool failed = p->selected >= 0 && path_has_failed(&p->path[p->selected]);
     struct path *e = &p->path[i];
-    p->selected = (int8_t)i;
+    p->selected = i;
     p->selected_us = now_us;
     if (!path_is_valid(e)) { /* it gets its chance */
         e->state = PATH_WAITING;

@@ -66,12 +66,12 @@ static int find(const struct paths *p, const struct endpoint *to)
     return NONE;
 }
 
-static void move_index(int8_t *index, int from, int to)
+static void move_index(int *index, int from, int to)
 {
     if (*index == to)
         *index = NONE;
     else if (*index == from)
-        *index = (int8_t)to;
+        *index = to;
 }
 
 static void forget(struct paths *p, int i)
@@ -200,7 +200,7 @@ void paths_doubt(struct paths *p, uint64_t now_us)
 static bool follow(struct paths *p, int i, uint64_t now_us)
 {
     bool new = p->theirs != i;
-    p->theirs = (int8_t)i;
+    p->theirs = i;
     if (i == p->selected)
         return false;
     if (p->selected < 0 || path_has_failed(&p->path[p->selected]))

@@ -97,8 +97,8 @@ struct path {
 
 struct paths {
     uint8_t count;
-    int8_t selected, standby; /* index into path; negative: none */
-    int8_t theirs;            /* which the peer was seen to choose last */
+    int selected, standby; /* index into path; negative: none */
+    int theirs;            /* which the peer was seen to choose last */
     struct path path[PATHS_MAX];
 
     uint64_t seed;
