@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#define RETRANSMIT_US       UINT64_C(500000)  /* RTO: RFC 8489 s.6.2.1, doubled each time */
-#define GIVE_UP_US          UINT64_C(8000000) /* Rm * RTO after the last */
+#define RETRANSMIT_US       UINT64_C(500000) /* RTO: RFC 8489 s.6.2.1, doubled each time; Rm 16 */
 #define ROUND_US            UINT64_C(300000000)
 #define ROUND_UNANSWERED_US UINT64_C(30000000)
 #define ROUND_KEEPING_US    UINT64_C(20000000)
@@ -41,7 +40,6 @@ static void begin_server(const struct reflexive *r, struct reflexive_server *ser
 static void begin_round(const struct reflexive *r, struct reflexive_family *f, bool hurried,
                         uint64_t now_us)
 {
-    f->round++;
     f->running = false;
     f->hurried = hurried;
     f->next_round_us = UINT64_MAX;
@@ -71,9 +69,9 @@ static size_t collect(const struct reflexive_family *f, const struct reflexive_q
     size_t count = 0;
     for (unsigned i = 0; i < REFLEXIVE_SERVERS_MAX; i++) {
         const struct reflexive_server *s = &f->server[i];
-        if (s->first.round == f->round && s->first.state == REFLEXIVE_ANSWERED)
+        if (s->first.state == REFLEXIVE_ANSWERED)
             out[count++] = &s->first;
-        if (s->other.round == f->round && s->other.state == REFLEXIVE_ANSWERED)
+        if (s->other.state == REFLEXIVE_ANSWERED)
             out[count++] = &s->other;
     }
     return count;
@@ -203,8 +201,7 @@ static void ask_other(const struct reflexive *r, const struct stun_message *mess
 
 /* An answer to a query that is out. Return: false when it is of no use; the query stays out, as
  * the right answer may follow. */
-static bool take_answer(const struct reflexive_family *f, struct reflexive_query *query,
-                        const struct stun_message *message)
+static bool take_answer(struct reflexive_query *query, const struct stun_message *message)
 {
     struct endpoint mapped;
     const char *reason;
@@ -220,7 +217,7 @@ static bool take_answer(const struct reflexive_family *f, struct reflexive_query
         !is_plausible(&mapped, query->to.address.family))
         return false;
     query->mapped = mapped;
-    query->round = f->round;
+    query->known = true;
     query->state = REFLEXIVE_ANSWERED;
     return true;
 }
@@ -257,7 +254,7 @@ static bool receive(struct reflexive *r, struct reflexive_family *f, const struc
         return false;
     if (query->state != REFLEXIVE_ASKING) /* what was sent more than once is answered so as well */
         return query->state == REFLEXIVE_ANSWERED || query->error > 0;
-    if (!take_answer(f, query, message))
+    if (!take_answer(query, message))
         return false;
     if (query->state == REFLEXIVE_ANSWERED) {
         f->result.answered_us = now_us;
@@ -301,9 +298,7 @@ static bool query_due(struct reflexive_query *query, uint64_t now_us, struct ref
         query->state = REFLEXIVE_FAILED;
         return false;
     }
-    query->next_us = now_us + (RETRANSMIT_US << query->sent);
-    if (++query->sent == SENDS_MAX)
-        query->next_us = now_us + GIVE_UP_US;
+    query->next_us = now_us + (RETRANSMIT_US << query->sent++);
     write_request(query, out);
     return true;
 }
@@ -317,7 +312,7 @@ static bool server_due(const struct reflexive *r, struct reflexive_server *serve
     if (!asking || server->first.state != REFLEXIVE_FAILED)
         return false;
     server->chosen = (uint8_t)((server->chosen + 1) % server->choice_count);
-    if (server->tried == server->choice_count)
+    if (server->tried >= server->choice_count)
         return false;
     server->tried++;
     begin_server(r, server, now_us);
@@ -425,8 +420,6 @@ static void set_server(struct reflexive *r, struct reflexive_family *f, unsigned
         remove_server(r, f, server, now_us);
         return;
     }
-    if (server->tried > server->choice_count)
-        server->tried = server->choice_count;
     if (!is_new)
         return;
     if (!f->running) {
@@ -462,7 +455,7 @@ void reflexive_hurry(struct reflexive *r, uint64_t now_us)
 
 static void hasten(const struct reflexive *r, struct reflexive_family *f, uint64_t now_us)
 {
-    if (!f->running && f->next_round_us != UINT64_MAX)
+    if (f->next_round_us != UINT64_MAX)
         f->next_round_us = earlier(f->next_round_us, now_us + pause_us(r, f));
 }
 
@@ -495,7 +488,7 @@ static struct reflexive_answer describe(unsigned server, bool other,
         .other = other,
         .asked = query->to,
         .state = query->state,
-        .known = query->round > 0,
+        .known = query->known,
         .mapped = query->mapped,
         .error = query->error,
     };

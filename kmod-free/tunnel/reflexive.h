@@ -68,9 +68,9 @@ struct reflexive_query {
     unsigned sent;
     uint64_t next_us; /* to be sent again, or given up */
 
-    unsigned round;         /* of the last answer; 0: there was none */
-    struct endpoint mapped; /* and what it was */
-    unsigned error;         /* an answer of the last round was this error; 0: it was none */
+    bool known;             /* it was answered, in this round or an earlier one, ... */
+    struct endpoint mapped; /* ... so */
+    unsigned error;         /* this round's answer was this error; 0: it was none */
 };
 
 struct reflexive_server {
@@ -81,7 +81,6 @@ struct reflexive_server {
 
 struct reflexive_family {
     struct reflexive_server server[REFLEXIVE_SERVERS_MAX];
-    unsigned round;
     bool running, hurried;
     uint64_t next_round_us; /* UINT64_MAX: there is nobody to ask */
     struct reflexive_result result;

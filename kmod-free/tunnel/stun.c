@@ -15,7 +15,6 @@ enum {
     COOKIE_OFFSET = 4,
     TRANSACTION_OFFSET = 8,
     FINGERPRINT_BYTES = 4,
-    WHOLE_FINGERPRINT_BYTES = STUN_ATTRIBUTE_HEADER_BYTES + FINGERPRINT_BYTES,
     WHOLE_INTEGRITY_BYTES = STUN_ATTRIBUTE_HEADER_BYTES + STUN_INTEGRITY_BYTES,
     ADDRESS_V4_BYTES = 8,
     ADDRESS_V6_BYTES = 20,
@@ -79,7 +78,7 @@ static uint8_t *reserve(struct stun_writer *writer, uint16_t type, size_t bytes)
     size_t left = writer->capacity - writer->bytes;
     size_t length_left = UINT16_MAX - (writer->bytes - STUN_HEADER_BYTES);
     size_t needed = STUN_ATTRIBUTE_HEADER_BYTES + padded(bytes);
-    if (writer->overflow || bytes > UINT16_MAX || needed > left || needed > length_left) {
+    if (writer->overflow || needed > left || needed > length_left) {
         writer->overflow = true;
         return NULL;
     }
@@ -183,7 +182,7 @@ static bool parse_header(struct stun_message *message, const uint8_t *datagram, 
     if (bytes < STUN_HEADER_BYTES)
         return false;
     unsigned type = load_be16(datagram), length = load_be16(datagram + LENGTH_OFFSET);
-    if ((type & 0xc000) != 0 || length % 4 != 0 || length != bytes - STUN_HEADER_BYTES ||
+    if ((type & 0xc000) != 0 || length != bytes - STUN_HEADER_BYTES ||
         load_be32(datagram + COOKIE_OFFSET) != MAGIC_COOKIE)
         return false;
     *message = (struct stun_message){
@@ -199,7 +198,7 @@ static bool parse_header(struct stun_message *message, const uint8_t *datagram, 
 /* It covers all that stands before it, the header's length included, which counts it as well. */
 static bool fingerprint_ok(const struct stun_message *message, const struct attribute *fingerprint)
 {
-    size_t before = message->bytes - WHOLE_FINGERPRINT_BYTES;
+    size_t before = (size_t)(fingerprint->value - message->data) - STUN_ATTRIBUTE_HEADER_BYTES;
     return fingerprint->bytes == FINGERPRINT_BYTES &&
            load_be32(fingerprint->value) == (crc32(message->data, before) ^ FINGERPRINT_XOR);
 }
@@ -244,7 +243,7 @@ static bool next_counting(struct cursor *c, enum covered *seen, struct attribute
 {
     while (next_attribute(c, out)) {
         enum covered kind = covered_by(out->type);
-        if (kind > *seen || *seen == COVERED_ALL) {
+        if (kind >= *seen) {
             *seen = kind;
             return true;
         }

@@ -265,8 +265,9 @@ START_TEST(an_answer_counts_once)
     reflexive_hurry(&r, now_us);
     answer(request, mapped(8, 4000)); /* of the last round */
     ck_assert_uint_eq(r.refused, 1);
+    ck_assert_uint_eq(take_due(request, 4), 1);
     let_pass(16 * SECOND);
-    answer(request, mapped(8, 4000));
+    answer(request, mapped(8, 4000)); /* to a query given up */
     ck_assert_uint_eq(r.refused, 2);
     ck_assert(!result()->known);
 }

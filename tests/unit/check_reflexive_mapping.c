@@ -104,7 +104,7 @@ START_TEST(one_server_of_two_addresses_suffices)
             ck_assert_uint_eq(take_due(request, 4), 1);
             ck_endpoint(&request->to, other);
             said.mapped.port = row[i].port;
-            said.other = server(1); /* seen from there; it is not followed */
+            said.other = v4(203, 3, 3478); /* as seen from there; it is not followed */
             ck_assert(answer_from(&request->to, request, &said));
             ck_assert_int_eq(result()->mapping, row[i].mapping);
             ck_endpoint(&result()->mapped, mapped(9, 4000));
@@ -114,6 +114,25 @@ START_TEST(one_server_of_two_addresses_suffices)
         }
         ck_assert_uint_eq(r.refused, 0);
     }
+}
+END_TEST
+
+/* Its own address has to say first where the other one is. */
+START_TEST(an_other_address_waits_for_its_turn)
+{
+    struct reflexive_request request[4];
+    struct said said = {.mapped = mapped(9, 4000), .other = v4(203, 2, 3479)};
+    begin();
+    set_servers(1);
+    ck_assert_uint_eq(take_due(request, 4), 1);
+    ck_assert(answer_from(&request->to, request, &said));
+    ck_assert_uint_eq(take_due(request, 4), 1);
+    reflexive_hurry(&r, now_us);
+    ck_assert_uint_eq(take_due(request, 4), 1);
+    ck_endpoint(&request->to, server(1));
+    now_us += 500 * MS;
+    ck_assert_uint_eq(take_due(request, 4), 1);
+    ck_endpoint(&request->to, server(1));
 }
 END_TEST
 
@@ -283,6 +302,9 @@ START_TEST(local_addresses_may_be_told_late)
     ck_assert(reflexive_take_changed(&r));
     reflexive_set_local(&r, 7788, own, REFLEXIVE_LOCAL_MAX + 3);
     ck_assert(!reflexive_take_changed(&r));
+    reflexive_set_local(&r, 7789, own, REFLEXIVE_LOCAL_MAX + 3);
+    ck_assert(!result()->port_kept);
+    ck_assert(reflexive_take_changed(&r));
 }
 END_TEST
 
@@ -293,6 +315,7 @@ int main(void)
 
     tcase_add_test(verdicts, the_mapping_is_judged);
     tcase_add_test(verdicts, one_server_of_two_addresses_suffices);
+    tcase_add_test(verdicts, an_other_address_waits_for_its_turn);
     tcase_add_test(verdicts, a_silent_other_address_is_given_up);
     tcase_add_test(verdicts, an_other_address_must_be_one);
     tcase_add_test(verdicts, a_dependent_mapping_does_not_flap);

@@ -391,6 +391,16 @@ START_TEST(malformed_is_refused)
 }
 END_TEST
 
+static uint32_t fingerprint_of(const uint8_t *data, size_t bytes)
+{
+    uint32_t crc = 0xffffffff;
+    for (size_t bit = 0; bit < bytes * 8; bit++) {
+        unsigned in = data[bit / 8] >> bit % 8 & 1;
+        crc = crc >> 1 ^ ((crc & 1) != in ? 0xedb88320 : 0);
+    }
+    return ~crc ^ 0x5354554e;
+}
+
 START_TEST(nothing_follows_a_fingerprint)
 {
     uint8_t out[200];
@@ -398,8 +408,17 @@ START_TEST(nothing_follows_a_fingerprint)
     stun_begin(&w, out, sizeof out, STUN_BINDING, STUN_SUCCESS, transaction);
     stun_add_fingerprint(&w);
     ck_assert(parses(out, stun_end(&w)));
+    ck_assert_uint_eq(load_be32(out + 24), fingerprint_of(out, STUN_HEADER_BYTES));
     stun_add_fingerprint(&w);
     ck_assert(!parses(out, stun_end(&w)));
+
+    /* One that is right, and that knows what will follow. */
+    stun_begin(&w, out, sizeof out, STUN_BINDING, STUN_SUCCESS, transaction);
+    stun_add_fingerprint(&w);
+    stun_add_u32(&w, ATTRIBUTE_SOFTWARE, 0x61626364);
+    size_t bytes = stun_end(&w);
+    store_be32(out + STUN_HEADER_BYTES + 4, fingerprint_of(out, STUN_HEADER_BYTES));
+    ck_assert(!parses(out, bytes));
 }
 END_TEST
 
