@@ -47,6 +47,8 @@ static const struct command commands[] = {
      command_invite},
     {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1, TAKES_NAME,
      command_join},
+    {"accept", "accept [FILE|-]",
+     "take the reply that join printed, when neither home can be called", 0, 1, 0, command_accept},
     {"run", "run", "the daemon, in the foreground", 0, 0, 0, run_daemon},
     {"status", "status [--json] [--watch]", "what the daemon does", 0, 0, TAKES_JSON | TAKES_WATCH,
      show_status},
@@ -83,7 +85,7 @@ static int usage_error(const char *what, const char *value)
 static int take_endpoint(struct cli_options *options, const char *endpoint)
 {
     if (options->endpoint_count == CONFIG_ENDPOINTS_MAX)
-        return usage_error("too many endpoints, at most 8", endpoint);
+        return usage_error("too many endpoints, at most 4", endpoint);
     options->endpoint[options->endpoint_count++] = endpoint;
     return 0;
 }

@@ -23,6 +23,7 @@ struct cli_options {
 int command_init(const struct cli_options *options);
 int command_invite(const struct cli_options *options);
 int command_join(const struct cli_options *options);
+int command_accept(const struct cli_options *options);
 int command_check_config(const struct cli_options *options);
 int command_genkey(const struct cli_options *options);
 int command_pubkey(const struct cli_options *options);

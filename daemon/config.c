@@ -299,8 +299,9 @@ static bool set_paths(struct config *config, const char *path, struct error *err
 /* What the daemon writes or removes later. */
 static bool check_owners(const struct config *config, struct error *error)
 {
-    static const char *const ours[] = {"peers.d",       "state",       "state/invites",
-                                       "state/joining", "state/order", "state/endpoints"};
+    static const char *const ours[] = {"peers.d",         "state",       "state/invites",
+                                       "state/joining",   "state/order", "state/endpoints",
+                                       "state/candidates"};
     char path[CONFIG_PATH_SIZE];
 
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)

@@ -39,7 +39,7 @@
       "44 characters of base64, as 'lansplice pubkey' prints")                                     \
     X("preshared-key", set_preshared_key, false, "the path of a file with mode 0600")              \
     X("endpoint", set_endpoint, true,                                                              \
-      "HOST:PORT, [IPv6]:PORT in brackets, or _service._udp.NAME; at most 8")                      \
+      "HOST:PORT, [IPv6]:PORT in brackets, or _service._udp.NAME; at most 4")                      \
     X("keepalive", set_keepalive, false, "seconds, 0 (off) to 65535")
 
 /* Timers that tests shorten, offloads that they forgo; only a build with TESTING=1 knows the

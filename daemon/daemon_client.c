@@ -4,6 +4,7 @@
  */
 #include "daemon_client.h"
 
+#include "candidate_text.h"
 #include "clock.h"
 #include "copy.h"
 #include "files.h"
@@ -139,4 +140,48 @@ enum daemon_answer daemon_reload(const char *control, struct error *error)
         error_set(error, EXIT_FAILED, "the running daemon did not understand: restart it");
     json_object_put(answer);
     return reloaded ? DAEMON_RELOADED : DAEMON_REFUSED;
+}
+
+/* Addresses that mean something only near this home: RFC 1918, RFC 6598, RFC 4193, link-local. */
+static bool is_private(const struct ip_address *address)
+{
+    const uint8_t *o = address->octet;
+
+    if (ip_is_link_local(address))
+        return true;
+    if (address->family == IP_V6)
+        return (o[0] & 0xfe) == 0xfc;
+    return o[0] == 10 || (o[0] == 172 && (o[1] & 0xf0) == 16) || (o[0] == 192 && o[1] == 168) ||
+           (o[0] == 100 && (o[1] & 0xc0) == 64);
+}
+
+/* @private_too: those as well */
+static void read_candidates(struct json_object *texts, bool private_too,
+                            struct candidate_list *list)
+{
+    struct candidate candidate;
+
+    memset(list, 0, sizeof *list);
+    for (size_t i = 0; i < json_object_array_length(texts); i++) {
+        const char *text = json_object_get_string(json_object_array_get_idx(texts, i));
+
+        if (text && candidate_from_text(&candidate, text) &&
+            (private_too || !is_private(&candidate.endpoint.address)))
+            candidate_add(list, &candidate);
+    }
+}
+
+void daemon_candidates(const char *control, struct candidate_list *list)
+{
+    struct json_object *status = daemon_ask(control, "status", NULL), *nat = NULL, *texts = NULL;
+
+    memset(list, 0, sizeof *list);
+    if (json_object_object_get_ex(status, "nat", &nat) &&
+        json_object_object_get_ex(nat, "candidates", &texts) &&
+        json_object_is_type(texts, json_type_array)) {
+        read_candidates(texts, false, list);
+        if (list->count == 0)
+            read_candidates(texts, true, list);
+    }
+    json_object_put(status);
 }

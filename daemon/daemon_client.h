@@ -6,6 +6,7 @@
 #define DAEMON_CLIENT_H
 
 #include "error.h"
+#include "tunnel/candidate.h"
 
 struct json_object;
 
@@ -18,6 +19,13 @@ struct json_object;
  * errno ENOENT or ECONNREFUSED when no daemon runs
  */
 struct json_object *daemon_ask(const char *control, const char *command, struct error *error);
+
+/**
+ * daemon_candidates() - where the running daemon can be called, as it knows it
+ * @list: receives what is worth giving to another home: private addresses only when there is
+ *        nothing else. Empty when no daemon runs, or it knows of none
+ */
+void daemon_candidates(const char *control, struct candidate_list *list);
 
 enum daemon_answer {
     DAEMON_NONE, /* nobody listens: it will read the files when it starts */

@@ -65,6 +65,7 @@ static void make_token(const struct config *config, const struct cli_options *op
     for (size_t i = 0; i < options->endpoint_count; i++)
         copy_text(token->endpoint[token->endpoint_count++], CONFIG_ENDPOINT_SIZE,
                   options->endpoint[i]);
+    daemon_candidates(config->control, &token->candidates);
 }
 
 static bool store_token(const struct config *config, const char *name, const struct token *token,
@@ -76,7 +77,8 @@ static bool store_token(const struct config *config, const char *name, const str
     memcpy(stored.id, token->id, TOKEN_ID_BYTES);
     memcpy(stored.psk, token->psk, PSK_BYTES);
     stored.until_unix_ms = clock_unix_ms() + config->token_lifetime_ms;
-    good = state_store_token(config, STATE_INVITE, name, &stored, error);
+    good = state_remove_candidates(config, name, error) && /* of an invite that is replaced */
+           state_store_token(config, STATE_INVITE, name, &stored, error);
     sodium_memzero(&stored, sizeof stored);
     return good;
 }
@@ -91,6 +93,18 @@ static bool print_token(const struct token *token, struct error *error)
     if (!printed)
         error_set(error, EXIT_FAILED, "cannot write the token: standard output is closed or full");
     return printed;
+}
+
+static void explain_reach(const char *name, const struct token *token)
+{
+    if (token->endpoint_count == 0 && token->candidates.count == 0)
+        fprintf(stderr, "Note: no --endpoint was given, and this home does not know its address: "
+                        "the other home does\nnot learn where to call this one.\n");
+    else if (token->endpoint_count == 0)
+        fprintf(stderr,
+                "If %s is not up within a minute, this home cannot be called: then run 'lansplice "
+                "accept'\nhere and paste the reply line that 'lansplice join' prints there.\n",
+                name);
 }
 
 static void explain(const struct config *config, const char *name, const struct token *token,
@@ -112,9 +126,7 @@ static void explain(const struct config *config, const char *name, const struct 
             fingerprint, terminal ? "The line above" : "The token that was written", name,
             config->token_lifetime_ms / 60000, until,
             terminal ? "paste the line" : "give it that file");
-    if (!token->endpoint_count)
-        fprintf(stderr, "Note: no --endpoint was given: the other home does not learn where to "
-                        "call this one.\n");
+    explain_reach(name, token);
     if (!daemon_runs)
         fprintf(stderr, "Note: no daemon is running here: start it with 'lansplice run'.\n");
 }

@@ -2,161 +2,43 @@
  *
  * join_command.c - take a token another home made and make that home a peer.
  *
- * The token comes from a file, from standard input or from a prompt that does not echo; never as
- * an argument, which the shell's history and the process list would keep. On disk first the
- * secrets, last peers.d/NAME.conf, which makes the peer: cut short, nothing has happened.
+ * On disk first the secrets, last peers.d/NAME.conf, which makes the peer: cut short, nothing has
+ * happened. Last comes the reply line: should neither home be callable, it tells the inviter where
+ * this one is.
  */
 #include "clock.h"
 #include "commands.h"
+#include "copy.h"
 #include "daemon_client.h"
-#include "files.h"
+#include "paste_input.h"
 #include "peer_files.h"
 #include "state.h"
+#include "tunnel/reply.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
-enum {
-    TOKEN_INPUT_SIZE = 2 * TOKEN_TEXT_SIZE, /* mail and chat programs put blanks and lines in */
-    CONTROL_C = 3,
-};
-
-/* ---- the prompt ---- */
-
-static struct termios terminal_before; /* as on_signal() is to leave it */
-
-static void on_signal(int number)
-{
-    tcsetattr(STDIN_FILENO, TCSANOW, &terminal_before);
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-static void catch_signals(void (*on)(int))
-{
-    static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
-        signal(ending[i], on);
-}
-
-/* Without echo, the token stays off the screen and out of its scrollback. ^C ends the line as a
- * character, so that the terminal is put right before the program ends. */
-static bool set_quiet(void)
-{
-    struct termios quiet;
-
-    if (tcgetattr(STDIN_FILENO, &terminal_before) < 0)
-        return false;
-    catch_signals(on_signal);
-    quiet = terminal_before;
-    quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-    quiet.c_cc[VEOL] = CONTROL_C;
-    return tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
-}
-
-static void set_as_before(void)
-{
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal_before);
-    catch_signals(SIG_DFL);
-}
-
-/* Editors and mail programs may put a byte order mark before it. */
-static enum token_error decode(struct token *token, const char *text, size_t bytes)
-{
-    size_t mark = bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-
-    return token_decode(token, text + mark, bytes - mark);
-}
-
-static bool is_blank(const char *text, size_t bytes)
-{
-    while (bytes && (text[bytes - 1] == ' ' || text[bytes - 1] == '\t' || text[bytes - 1] == '\r' ||
-                     text[bytes - 1] == '\n'))
-        bytes--;
-    return bytes == 0;
-}
-
-/* Lines until they hold a token, or an empty one: a pasted token may be broken over several, and
- * have empty ones before it. */
-static size_t read_lines(char *text, size_t capacity)
+static bool is_cut_short(const char *text, size_t bytes)
 {
     struct token token;
-    size_t used = 0;
+    bool cut_short = token_decode(&token, text, bytes) == TOKEN_CUT_SHORT;
 
-    while (used < capacity) {
-        ssize_t got = read(STDIN_FILENO, text + used, capacity - used);
-
-        if (got <= 0 || memchr(text + used, CONTROL_C, (size_t)got))
-            return 0;
-        if (used == 0 && is_blank(text, (size_t)got))
-            continue;
-        used += (size_t)got;
-        if (got == 1 || decode(&token, text, used) != TOKEN_CUT_SHORT)
-            break;
-    }
     sodium_memzero(&token, sizeof token);
-    return used;
-}
-
-static size_t prompt(char *text, size_t capacity)
-{
-    bool quiet = set_quiet();
-    size_t used;
-
-    fprintf(stderr, "Paste the token and press Enter (it is not shown; ^C ends): ");
-    used = read_lines(text, capacity);
-    if (quiet)
-        set_as_before();
-    fprintf(stderr, "\n");
-    return used;
-}
-
-/* ---- the token ---- */
-
-static bool read_text(const struct cli_options *options, char *text, size_t *bytes,
-                      struct error *error)
-{
-    const char *path = options->argument_count ? options->argument[0] : "-";
-    bool standard_input = strcmp(path, "-") == 0;
-    FILE *file = stdin;
-
-    if (standard_input && isatty(STDIN_FILENO)) {
-        *bytes = prompt(text, TOKEN_INPUT_SIZE);
-        if (*bytes == 0)
-            error_set(error, EXIT_FAILED, "no token was given: nothing was changed");
-        return *bytes > 0;
-    }
-    if (!standard_input)
-        file = fopen(path, "re");
-    if (file)
-        *bytes = fread(text, 1, TOKEN_INPUT_SIZE, file);
-    if (!file || ferror(file)) {
-        error_set(error, EXIT_FAILED, "cannot read the token: %s: %s%s", path, strerror(errno),
-                  files_remedy(errno));
-        if (file && !standard_input)
-            fclose(file);
-        return false;
-    }
-    if (!standard_input)
-        fclose(file);
-    return true;
+    return cut_short;
 }
 
 static bool read_token(const struct cli_options *options, struct token *token, struct error *error)
 {
-    char text[TOKEN_INPUT_SIZE];
+    static const struct paste_kind kind = {"token", is_cut_short};
+    char text[PASTE_INPUT_SIZE];
     enum token_error wrong;
-    size_t bytes = 0;
-    bool read = read_text(options, text, &bytes, error);
+    size_t bytes;
+    bool read = paste_input_read(options, &kind, text, &bytes, error);
 
     if (read) {
-        wrong = decode(token, text, bytes);
+        wrong = token_decode(token, text, bytes);
         if (wrong != TOKEN_OK)
             error_set(error, EXIT_FAILED, "cannot join: %s", token_error_text(wrong));
         read = wrong == TOKEN_OK;
@@ -239,6 +121,8 @@ static bool store(const struct config *config, const char *name, const struct to
     stored = state_remove_token(config, STATE_INVITE, name, error) &&
              peer_files_write_psk(config, name, no_psk, error) &&
              state_store_token(config, STATE_JOINING, name, &joining, error) &&
+             (token->candidates.count == 0 ||
+              state_store_candidates(config, name, &token->candidates, error)) &&
              peer_files_write_conf(config, name, token->public_key, token->endpoint,
                                    token->endpoint_count, error);
     sodium_memzero(&joining, sizeof joining);
@@ -275,17 +159,42 @@ static bool show_fingerprint(const struct config *config, const char *name,
     return true;
 }
 
+/* What the inviter needs when its home cannot be called, and this one neither. */
+static void print_reply(const struct config *config, const char *name, const struct token *token)
+{
+    struct reply reply = {.name = ""};
+    uint8_t nonce[REPLY_NONCE_BYTES];
+    char text[REPLY_TEXT_SIZE], fingerprint[TOKEN_FINGERPRINT_BYTES];
+
+    daemon_candidates(config->control, &reply.candidates);
+    if (reply.candidates.count == 0)
+        return;
+    copy_text(reply.name, sizeof reply.name, config->name);
+    memcpy(reply.public_key, config->public_key, PUBLIC_KEY_BYTES);
+    randombytes_buf(nonce, sizeof nonce);
+    if (reply_encode(&reply, token, nonce, text, sizeof text) == 0)
+        return;
+    token_fingerprint_of(config->public_key, token->id, fingerprint);
+    printf("If %s is not up within a minute, neither home can be called: then run 'lansplice "
+           "accept'\nthere, too, and paste this line (it is no secret; the fingerprint it shows "
+           "must be\n%s):\n%s\n",
+           name, fingerprint, text);
+}
+
 static void explain(const struct config *config, const char *name, const struct token *token,
                     enum daemon_answer answer)
 {
-    if (!token->endpoint_count)
+    if (token->endpoint_count == 0 && token->candidates.count == 0)
         printf("Note: the token does not say where to call %s: add a line 'endpoint = HOST:PORT' "
                "to\n%s/peers.d/%s.conf.\n",
                name, config->directory, name);
     if (answer == DAEMON_RELOADED)
         printf("Next: 'lansplice status' shows when %s is up.\n", name);
     else if (answer == DAEMON_NONE)
-        printf("Next: start the daemon with 'lansplice run'.\n");
+        printf("Next: start the daemon with 'lansplice run'. Should %s not be up a minute later, "
+               "join with\nthe same token once more while the daemon runs: that prints a reply "
+               "line for 'lansplice accept'.\n",
+               name);
     else
         printf("Note: the peer is written; the running daemon uses it at its next reload.\n");
 }
@@ -301,6 +210,7 @@ static bool join(const struct config *config, const struct cli_options *options,
         return false;
     answer = daemon_reload(config->control, error);
     explain(config, name, token, answer);
+    print_reply(config, name, token);
     return answer != DAEMON_REFUSED;
 }
 

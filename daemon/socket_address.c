@@ -5,7 +5,10 @@
  */
 #include "socket_address.h"
 
+#include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void from_v4(struct endpoint *endpoint, const struct sockaddr *address)
@@ -69,4 +72,41 @@ bool host_port_split(const char *text, struct host_port *out)
     out->host[bytes] = '\0';
     memcpy(out->port, colon + 1, strlen(colon + 1) + 1);
     return true;
+}
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    *port = (uint16_t)value;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value >= 1 && value <= UINT16_MAX;
+}
+
+/* address or address%interface */
+static bool parse_ipv6(char *host, struct endpoint *endpoint)
+{
+    char *scope = strchr(host, '%');
+
+    endpoint->address.family = IP_V6;
+    if (scope != NULL) {
+        *scope++ = '\0';
+        endpoint->scope_id = if_nametoindex(scope);
+        if (endpoint->scope_id == 0)
+            return false;
+    }
+    return inet_pton(AF_INET6, host, endpoint->address.octet) == 1;
+}
+
+bool endpoint_from_text(struct endpoint *endpoint, const char *text)
+{
+    struct host_port at;
+
+    memset(endpoint, 0, sizeof *endpoint);
+    if (!host_port_split(text, &at) || !parse_port(at.port, &endpoint->port))
+        return false;
+    if (text[0] == '[')
+        return strstr(text, "]:") != NULL && parse_ipv6(at.host, endpoint);
+    endpoint->address.family = IP_V4;
+    return inet_pton(AF_INET, at.host, endpoint->address.octet) == 1;
 }

@@ -27,6 +27,10 @@ struct host_port {
 /** host_port_split() - Take apart what passed endpoint_text_valid(); brackets around a host go */
 bool host_port_split(const char *text, struct host_port *out);
 
+/** endpoint_from_text() - Of numbers only: what text_endpoint() writes. Return: false when not so
+ */
+bool endpoint_from_text(struct endpoint *endpoint, const char *text);
+
 /** endpoint_to_socket() - Return: how many bytes of @out are used */
 socklen_t endpoint_to_socket(const struct endpoint *endpoint, struct sockaddr_storage *out);
 

@@ -208,7 +208,8 @@ bool state_remove_token(const struct config *config, enum state_token_kind kind,
 {
     char folder[CONFIG_PATH_SIZE];
 
-    return token_path(config, kind, name, folder, error) && files_remove(folder, name, error);
+    return token_path(config, kind, name, folder, error) && files_remove(folder, name, error) &&
+           state_remove_candidates(config, name, error);
 }
 
 static void give_token(struct peer_config *peer, const struct state_token *token)

@@ -8,6 +8,8 @@
  *   endpoints      "PEER HOST:PORT" lines: where each peer last proved to be
  *   invites/NAME   a token we made: id, one-time PSK, expiry; and the key that proved it
  *   joining/NAME   a token we hold: id, one-time PSK
+ *   candidates/NAME  where that home says it can be called, for as long as there is a token:
+ *                  from its reply or its token; lines of candidate_text.h
  *
  * Every file is written beside its place, synced and renamed, then its folder is synced: a power
  * cut leaves the old or the new one, whole. Modes are 0600 whatever the umask; symbolic links are
@@ -121,8 +123,28 @@ bool state_load_token(const struct config *config, enum state_token_kind kind, c
  */
 uint64_t state_token_left_ms(const struct config *config, const struct state_token *token);
 
-/** state_remove_token() - durably; fine when there is none */
+/** state_remove_token() - durably, and the candidates; fine when there is none */
 bool state_remove_token(const struct config *config, enum state_token_kind kind, const char *name,
                         struct error *error);
+
+/**
+ * state_find_invite() - which of our invites a token's id belongs to
+ * @name: receives the peer's name, "" when there is none
+ * @token: receives the invite
+ */
+bool state_find_invite(const struct config *config, const uint8_t id[TOKEN_ID_BYTES],
+                       char name[SITE_NAME_MAX + 1], struct state_token *token,
+                       struct error *error);
+
+/** state_store_candidates() - write candidates/NAME, replacing what was there */
+bool state_store_candidates(const struct config *config, const char *name,
+                            const struct candidate_list *list, struct error *error);
+
+/** state_load_candidates() - read it; an empty list when there is none, or it makes no sense */
+void state_load_candidates(const struct config *config, const char *name,
+                           struct candidate_list *list);
+
+/** state_remove_candidates() - durably; fine when there are none */
+bool state_remove_candidates(const struct config *config, const char *name, struct error *error);
 
 #endif

@@ -9,58 +9,16 @@
 
 #include "copy.h"
 #include "files.h"
+#include "socket_address.h"
 #include "text.h"
 
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
     LINE_SIZE = SITE_NAME_MAX + 1 + TEXT_ENDPOINT_SIZE + 1,
     FILE_SIZE = SITE_PEERS_MAX * LINE_SIZE + 1,
 };
-
-static bool parse_port(const char *text, uint16_t *port)
-{
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
-
-    *port = (uint16_t)value;
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value >= 1 && value <= UINT16_MAX;
-}
-
-/* [address] or [address%interface], brackets taken away. */
-static bool parse_ipv6(char *host, struct endpoint *endpoint)
-{
-    char *scope = strchr(host, '%');
-
-    endpoint->address.family = IP_V6;
-    if (scope) {
-        *scope++ = '\0';
-        endpoint->scope_id = if_nametoindex(scope);
-        if (endpoint->scope_id == 0)
-            return false;
-    }
-    return inet_pton(AF_INET6, host, endpoint->address.octet) == 1;
-}
-
-static bool parse_endpoint(char *text, struct endpoint *endpoint)
-{
-    char *colon = strrchr(text, ':');
-
-    memset(endpoint, 0, sizeof *endpoint);
-    if (!colon || colon == text || !parse_port(colon + 1, &endpoint->port))
-        return false;
-    *colon = '\0';
-    if (text[0] == '[' && colon[-1] == ']') {
-        colon[-1] = '\0';
-        return parse_ipv6(text + 1, endpoint);
-    }
-    endpoint->address.family = IP_V4;
-    return inet_pton(AF_INET, text, endpoint->address.octet) == 1;
-}
 
 static bool parse_line(char *line, struct state_endpoint *out)
 {
@@ -72,7 +30,7 @@ static bool parse_line(char *line, struct state_endpoint *out)
     if (!site_name_valid(line))
         return false;
     copy_text(out->peer, sizeof out->peer, line);
-    return parse_endpoint(blank + 1, &out->endpoint);
+    return endpoint_from_text(&out->endpoint, blank + 1);
 }
 
 static bool is_kept(const struct state_endpoint *kept, size_t count, const char *peer)

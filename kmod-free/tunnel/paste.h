@@ -25,7 +25,7 @@ enum {
     PASTE_VERSION = 1,
     PASTE_HEADER_BYTES = 3, /* version and length: exactly four characters of base64 */
     PASTE_CHECKSUM_BYTES = 4,
-    PASTE_BYTES_MAX = 2304,
+    PASTE_BYTES_MAX = 1536,
     PASTE_MARK_MAX = 32,
     PASTE_TEXT_SIZE = PASTE_MARK_MAX + (PASTE_BYTES_MAX * 4 + 2) / 3 + 1, /* its NUL included */
 };

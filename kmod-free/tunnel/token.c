@@ -200,6 +200,7 @@ static size_t write_bytes(const struct token *token, uint8_t out[TOKEN_BYTES_MAX
         store_be16(end, (uint16_t)bytes);
         end = put(end + 2, token->endpoint[i], bytes);
     }
+    end += candidate_encode(&token->candidates, end, CANDIDATES_MAX_BYTES);
     return (size_t)(end - out) + PASTE_CHECKSUM_BYTES;
 }
 
@@ -238,7 +239,7 @@ static bool take_body(struct token *token, struct cursor *c)
            take_copy(c, token->id, sizeof token->id) &&
            take_copy(c, token->psk, sizeof token->psk) && cursor_u8(c, &name_bytes) &&
            take_text(c, name_bytes, token->name, sizeof token->name) && take_endpoints(token, c) &&
-           cursor_left(c) == 0 && token_valid(token);
+           candidate_decode(&token->candidates, c->at, cursor_left(c)) && token_valid(token);
 }
 
 /* ---- the text ---- */

@@ -4,14 +4,16 @@
  *
  * The text is a line to paste (paste.h) with the mark "lansplice1:" and the body
  *   inviter's public key 32 | token id 16 | one-time PSK 32 | name length 1, name |
- *   endpoint count 1, each: length 2, text
- * Whoever holds a token is trusted to have it.
+ *   endpoint count 1, each: length 2, text | candidates (candidate.h)
+ * Endpoints are what a person gave, and lasting; candidates are where the inviter could be called
+ * when it made the token. Whoever holds a token is trusted to have it.
  *
  * The text holds a secret: wipe it and struct token when done.
  */
 #ifndef TUNNEL_TOKEN_H
 #define TUNNEL_TOKEN_H
 
+#include "tunnel/candidate.h"
 #include "tunnel/site_info.h"
 #include "wire.h"
 
@@ -20,11 +22,12 @@
 #include <stdint.h>
 
 enum {
-    TOKEN_ENDPOINTS_MAX = 8,
+    TOKEN_ENDPOINTS_MAX = 4,
     TOKEN_ENDPOINT_SIZE = 264,    /* host name 253, ":", port 5, NUL, rounded up */
     TOKEN_FINGERPRINT_BYTES = 24, /* four groups of five digits, blanks between, NUL */
     TOKEN_BYTES_MAX = 3 + 32 + 16 + 32 + 1 + SITE_NAME_MAX + 1 +
-                      TOKEN_ENDPOINTS_MAX * (2 + TOKEN_ENDPOINT_SIZE - 1) + 4,
+                      TOKEN_ENDPOINTS_MAX * (2 + TOKEN_ENDPOINT_SIZE - 1) + CANDIDATES_MAX_BYTES +
+                      4,
     TOKEN_TEXT_SIZE = 11 + (TOKEN_BYTES_MAX * 4 + 2) / 3 + 1, /* any token's text and its NUL */
 };
 
@@ -33,6 +36,7 @@ struct token {
     char name[SITE_NAME_MAX + 1]; /* of the inviting site */
     uint8_t endpoint_count;
     char endpoint[TOKEN_ENDPOINTS_MAX][TOKEN_ENDPOINT_SIZE];
+    struct candidate_list candidates; /* not checked for being usable */
 };
 
 #define TOKEN_MARK "lansplice1:"

@@ -10,12 +10,11 @@ import select
 import signal
 import socket
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
-from commands import LANSPLICE, ROOT, key, mode, one_line, public, secret
+from commands import LANSPLICE, ROOT, key, mode, one_line, public, secret, with_daemon
 from commands import run as lansplice
 
 
@@ -37,7 +36,7 @@ def test_wrong_usage_is_one_line_and_exit_2(arguments):
 def test_help_lists_only_what_works():
     text = lansplice("--help").stdout
     commands = re.findall(r"^  ([a-z][a-z-]*)", text, re.M)
-    assert commands == ["init", "invite", "join", "run", "status", "doctor", "check-config",
+    assert commands == ["init", "invite", "join", "accept", "run", "status", "doctor", "check-config",
                         "genkey", "pubkey", "genpsk"]
 
 
@@ -282,45 +281,6 @@ def test_another_fingerprint_joins_nobody(home, parents, answer):
 
 
 # --- a running daemon is told --------------------------------------------------------------------
-
-class Daemon:
-    """Answers one connection on a control socket."""
-
-    def __init__(self, path, answer):
-        self.received = b""
-        self.answer = answer
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(str(path))
-        self.socket.listen(1)
-        self.socket.settimeout(10)
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        client, _ = self.socket.accept()
-        while not self.received.endswith(b"\n"):
-            self.received += client.recv(100)
-        client.sendall(self.answer)
-        client.close()
-
-    def stop(self):
-        self.thread.join(10)
-        self.socket.close()
-
-
-def with_daemon(conf, answer, *arguments, **more):
-    # The socket's path is at most 107 characters; the folder of a test may be longer.
-    path = Path(f"/tmp/lansplice-test-{os.getpid()}.sock")
-    conf.write_text(re.sub(r"control = .*", f"control = {path}", conf.read_text()))
-    daemon = Daemon(path, answer)
-    try:
-        result = lansplice(*arguments, "-c", conf, **more)
-        daemon.stop()
-    finally:
-        path.unlink()
-    assert json.loads(daemon.received) == {"command": "reload"}
-    return result
-
 
 def test_a_running_daemon_reloads(home, parents):
     invited = with_daemon(home, b'{"ok":true}\n', "invite", "parents")

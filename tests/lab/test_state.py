@@ -13,7 +13,7 @@ from lansplice import BINARY
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ["tests/lab/state_probe.c", *(f"daemon/{name}.c" for name in (
-    "state", "state_endpoints", "peer_files", "files", "keyfile", "config", "config_file",
+    "state", "state_candidates", "state_endpoints", "candidate_text", "socket_address", "peer_files", "files", "keyfile", "config", "config_file",
     "locked_memory", "config_values", "clock", "error", "log", "text"))]
 DIED = 99
 STEP = 1 << 20
@@ -29,7 +29,7 @@ def probe(tmp_path_factory):
                     "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Ikmod-free",
                     *SOURCES, *(f"kmod-free/{name}.c" for name in (
                         "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
-                        "tunnel/token")),
+                        "tunnel/token", "tunnel/paste", "tunnel/candidate")),
                     "-Wl,--wrap=renameat,--wrap=unlinkat", "-o", path, *flags],
                    cwd=ROOT, check=True)
     return path

@@ -17,6 +17,13 @@ enum { BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING, MARK = 11 };
 static char text[TOKEN_TEXT_SIZE];
 static struct token got;
 
+static struct candidate candidate(unsigned last)
+{
+    const uint8_t octets[4] = {192, 0, 2, (uint8_t)last};
+    return (struct candidate){.kind = CANDIDATE_REFLEXIVE,
+                              .endpoint = {.address = ip_v4(octets), .port = 7788}};
+}
+
 static struct token sample(void)
 {
     struct token t = {.name = "home", .endpoint_count = 2};
@@ -27,6 +34,8 @@ static struct token sample(void)
     memcpy(t.id, "sixteen byte id.", sizeof t.id);
     strcpy(t.endpoint[0], "home.example.net:7788");
     strcpy(t.endpoint[1], "[2001:db8::1]:7788");
+    t.candidates.count = 1;
+    t.candidates.item[0] = candidate(1);
     return t;
 }
 
@@ -40,6 +49,8 @@ static struct token largest(void)
         t.endpoint[i][63] = t.endpoint[i][127] = t.endpoint[i][191] = '.';
         strcpy(t.endpoint[i] + 253, ":65535");
     }
+    for (t.candidates.count = 0; t.candidates.count < CANDIDATES_MAX; t.candidates.count++)
+        t.candidates.item[t.candidates.count] = candidate(t.candidates.count + 1u);
     return t;
 }
 
@@ -52,6 +63,9 @@ static void assert_equal(const struct token *a, const struct token *b)
     ck_assert_uint_eq(a->endpoint_count, b->endpoint_count);
     for (size_t i = 0; i < a->endpoint_count; i++)
         ck_assert_str_eq(a->endpoint[i], b->endpoint[i]);
+    ck_assert_uint_eq(a->candidates.count, b->candidates.count);
+    for (size_t i = 0; i < a->candidates.count; i++)
+        ck_assert(candidate_equal(&a->candidates.item[i], &b->candidates.item[i]));
 }
 
 /* Decodes @chars of @line with the sanitizer watching its end; a failure leaves all zero. */
@@ -99,7 +113,7 @@ static size_t open_sample(uint8_t bytes[TOKEN_BYTES_MAX])
 START_TEST(it_reads_what_it_wrote)
 {
     struct token all[] = {sample(), sample(), largest()};
-    all[1].endpoint_count = 0;
+    all[1].endpoint_count = all[1].candidates.count = 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         size_t chars = token_encode(&all[i], text, sizeof text);
         ck_assert_uint_gt(chars, MARK);
@@ -120,13 +134,16 @@ START_TEST(it_writes_the_bytes_of_the_layout)
     struct token t = sample();
     uint8_t bytes[TOKEN_BYTES_MAX], hash[64];
     size_t count = open_sample(bytes);
-    ck_assert_uint_eq(count, 3 + 32 + 16 + 32 + 5 + 1 + 2 + 21 + 2 + 18 + 4);
+    ck_assert_uint_eq(count, 3 + 32 + 16 + 32 + 5 + 1 + 2 + 21 + 2 + 18 + 1 + 8 + 4);
     ck_assert_uint_eq(bytes[0], 1);
     ck_assert_uint_eq(load_be16(bytes + 1), count);
     ck_assert_mem_eq(bytes + 3, t.public_key, 32);
     ck_assert_mem_eq(bytes + 35, t.id, 16);
     ck_assert_mem_eq(bytes + 51, t.psk, 32);
-    ck_assert_mem_eq(bytes + 83, "\4home\2\0\25home.example.net:7788\0\22[2001:db8::1]:7788", 49);
+    ck_assert_mem_eq(bytes + 83,
+                     "\4home\2\0\25home.example.net:7788\0\22[2001:db8::1]:7788"
+                     "\1\2\4\300\0\2\1\36\154",
+                     49 + 9);
     crypto_generichash(hash, sizeof hash, bytes, count - 4, NULL, 0);
     ck_assert_mem_eq(bytes + count - 4, hash, 4);
 }
@@ -313,7 +330,7 @@ START_TEST(it_believes_nothing)
         {"a NUL in the name", 86, {0}, 1, TOKEN_INVALID},
         {"one endpoint of two", 88, {1}, 1, TOKEN_INVALID},
         {"three endpoints of two", 88, {3}, 1, TOKEN_INVALID},
-        {"nine endpoints", 88, {9}, 1, TOKEN_INVALID},
+        {"five endpoints", 88, {5}, 1, TOKEN_INVALID},
         {"an endpoint past the end", 89, {0, 200}, 2, TOKEN_INVALID},
         {"an endpoint longer than any", 89, {1, 8}, 2, TOKEN_INVALID},
         {"the longest length", 89, {255, 255}, 2, TOKEN_INVALID},
@@ -322,6 +339,10 @@ START_TEST(it_believes_nothing)
         {"an option for an endpoint", 91, {'-'}, 1, TOKEN_INVALID},
         {"a line end in an endpoint", 95, {'\n'}, 1, TOKEN_INVALID},
         {"port 0", 108, {'0', '0', '0', '0'}, 4, TOKEN_INVALID},
+        {"no candidate, but one", 132, {0}, 1, TOKEN_INVALID},
+        {"two candidates of one", 132, {2}, 1, TOKEN_INVALID},
+        {"17 candidates", 132, {17}, 1, TOKEN_INVALID},
+        {"a family that is none", 134, {5}, 1, TOKEN_INVALID},
     };
     uint8_t bytes[TOKEN_BYTES_MAX];
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
@@ -355,10 +376,10 @@ START_TEST(it_has_limits)
         uint16_t last_bytes;
         enum token_error error;
     } row[] = {
-        {8, 3, TOKEN_OK},
-        {9, 3, TOKEN_INVALID},
-        {8, TOKEN_ENDPOINT_SIZE, TOKEN_INVALID},
-        {8, 600, TOKEN_INVALID},
+        {4, 3, TOKEN_OK},
+        {5, 3, TOKEN_INVALID},
+        {4, TOKEN_ENDPOINT_SIZE, TOKEN_INVALID},
+        {4, 600, TOKEN_INVALID},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         uint8_t bytes[TOKEN_BYTES_MAX];
@@ -370,7 +391,9 @@ START_TEST(it_has_limits)
         store_be16(end, row[i].last_bytes);
         memset(end + 2, 'a', row[i].last_bytes);
         memcpy(end + 2 + row[i].last_bytes - 2, ":1", 2);
-        size_t count = (size_t)(end - bytes) + 2 + row[i].last_bytes + 4;
+        end += 2 + row[i].last_bytes;
+        *end++ = 0; /* candidates */
+        size_t count = (size_t)(end - bytes) + 4;
         enum token_error error = decode(text, seal(bytes, count));
         ck_assert_msg(error == row[i].error, "row %zu: %d", i, error);
     }

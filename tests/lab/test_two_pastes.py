@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""The second paste: join prints a reply line, accept at the inviter takes it."""
+
+import re
+
+import pytest
+
+from commands import one_line, run, with_daemon
+
+OK = b'{"ok":true}\n'
+REPLY = re.compile(r"^lansplice-reply1:\S+$", re.M)
+FINGERPRINT = re.compile(r"\b\d{5} \d{5} \d{5} \d{5}\b")
+AT_HOME = ["[2001:db8::1]:7788 host", "203.0.113.5:7788 reflexive"]
+AT_PARENTS = ["192.0.2.9:40000 mapped", "203.0.113.7 port-set 4 8 52", "[2001:db8::2]:7788 host"]
+
+
+# --- the commands, with daemons that only say where they are --------------------------------------
+
+def status(*candidates):
+    return {"nat": {"candidates": list(candidates)}}
+
+
+def invite(home, *candidates):
+    return with_daemon(home, OK, "invite", "parents", status=status(*candidates)).stdout
+
+
+def join(parents, token, *candidates):
+    return with_daemon(parents, OK, "join", stdin=token, status=status(*candidates)).stdout
+
+
+def reply_of(joined):
+    return REPLY.search(joined)[0]
+
+
+def kept(conf, name):
+    return (conf.parent / "state/candidates" / name).read_text().splitlines()
+
+
+@pytest.fixture
+def reply(home, parents):
+    return reply_of(join(parents, invite(home, *AT_HOME), *AT_PARENTS))
+
+
+def test_each_learns_where_the_other_is(home, parents):
+    joined = join(parents, invite(home, *AT_HOME), *AT_PARENTS)
+    assert sorted(kept(parents, "home")) == sorted(AT_HOME)
+    for _ in range(2):  # it may be repeated
+        accepted = with_daemon(home, OK, "accept", stdin=reply_of(joined))
+        assert accepted.returncode == 0 and accepted.stderr == ""
+        assert "parents calls itself parents" in accepted.stdout
+        assert sorted(kept(home, "parents")) == sorted(AT_PARENTS)
+        assert FINGERPRINT.search(accepted.stdout)[0] in FINGERPRINT.findall(joined)[1:]
+
+
+def test_a_later_reply_replaces(home, parents):
+    token = invite(home, *AT_HOME)
+    for last in 1, 2:
+        line = reply_of(join(parents, token, f"192.0.2.{last}:7788 reflexive"))
+        with_daemon(home, OK, "accept", "-", stdin=line)
+        assert kept(home, "parents") == [f"192.0.2.{last}:7788 reflexive"]
+
+
+def test_the_reply_may_come_broken_and_in_a_file(home, reply, tmp_path):
+    path = tmp_path / "reply.txt"
+    path.write_text("\ufeff" + "\r\n > ".join(re.findall(".{1,60}", reply)).replace("> ", ""))
+    assert with_daemon(home, OK, "accept", path).returncode == 0
+
+
+def test_without_a_daemon_it_waits_on_disk(home, reply):
+    done = run("accept", "-c", home, stdin=reply)
+    assert done.returncode == 0
+    # with_daemon() has left the path of a socket that is no more
+    assert "lansplice run" in done.stdout
+    assert sorted(kept(home, "parents")) == sorted(AT_PARENTS)
+
+
+def test_private_addresses_only_when_there_is_nothing_else(home, parents):
+    private = ["192.168.1.1:7788 host", "10.0.0.1:7788 mapped", "100.64.3.4:7788 reflexive",
+               "[fd00::1]:7788 host"]
+    join(parents, invite(home, *private, *AT_HOME))
+    assert sorted(kept(parents, "home")) == sorted(AT_HOME)
+    join(parents, invite(home, *private))
+    assert sorted(kept(parents, "home")) == sorted(private)
+
+
+def test_what_makes_no_sense_is_left_out(home, parents):
+    join(parents, invite(home, "nonsense", "192.0.2.1:7788", "192.0.2.1:0 host", "a:1 host",
+                         "192.0.2.1:7788 through-peer", "192.0.2.1 port-set 9 9 1", AT_HOME[0]))
+    assert kept(parents, "home") == AT_HOME[:1]
+
+
+def test_no_address_no_reply(home, parents):
+    joined = join(parents, invite(home))
+    assert "lansplice-reply" not in joined
+    assert not (parents.parent / "state/candidates/home").exists()
+    assert "does not say where to call" in joined
+
+
+def test_a_given_endpoint_and_candidates(home, parents):
+    """What a person gave lasts: it stands in the peer's file. The rest does not."""
+    token = with_daemon(home, OK, "invite", "parents", "--endpoint", "home.example.net:7788",
+                        status=status(*AT_HOME)).stdout
+    join(parents, token)
+    written = (parents.parent / "peers.d/home.conf").read_text()
+    assert re.findall("endpoint = (.*)", written) == ["home.example.net:7788"]
+    assert sorted(kept(parents, "home")) == sorted(AT_HOME)
+
+
+def refused(conf, line):
+    return one_line(run("accept", "-c", conf, stdin=line), 1)
+
+
+def test_pasted_at_the_wrong_place(home, parents, reply):
+    token = run("invite", "cousins", "-c", home).stdout
+    assert "lansplice join" in refused(home, token)
+    assert "lansplice accept" in one_line(run("join", "-c", parents, stdin=reply), 1)
+    assert "another home" in refused(parents, reply)
+    assert "no argument" in one_line(run("accept", reply, "-c", home), 2)
+
+
+def test_damaged(home, reply):
+    for line, words in ((reply[:-1], "cut short"), (reply[:40] + "x" + reply[41:], "damaged"),
+                        (reply + "A", "damaged"), ("", "not a reply"), ("hello", "not a reply"),
+                        (reply.replace("reply1", "reply2"), "another version")):
+        assert words in refused(home, line)
+    assert not (home.parent / "state/candidates").exists()
+
+
+def test_not_open_any_more(home, parents, reply):
+    with_daemon(home, OK, "invite", "parents", "--cancel")
+    assert "not open any more" in refused(home, reply)
+    run("invite", "parents", "-c", home)  # another token
+    assert "not open any more" in refused(home, reply)
+
+
+def test_expired(home, reply):
+    path = home.parent / "state/invites/parents"
+    path.write_text(re.sub("until-ms .*", "until-ms 1000", path.read_text()))
+    assert "expired" in refused(home, reply)
+
+
+def test_another_key_has_the_token(home, reply):
+    path = home.parent / "state/invites/parents"
+    text = path.read_text()
+    path.write_text(text.replace("key -", "key " + "77" * 32))
+    assert "another home" in refused(home, reply)
+    path.write_text(text)
+    assert run("accept", "-c", home, stdin=reply).returncode == 0
+
+
+def test_a_daemon_that_refuses(home, reply):
+    done = with_daemon(home, b'{"ok":false,"error":"because"}\n', "accept", stdin=reply)
+    assert done.returncode == 1 and "because" in done.stderr
+
+
+@pytest.mark.parametrize("end", ["cancel", "again"])
+def test_candidates_go_with_the_invite(home, reply, end):
+    run("accept", "-c", home, stdin=reply)
+    assert kept(home, "parents")
+    run("invite", "parents", *(["--cancel"] if end == "cancel" else []), "-c", home)
+    assert not (home.parent / "state/candidates/parents").exists()
