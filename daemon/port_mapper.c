@@ -78,20 +78,30 @@ static bool receive(struct port_mapper_side *side, int fd)
             port_mapping_unreachable(&side->asking, clock_now_us());
         return errno == EINTR || errno == ECONNREFUSED;
     }
-    if (side->routed && endpoint_from_socket(&from, (struct sockaddr *)&address))
+    if (side->fd >= 0 && endpoint_from_socket(&from, (struct sockaddr *)&address))
         port_mapping_receive(&side->asking, &from, data, (size_t)bytes, clock_now_us());
     return true;
+}
+
+/* A gateway that restarted in one family has done so in the other, and tells it not always. */
+static void read_all(struct port_mapper_side *side, int fd)
+{
+    uint32_t broken = side->asking.epochs_broken;
+    struct port_mapper_side *other = &side->mapper->side[side->family == IP_V4 ? 1 : 0];
+
+    for (int i = 0; i < READS_MAX && receive(side, fd); i++)
+        continue;
+    if (side->asking.epochs_broken != broken && other->fd >= 0)
+        port_mapping_renew(&other->asking, clock_now_us());
 }
 
 /* An ICMP error looks to libuv as if the descriptor were bad: it stops the handle and says so. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct port_mapper_side *side = poll->data;
-    int fd = poll == &side->poll ? side->fd : side->announced_fd;
 
     (void)events;
-    for (int i = 0; i < READS_MAX && receive(side, fd); i++)
-        continue;
+    read_all(side, poll == &side->poll ? side->fd : side->announced_fd);
     if (status < 0)
         uv_poll_start(poll, UV_READABLE, on_readable);
     settle(side->mapper);

@@ -256,17 +256,6 @@ static bool note_epoch(struct port_mapping *p, uint32_t epoch_s, uint64_t now_us
     return holds;
 }
 
-/* The gateway restarted, or has another address: ask anew, though not for each that says so. */
-static void hurry(struct port_mapping *p, uint64_t now_us)
-{
-    uint64_t soon_us = p->asked_us + AGAIN_MIN_US;
-
-    if (soon_us < now_us)
-        soon_us = now_us;
-    if (!p->asking && soon_us < p->next_us)
-        p->next_us = soon_us;
-}
-
 /* ---- answers ---- */
 
 static struct endpoint pcp_external(const uint8_t *data)
@@ -311,7 +300,7 @@ static bool receive_pcp(struct port_mapping *p, const uint8_t *data, size_t byte
         return false;
     if ((data[1] & 0x7f) == PCP_ANNOUNCE && data[3] == SUCCESS) {
         if (!note_epoch(p, load_be32(data + 8), now_us))
-            hurry(p, now_us);
+            port_mapping_renew(p, now_us);
         return true;
     }
     if (!is_our_map(p, data, bytes))
@@ -346,7 +335,7 @@ static bool take_address(struct port_mapping *p, const uint8_t *data, uint64_t n
         else
             step_to(p, PORT_MAPPING_NAT_PMP_PORT, now_us);
     } else if (!holds || other) {
-        hurry(p, now_us);
+        port_mapping_renew(p, now_us);
     }
     return true;
 }
@@ -470,6 +459,16 @@ bool port_mapping_receive(struct port_mapping *p, const struct endpoint *from, c
 
     p->dropped += !good;
     return good;
+}
+
+void port_mapping_renew(struct port_mapping *p, uint64_t now_us)
+{
+    uint64_t soon_us = p->asked_us + AGAIN_MIN_US;
+
+    if (soon_us < now_us)
+        soon_us = now_us;
+    if (!p->asking && p->next_us != NEVER && soon_us < p->next_us)
+        p->next_us = soon_us;
 }
 
 void port_mapping_unreachable(struct port_mapping *p, uint64_t now_us)

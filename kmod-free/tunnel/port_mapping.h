@@ -119,6 +119,9 @@ uint64_t port_mapping_deadline_us(const struct port_mapping *p);
 bool port_mapping_receive(struct port_mapping *p, const struct endpoint *from, const uint8_t *data,
                           size_t bytes, uint64_t now_us);
 
+/** port_mapping_renew() - The gateway may have restarted: ask anew, once in four seconds at most */
+void port_mapping_renew(struct port_mapping *p, uint64_t now_us);
+
 /** port_mapping_unreachable() - ICMP says that nobody listens at the gateway */
 void port_mapping_unreachable(struct port_mapping *p, uint64_t now_us);
 

@@ -199,6 +199,25 @@ START_TEST(a_gateway_that_announces_itself_is_asked_again)
 }
 END_TEST
 
+START_TEST(renewed_on_demand_but_not_more_often_than_may_be)
+{
+    map_by_pcp(start[_i]);
+    port_mapping_renew(&p, now);
+    wait_until(now + 4 * SECOND);
+    ck_assert(due() && is_pcp());
+    port_mapping_renew(&p, now); /* it is being asked */
+    wait_until(now + 250 * MS);
+    epoch_s += 4;
+    ck_assert(give(pcp(0)));
+    now += 100 * SECOND;
+    port_mapping_renew(&p, now);
+    ck_assert(due() && is_pcp());
+    port_mapping_release(&p, request);
+    port_mapping_renew(&p, now + 100 * SECOND);
+    ck_assert_uint_eq(port_mapping_deadline_us(&p), NEVER);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("port_mapping_answers");
@@ -213,6 +232,7 @@ int main(void)
     tcase_add_loop_test(tests, forged_announcements_cost_a_request_each_four_seconds, 0, STARTS);
     tcase_add_loop_test(tests, an_announced_address_has_the_mapping_asked_for_anew, 0, STARTS);
     tcase_add_loop_test(tests, a_gateway_that_announces_itself_is_asked_again, 0, STARTS);
+    tcase_add_loop_test(tests, renewed_on_demand_but_not_more_often_than_may_be, 0, STARTS);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

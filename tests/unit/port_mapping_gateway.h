@@ -142,10 +142,14 @@ static inline bool asks_port(void)
     return request_bytes == 12 && request[0] == 0 && request[1] == 1;
 }
 
+/* @request stays when nothing is due. */
 static inline bool due(void)
 {
-    memset(request, 0xa5, sizeof request);
-    request_bytes = port_mapping_due(&p, now, request);
+    uint8_t fresh[PORT_MAPPING_REQUEST_MAX];
+
+    request_bytes = port_mapping_due(&p, now, fresh);
+    if (request_bytes != 0)
+        memcpy(request, fresh, sizeof request);
     return request_bytes != 0;
 }
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""Ports lent by the home's gateway, a real miniupnpd: by PCP, NAT-PMP and UPnP."""
+import socket
+import struct
+import time
+
+import pytest
+
+from links import TAP
+from machine import wait_for
+from miniupnpd import MiniUpnpd
+
+NO_PCP = "udp dport 5351 @th,64,8 2"  # PCP's version: what is left is NAT-PMP
+NO_PORT_MAPPING = "udp dport 5351"
+
+# A gateway that knows NAT-PMP alone, and says so to who speaks PCP.
+NAT_PMP = """
+import socket, struct, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 5351))
+while True:
+    asked, where = s.recvfrom(2000)
+    epoch = int(time.monotonic())
+    if asked[0] != 0:
+        answer = struct.pack('>BBHI', 0, asked[1] | 128, 1, epoch)
+    elif asked[1] == 0:
+        answer = struct.pack('>BBHI', 0, 128, 0, epoch) + socket.inet_aton(sys.argv[2])
+    else:
+        answer = struct.pack('>BBHI', 0, 129, 0, epoch) + asked[4:12]
+    s.sendto(answer, where)
+"""
+
+
+def state(home, family):
+    """What the daemon says of that family."""
+    rows = home.lansplice.status().get("nat", {}).get("port_mapping", [])
+    return next((row for row in rows if row["family"] == family), {})
+
+
+def wait_mapped(home, family="ipv4", protocol="pcp", seconds=5):
+    return wait_for(lambda: state(home, family).get("state") == "mapped"
+                    and state(home, family)["protocol"] == protocol and state(home, family),
+                    seconds, f"a port by {protocol} for {family}")
+
+
+def start(lab, home):
+    return lab.daemon(home).start()
+
+
+def nat_pmp_request(home, address, port, lifetime_s=600):
+    """Another machine of the home asks the gateway for a port; the one it gets."""
+    with home.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.bind((address, 0))
+        asking.settimeout(5)
+        asking.sendto(struct.pack(">BBHHHI", 0, 1, 0, port, port, lifetime_s),
+                      (f"10.77.{home.number}.1", 5351))
+        result, _, _, external = struct.unpack(">HIHH", asking.recv(16)[2:12])
+    assert result == 0
+    return external
+
+
+@pytest.mark.parametrize("protocol, drop", [
+    ("pcp", None), ("nat-pmp", NO_PCP), ("upnp", NO_PORT_MAPPING)])
+def test_the_other_home_calls_through_the_gateway(lab, a, b, protocol, drop):
+    """a calls nobody, and is reached at what its gateway lent it; at the end that is taken back."""
+    gateway = MiniUpnpd(a)
+    if drop:
+        gateway.drop(f"meta nfproto ipv4 {drop}")
+    one, other = lab.daemon(a), lab.daemon(b)
+    one.add_peer(other)
+    one.start()
+    mapping = wait_mapped(a, protocol=protocol, seconds=15)
+    assert mapping["external"] == f"{gateway.outside}:7788" and mapping["problem"] is None
+    assert 0 < mapping["expires_s"] <= (3600 if protocol == "upnp" else 1200)
+    other.add_peer(one, mapping["external"])
+    other.start()
+    one.wait_up()
+    other.wait_up()
+    one.stop()
+    wait_for(lambda: not gateway.granted(), 3, "the gateway to have all ports back")
+
+
+def test_ipv6_pinhole(lab, a, b):
+    """PCP opens the firewall for IPv6, which lets in nobody unasked."""
+    gateway = MiniUpnpd(a)
+    one, other = lab.daemon(a), lab.daemon(b)
+    one.add_peer(other)
+    other.add_peer(one, a.endpoint(family=6))
+    other.start()
+    time.sleep(2)
+    one.machine.run("ip -6 route del default")
+    one.start()
+    time.sleep(2)
+    assert state(a, "ipv6")["state"] == "no gateway" and not other.is_up()
+    one.machine.run(f"ip -6 route add default via 2001:db8:{a.number}::1")
+    mapping = wait_mapped(a, "ipv6")
+    assert mapping["external"] == a.endpoint(family=6)
+    other.wait_up()
+    one.stop()
+    wait_for(lambda: not gateway.granted(), 3, "the gateway to have all ports back")
+
+
+def test_a_public_address_needs_no_port(lab, a):
+    start(lab, a)
+    assert wait_for(lambda: state(a, "ipv4"))["state"] == "unneeded"
+
+
+def test_a_gateway_that_speaks_nothing(lab, a):
+    MiniUpnpd(a, upnp=False).drop(f"meta nfproto ipv4 {NO_PORT_MAPPING}")
+    start(lab, a)
+    wait_for(lambda: "UPnP" in (state(a, "ipv4").get("problem") or ""), 25,
+             "the daemon to give up on all three")
+    assert state(a, "ipv4")["state"] == "silent"
+    assert state(a, "ipv4")["external"] is None
+
+
+def test_a_gateway_that_refuses(lab, a):
+    """PCP finds out when there is a NAT on the way to the gateway, and says so."""
+    gateway = MiniUpnpd(a)
+    a.router.run("""
+        ip addr add 10.77.1.3/24 dev wan
+        nft add table ip nat
+        nft 'add chain ip nat post { type nat hook postrouting priority 100; }'
+        nft add rule ip nat post oifname wan th dport != 1900 snat to 10.77.1.3""")
+    start(lab, a)
+    wait_for(lambda: state(a, "ipv4").get("state") == "refused", 10, "a refusal")
+    assert "another NAT between" in state(a, "ipv4")["problem"]
+    wait_for(lambda: "AddPortMapping" in gateway.process.log(), 10, "UPnP to be tried")
+    time.sleep(0.5)
+    assert state(a, "ipv4")["state"] == "refused"
+    assert not any("10.77.1" in rule for rule in gateway.granted())
+
+
+def test_behind_another_nat(lab, a):
+    """What the gateway lends is on an address that means nothing outside."""
+    gateway = MiniUpnpd(a, pcp=False)  # which itself lends nothing of such an address
+    gateway.machine.start(["/usr/bin/python3", "-c", NAT_PMP, gateway.inside, "100.64.3.2"],
+                          name="nat-pmp")
+    time.sleep(0.5)
+    start(lab, a)
+    mapping = wait_mapped(a, protocol="nat-pmp", seconds=2)
+    assert mapping["external"] == "100.64.3.2:7788"
+    assert mapping["problem"] == "mapped, but behind another NAT"
+
+
+def test_a_gateway_that_restarts(lab, a):
+    """It forgets all ports and says that it restarted: asked anew at once, both families."""
+    gateway = MiniUpnpd(a)
+    start(lab, a)
+    wait_mapped(a)
+    wait_mapped(a, "ipv6")
+    time.sleep(4)  # so that its new time is seen to be another
+    gateway.kill()
+    assert not gateway.granted()
+    gateway.start()
+    wait_for(lambda: len(gateway.granted()) == 3, 6, "the ports to be lent again")
+
+
+def test_a_daemon_that_was_killed(lab, a):
+    """PCP does not give a port to somebody else: after a crash the daemon is still the same."""
+    gateway = MiniUpnpd(a)
+    daemon = start(lab, a)
+    wait_mapped(a)
+    daemon.kill()
+    a.router.run(f"ip link del {TAP}", check=False)
+    assert gateway.granted()
+    daemon.restart()
+    assert wait_mapped(a)["external"] == f"{gateway.outside}:7788"
+
+
+@pytest.mark.parametrize("protocol, drop", [("pcp", None), ("upnp", NO_PORT_MAPPING)])
+def test_a_port_that_another_machine_has(lab, a, protocol, drop):
+    """Then any other will do."""
+    gateway = MiniUpnpd(a)
+    a.router.run("ip addr add 10.77.1.3/24 dev wan")
+    assert nat_pmp_request(a, "10.77.1.3", 7788) == 7788
+    if drop:
+        gateway.drop(f"meta nfproto ipv4 {drop}")
+    start(lab, a)
+    mapping = wait_mapped(a, protocol=protocol, seconds=15)
+    address, port = mapping["external"].split(":")
+    assert address == gateway.outside and port != "7788"
+
+
+def test_a_new_address(lab, a):
+    """Another address of ours: what was lent for the old one is of no use any more."""
+    gateway = MiniUpnpd(a)
+    start(lab, a)
+    wait_mapped(a)
+    a.router.run("""
+        ip addr del 10.77.1.2/24 dev wan
+        ip addr add 10.77.1.9/24 dev wan
+        ip route replace default via 10.77.1.1""")
+    wait_for(lambda: any("10.77.1.9:7788" in rule for rule in gateway.granted()), 6,
+             "a port for the new address")
+    wait_mapped(a)
