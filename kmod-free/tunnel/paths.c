@@ -322,10 +322,15 @@ void paths_restart(struct paths *p, uint64_t now_us)
 
 /* ---- checks ---- */
 
+static bool works(const struct paths *p)
+{
+    return p->selected >= 0 && path_is_valid(&p->path[p->selected]);
+}
+
 /* Of a kind for which it is worth asking again and again. */
 static bool may_be_better(const struct paths *p, const struct path *e)
 {
-    if (p->selected < 0 || !path_is_valid(&p->path[p->selected]))
+    if (!works(p))
         return true;
     const struct path *s = &p->path[p->selected];
     return path_class(e) < path_class(s) ||
@@ -356,10 +361,13 @@ static uint64_t patience_us(const struct paths *p, int i)
     return earlier(later(usual, PATIENCE_MIN), PATIENCE_MAX);
 }
 
+/* The longer a peer's mere word proves wrong the less it counts, as long as another path works. */
 static uint64_t retry_every_us(const struct paths *p, const struct path *e)
 {
-    int more = e->losses < PATH_FAILED_LOSSES + 4 ? e->losses - PATH_FAILED_LOSSES : 4;
-    return is_vouched(p, e) ? OTHERS_EVERY : earlier(OTHERS_EVERY << more, OTHERS_MAX);
+    int more = e->losses - PATH_FAILED_LOSSES;
+    if (more == 0 || !works(p) || is_vouched(p, e))
+        return OTHERS_EVERY;
+    return more >= 4 ? OTHERS_MAX : OTHERS_EVERY << more;
 }
 
 /* From its last check to the next one's turn. */
@@ -386,7 +394,7 @@ static uint64_t check_at(const struct paths *p, int i)
         return NEVER;
     if (!e->wanted)
         at = e->checked_us + interval;
-    if (e->heard > 0 || is_vouched(p, e))
+    if (e->heard > 0 || i == p->selected || is_vouched(p, e)) /* where data goes checks may go */
         return at;
     return e->sources == 0 ? NEVER : later(at, attestation_ready_us(&p->told, &e->to.address));
 }
@@ -425,7 +433,7 @@ static void send_check(struct paths *p, int i, uint64_t now_us, struct path_chec
     e->lost_us = now_us + patience_us(p, i);
     if (e->heard > 0)
         e->heard--;
-    else if (!is_vouched(p, e))
+    else if (i != p->selected && !is_vouched(p, e))
         attestation_take(&p->told, &e->to.address, now_us);
     if (e->state == PATH_WAITING)
         e->state = PATH_CHECKING;
@@ -485,7 +493,7 @@ static bool take_target(struct paths *p, struct path *e, uint64_t now_us)
 size_t paths_targets(struct paths *p, struct endpoint *out, size_t capacity, uint64_t now_us)
 {
     bool passed[PATHS_MAX] = {false};
-    bool alone = p->selected >= 0 && path_is_valid(&p->path[p->selected]) && !p->renewing;
+    bool alone = works(p) && !p->renewing;
     size_t count = 0;
     p->renewing = true;
     for (int turn = 0; turn < p->count && count < capacity && !(alone && turn > 0); turn++) {

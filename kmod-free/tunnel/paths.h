@@ -27,7 +27,8 @@
  * use, every 15 s the standby, and every 25 s those of a better kind than that in use (of a better
  * class, see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the
  * 30 s after which a NAT forgets what was not answered, so that the holes of both ends overlap.
- * What failed at an address that only the peer named is asked more and more seldom, up to 5 min.
+ * What failed at an address that only the peer named is asked more and more seldom, up to 5 min,
+ * as long as another path works.
  * A datagram from a path that is not valid brings a check at once (a triggered check).
  *
  * Selection. Classes: direct, then TURN, then through a peer. Within a class the score is the
