@@ -18,6 +18,7 @@
 
 #include "error.h"
 #include "site.h"
+#include "tunnel/reflexive.h"
 #include "tunnel/token.h"
 
 #include <stdbool.h>
@@ -32,6 +33,7 @@ enum {
     CONFIG_CONTROL_SIZE = 108,  /* sun_path */
     CONFIG_ENDPOINTS_MAX = TOKEN_ENDPOINTS_MAX,
     CONFIG_ENDPOINT_SIZE = TOKEN_ENDPOINT_SIZE,
+    CONFIG_STUN_MAX = REFLEXIVE_SERVERS_MAX,
     CONFIG_TOKEN_LIFETIME_S = 3600,
     CONFIG_KEEPALIVE_S = 20,
 };
@@ -74,6 +76,7 @@ struct config {
     bool multicast_all, ra_routes, ipv6_on_link, hub, icmp_hint;
     uint16_t max_datagram_bytes; /* outer IP packet; 0: auto */
     uint8_t suite[SITE_SUITES_MAX], suite_count;
+    char stun[CONFIG_STUN_MAX][CONFIG_ENDPOINT_SIZE]; /* host:port; "" after the last */
 
     /* [test], in a build with TESTING=1 only; else the defaults */
     uint32_t rekey_after_ms, reject_after_ms, raise_after_ms; /* 0: the protocol's */

@@ -27,7 +27,7 @@
     X("icmp-hint", set_icmp_hint, false, LEGAL_SWITCH)                                             \
     X("ciphers", set_ciphers, false,                                                               \
       "auto, or a list of aegis128l aegis256 aes256gcm chacha20poly1305")                          \
-    X("stun", set_text_unbuilt, true, "nothing")                                                   \
+    X("stun", set_stun, true, "HOST or HOST:PORT, [IPv6] in brackets; at most 4")                  \
     X("turn", set_text_unbuilt, true, "nothing")                                                   \
     X("turn-secret", set_text_unbuilt, false, "nothing")                                           \
     X("relay-for-peers", set_switch_unbuilt, false, "no")                                          \

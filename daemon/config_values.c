@@ -272,6 +272,22 @@ static bool set_ciphers(struct config_target *target, const char *value)
     return config->suite_count > 0;
 }
 
+/* Nothing is none; the port may be left out. */
+static bool set_stun(struct config_target *target, const char *value)
+{
+    char text[CONFIG_ENDPOINT_SIZE + sizeof ":65535"];
+    unsigned s = 0;
+
+    while (s < CONFIG_STUN_MAX && target->config->stun[s][0])
+        s++;
+    snprintf(text, sizeof text, "%s", value);
+    if (!endpoint_text_valid(text))
+        snprintf(text, sizeof text, "%.*s:%d", CONFIG_ENDPOINT_SIZE, value, STUN_PORT);
+    return !value[0] ||
+           (s < CONFIG_STUN_MAX && endpoint_text_valid(text) && !endpoint_text_is_srv(text) &&
+            copy_text(target->config->stun[s], CONFIG_ENDPOINT_SIZE, text));
+}
+
 static bool refuse_unbuilt(struct config_target *target, const char *value)
 {
     error_set(target->error, EXIT_USAGE, "not in this version yet: %s = %s: leave the option out",

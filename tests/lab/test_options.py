@@ -45,6 +45,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
     GOOD + "ciphers = aes256gcm chacha20poly1305\n",
     GOOD + "icmp-hint = off\n",
     GOOD + "icmp-hint = on\n",
+    GOOD + "stun = stun.example\nstun = stun.example:3479\nstun = 192.0.2.1\nstun = [2001:db8::1]\n",
     GOOD + "stun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
            "rendezvous-command =\nevent-command =\n",
     GOOD + PEER,
@@ -55,7 +56,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
            "raise-after-ms = 2000\n",
     (GOOD + PEER).rstrip("\n"),
     GOOD + "# " + "x" * 190 + "\n",
-], ids=range(21))
+], ids=range(22))
 def test_good_configuration(tmp_path, text):
     result = lansplice("check-config", "-c", write_config(tmp_path, text))
     assert result.returncode == 0, result.stderr
@@ -111,7 +112,12 @@ BAD = [
     (GOOD + "ciphers = rot13\n", 4, "chacha20poly1305"),
     (GOOD + "ciphers = chacha20poly1305 chacha20poly1305\n", 4, "auto"),
     (GOOD + "icmp-hint = maybe\n", 4, "on or off"),
-    (GOOD + "stun = stun.example:3478\n", 4, "not in this version yet"),
+    (GOOD + "stun = stun.example:0\n", 4, "HOST:PORT"),
+    (GOOD + "stun = stun.example:\n", 4, "HOST:PORT"),
+    (GOOD + "stun = 2001:db8::1\n", 4, "[IPv6] in brackets"),
+    (GOOD + "stun = stun:stun.example\n", 4, "HOST:PORT"),
+    (GOOD + "stun = _stun._udp.example\n", 4, "HOST:PORT"),
+    (GOOD + "stun = a\nstun = b\nstun = c\nstun = d\nstun = e\n", 8, "at most 4"),
     (GOOD + "turn = turn:u@h:1\n", 4, "not in this version yet"),
     (GOOD + "turn-secret = /x\n", 4, "not in this version yet"),
     (GOOD + "relay-for-peers = yes\n", 4, "not in this version yet"),

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stun.c - see stun.h. One timer for DNS and for the client; each request to DNS carries the
+ * generation of what it was made for, so that nothing points into a table that may change.
+ */
+#include "stun.h"
+
+#include "clock.h"
+#include "copy.h"
+#include "log.h"
+#include "socket_address.h"
+#include "text.h"
+
+#include <json-c/json.h>
+#include <netdb.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_US UINT64_C(1000000)
+
+enum { RESOLVE_AGAIN_S = 600, RETRY_FIRST_S = 5, RETRY_MAX_S = 300 };
+
+struct request {
+    uv_getaddrinfo_t uv;
+    struct stun *stun;
+    uint64_t generation;
+    unsigned server;
+};
+
+static void fill_random(void *context, void *out, size_t bytes)
+{
+    (void)context;
+    randombytes_buf(out, bytes);
+}
+
+/* ---- what is told ---- */
+
+static const char *behaviour_text(enum nat_mapping mapping)
+{
+    switch (mapping) {
+    case NAT_MAPPING_NONE:
+        return "none";
+    case NAT_MAPPING_INDEPENDENT:
+        return "independent";
+    case NAT_MAPPING_DEPENDENT:
+        return "dependent";
+    case NAT_MAPPING_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+static void log_family(const struct stun *stun, enum ip_family family)
+{
+    const struct reflexive_result *result = reflexive_result(&stun->reflexive, family);
+    char where[TEXT_ENDPOINT_SIZE];
+
+    if (result->known)
+        log_info("seen from outside at %s, NAT mapping: %s", text_endpoint(&result->mapped, where),
+                 behaviour_text(result->mapping));
+}
+
+/* Once for each silence, and not while one family of it still answers. */
+static void log_silence(struct stun *stun)
+{
+    struct reflexive_answer answer[REFLEXIVE_ANSWERS_MAX];
+    size_t count = reflexive_answers(&stun->reflexive, answer);
+
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++) {
+        struct stun_server *server = &stun->server[s];
+        bool failed = false, answers = false, asking = false;
+        for (size_t i = 0; i < count; i++) {
+            if (answer[i].server != s || answer[i].other)
+                continue;
+            failed = failed || answer[i].state == REFLEXIVE_FAILED;
+            answers = answers || answer[i].state == REFLEXIVE_ANSWERED;
+            asking = asking || answer[i].state == REFLEXIVE_ASKING;
+        }
+        if (failed && !answers && !asking && !server->silence_told)
+            log_warn("no answer from the STUN server %s: is it one, and does UDP get there?",
+                     server->text);
+        server->silence_told = !answers && (server->silence_told || (failed && !asking));
+    }
+}
+
+/* ---- time ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm(struct stun *stun)
+{
+    uint64_t due_us = reflexive_deadline_us(&stun->reflexive), now_us = clock_now_us();
+
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
+        if (stun->server[s].resolve_us < due_us)
+            due_us = stun->server[s].resolve_us;
+    if (due_us == UINT64_MAX)
+        uv_timer_stop(&stun->timer);
+    else
+        uv_timer_start(&stun->timer, on_timer, due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0,
+                       0);
+}
+
+/* After any call into the client: send what is due, tell what is new. */
+static void settle(struct stun *stun)
+{
+    struct reflexive_request request;
+
+    while (reflexive_due(&stun->reflexive, clock_now_us(), &request)) {
+        struct datagram datagram = {
+            .to = request.to, .data = request.bytes, .bytes = request.count};
+        stun->listener.transmit(stun->listener.context, &datagram, 1);
+    }
+    log_silence(stun);
+    arm(stun);
+    if (!reflexive_take_changed(&stun->reflexive))
+        return;
+    log_family(stun, IP_V4);
+    log_family(stun, IP_V6);
+    stun->listener.changed(stun->listener.context);
+}
+
+/* ---- names ---- */
+
+static void take_addresses(struct stun *stun, unsigned s, const struct addrinfo *answer)
+{
+    struct endpoint list[2 * REFLEXIVE_CHOICES_MAX];
+    size_t count = 0;
+
+    for (; answer != NULL && count < sizeof list / sizeof *list; answer = answer->ai_next)
+        if (endpoint_from_socket(&list[count], answer->ai_addr))
+            count++;
+    stun->server[s].unresolved = false;
+    reflexive_set_server(&stun->reflexive, s, list, count, clock_now_us());
+}
+
+static void take_numeric(struct stun *stun, unsigned s)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *answer = NULL;
+    struct host_port at;
+
+    if (!host_port_split(stun->server[s].text, &at) ||
+        getaddrinfo(at.host, at.port, &hints, &answer) != 0)
+        return;
+    stun->server[s].numeric = true;
+    take_addresses(stun, s, answer);
+    freeaddrinfo(answer);
+}
+
+/* 5, 10, 20, ... 300 s after an error. */
+static void plan(struct stun_server *server)
+{
+    uint64_t wait_s = RESOLVE_AGAIN_S;
+
+    if (server->failures > 0) {
+        wait_s = (uint64_t)RETRY_FIRST_S << (server->failures < 8 ? server->failures - 1 : 7);
+        wait_s = wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S;
+    }
+    server->resolve_us = clock_now_us() + wait_s * SECOND_US;
+}
+
+static void take_answer(struct stun *stun, unsigned s, int status, const struct addrinfo *answer)
+{
+    struct stun_server *server = &stun->server[s];
+
+    server->asked = false;
+    if (status == 0) {
+        server->failures = 0;
+        take_addresses(stun, s, answer);
+    } else if (server->failures++ == 0) {
+        log_warn("cannot resolve the STUN server %s: %s: trying again: is the name right, does "
+                 "DNS answer here?",
+                 server->text, uv_strerror(status));
+    }
+    plan(server);
+    settle(stun);
+}
+
+static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
+{
+    struct request *request = uv->data;
+
+    struct stun *stun = request->stun;
+
+    if (request->generation == stun->server[request->server].generation && status != UV_ECANCELED)
+        take_answer(stun, request->server, status, answer);
+    uv_freeaddrinfo(answer);
+    free(request);
+}
+
+static void ask(struct stun *stun, unsigned s)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
+    struct host_port at;
+    struct request *request;
+
+    plan(&stun->server[s]);
+    if (stun->server[s].asked || !host_port_split(stun->server[s].text, &at) ||
+        (request = calloc(1, sizeof *request)) == NULL)
+        return;
+    *request = (struct request){.stun = stun,
+                                .generation = stun->server[s].generation,
+                                .server = s,
+                                .uv = {.data = request}};
+    if (uv_getaddrinfo(stun->loop, &request->uv, on_answer, at.host, at.port, &hints) != 0) {
+        free(request);
+        return;
+    }
+    stun->server[s].asked = true;
+}
+
+static bool is_named(const struct stun_server *server)
+{
+    return server->text[0] != '\0' && !server->numeric;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct stun *stun = timer->data;
+    uint64_t now_us = clock_now_us();
+
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
+        if (stun->server[s].resolve_us <= now_us)
+            ask(stun, s);
+    settle(stun);
+}
+
+/* ---- the configuration ---- */
+
+static void set_server(struct stun *stun, unsigned s, const char *text)
+{
+    struct stun_server *server = &stun->server[s];
+
+    memset(server, 0, sizeof *server);
+    copy_text(server->text, sizeof server->text, text);
+    server->generation = ++stun->generation;
+    server->resolve_us = UINT64_MAX;
+    reflexive_set_server(&stun->reflexive, s, NULL, 0, clock_now_us());
+    if (text[0] == '\0')
+        return;
+    server->unresolved = true;
+    take_numeric(stun, s);
+    if (!server->numeric)
+        ask(stun, s);
+}
+
+void stun_reload(struct stun *stun, const struct config *config)
+{
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
+        if (strcmp(stun->server[s].text, config->stun[s]) != 0)
+            set_server(stun, s, config->stun[s]);
+    settle(stun);
+}
+
+void stun_start(struct stun *stun, uv_loop_t *loop, const struct stun_listener *listener,
+                const struct config *config)
+{
+    const struct reflexive_ops ops = {.random = fill_random};
+
+    stun->loop = loop;
+    stun->listener = *listener;
+    reflexive_init(&stun->reflexive, &ops);
+    uv_timer_init(loop, &stun->timer);
+    stun->timer.data = stun;
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
+        stun->server[s].resolve_us = UINT64_MAX;
+    stun_reload(stun, config);
+}
+
+void stun_stop(struct stun *stun)
+{
+    memset(stun->server, 0, sizeof stun->server);
+    if (stun->loop != NULL)
+        uv_timer_stop(&stun->timer);
+}
+
+/* ---- what we are told ---- */
+
+void stun_set_local(struct stun *stun, uint16_t port, const struct ip_address *addresses,
+                    size_t count)
+{
+    reflexive_set_local(&stun->reflexive, port, addresses, count);
+    settle(stun);
+}
+
+void stun_hurry(struct stun *stun)
+{
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
+        if (is_named(&stun->server[s]))
+            ask(stun, s);
+    reflexive_hurry(&stun->reflexive, clock_now_us());
+    settle(stun);
+}
+
+void stun_keep(struct stun *stun, bool keep)
+{
+    reflexive_keep(&stun->reflexive, keep, clock_now_us());
+    settle(stun);
+}
+
+bool stun_receive(struct stun *stun, const struct endpoint *from, const uint8_t *datagram,
+                  size_t bytes)
+{
+    if (!reflexive_receive(&stun->reflexive, from, datagram, bytes, clock_now_us()))
+        return false;
+    settle(stun);
+    return true;
+}
+
+const struct reflexive *stun_state(const struct stun *stun)
+{
+    return &stun->reflexive;
+}
+
+/* ---- status ---- */
+
+static struct json_object *endpoint_json(bool known, const struct endpoint *endpoint)
+{
+    char text[TEXT_ENDPOINT_SIZE];
+
+    return known ? json_object_new_string(text_endpoint(endpoint, text)) : NULL;
+}
+
+static const char *state_text(const struct reflexive_answer *answer)
+{
+    if (answer->state == REFLEXIVE_FAILED)
+        return answer->error > 0 ? "error" : "silent";
+    return answer->state == REFLEXIVE_ANSWERED ? "answered" : "asking";
+}
+
+static struct json_object *answer_json(const struct stun *stun,
+                                       const struct reflexive_answer *answer)
+{
+    struct json_object *json = json_object_new_object();
+
+    json_object_object_add(json, "server",
+                           json_object_new_string(stun->server[answer->server].text));
+    json_object_object_add(json, "address", endpoint_json(true, &answer->asked));
+    json_object_object_add(json, "other", json_object_new_boolean(answer->other));
+    json_object_object_add(json, "state", json_object_new_string(state_text(answer)));
+    json_object_object_add(json, "mapped", endpoint_json(answer->known, &answer->mapped));
+    json_object_object_add(json, "error",
+                           answer->error > 0 ? json_object_new_int((int)answer->error) : NULL);
+    return json;
+}
+
+static struct json_object *unresolved_json(const struct stun_server *server)
+{
+    struct json_object *json = json_object_new_object();
+
+    json_object_object_add(json, "server", json_object_new_string(server->text));
+    json_object_object_add(json, "address", NULL);
+    json_object_object_add(json, "other", json_object_new_boolean(false));
+    json_object_object_add(json, "state", json_object_new_string("unresolved"));
+    json_object_object_add(json, "mapped", NULL);
+    json_object_object_add(json, "error", NULL);
+    return json;
+}
+
+static struct json_object *servers_json(const struct stun *stun, enum ip_family family)
+{
+    struct reflexive_answer answer[REFLEXIVE_ANSWERS_MAX];
+    size_t count = reflexive_answers(&stun->reflexive, answer);
+    struct json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < count; i++)
+        if (answer[i].asked.address.family == family)
+            json_object_array_add(list, answer_json(stun, &answer[i]));
+    for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
+        if (stun->server[s].unresolved)
+            json_object_array_add(list, unresolved_json(&stun->server[s]));
+    return list;
+}
+
+struct json_object *stun_json(const struct stun *stun, enum ip_family family)
+{
+    const struct reflexive_result *result = reflexive_result(&stun->reflexive, family);
+    struct json_object *json = json_object_new_object();
+
+    json_object_object_add(json, "mapped", endpoint_json(result->known, &result->mapped));
+    json_object_object_add(json, "behaviour",
+                           json_object_new_string(behaviour_text(result->mapping)));
+    json_object_object_add(json, "port_kept", json_object_new_boolean(result->port_kept));
+    json_object_object_add(json, "servers", servers_json(stun, family));
+    return json;
+}
