@@ -160,14 +160,13 @@ static void released(struct turn *turn, uint64_t now_us)
         leave(turn, TURN_IDLE);
 }
 
-bool turn_init(struct turn *turn, const struct turn_ops *ops, const struct endpoint *server,
-               const char *user, const char *password)
+bool turn_init(struct turn *turn, const struct turn_ops *ops, const char *user,
+               const char *password)
 {
     memset(turn, 0, sizeof *turn);
     if (strlen(user) >= sizeof turn->user || strlen(password) >= sizeof turn->password)
         return false;
     turn->ops = *ops;
-    turn->server = *server;
     memcpy(turn->user, user, strlen(user));
     memcpy(turn->password, password, strlen(password));
     return true;
@@ -178,10 +177,11 @@ void turn_wipe(struct turn *turn)
     sodium_memzero(turn, sizeof *turn);
 }
 
-void turn_start(struct turn *turn, uint64_t now_us)
+void turn_start(struct turn *turn, const struct endpoint *server, uint64_t now_us)
 {
     if (turn->state != TURN_IDLE && turn->state != TURN_FAILED)
         return;
+    turn->server = *server;
     turn->has_key = turn->cleared = turn->ask_v6 = false;
     ask_for_allocation(turn, now_us);
 }
@@ -203,7 +203,7 @@ void turn_release(struct turn *turn, uint64_t now_us)
     bool perhaps = turn->state == TURN_ASKING && turn->has_key;
 
     if (turn->state == TURN_RELEASING)
-        turn->start_again = false;
+        release(turn, false, now_us);
     else if (turn->state == TURN_ALLOCATED || perhaps)
         release(turn, false, now_us);
     else
@@ -221,9 +221,15 @@ void turn_hurry(struct turn *turn, uint64_t now_us)
 
 /* ---- time ---- */
 
+/* Somebody waits for us to end. */
+static bool is_last_word(const struct turn *turn)
+{
+    return turn->state == TURN_RELEASING && !turn->start_again;
+}
+
 static uint64_t patience_us(const struct turn *turn)
 {
-    return turn->state == TURN_RELEASING   ? RELEASE_WAIT_US
+    return is_last_word(turn)              ? RELEASE_WAIT_US
            : turn->state == TURN_ALLOCATED ? REFRESH_WAIT_US
                                            : TURN_PATIENCE_US;
 }
@@ -241,6 +247,8 @@ static void look_at_time(struct turn *turn, uint64_t now_us)
     if (turn->ask.out && now_us >= turn->ask.began_us + patience_us(turn)) {
         if (turn->state == TURN_RELEASING)
             released(turn, now_us);
+        else if (turn->state == TURN_ASKING && turn->cleared)
+            fail(turn, TURN_FAILURE_MISMATCH, ERROR_MISMATCH, now_us);
         else
             fail(turn, TURN_FAILURE_SILENCE, 0, now_us);
     }
@@ -262,7 +270,7 @@ static void write_request(struct turn *turn, uint64_t now_us, struct turn_reques
     if (turn->state == TURN_RELEASING)
         stun_add_u32(&writer, ATTRIBUTE_LIFETIME, 0);
     turn_end_request(turn, &writer, out, &turn->ask,
-                     turn->state == TURN_RELEASING ? RELEASE_AGAIN_US : RETRANSMIT_US, now_us);
+                     is_last_word(turn) ? RELEASE_AGAIN_US : RETRANSMIT_US, now_us);
 }
 
 bool turn_due(struct turn *turn, uint64_t now_us, struct turn_request *out)
@@ -365,9 +373,10 @@ static void on_refused_allocation(struct turn *turn, const struct stun_message *
     if ((code == ERROR_UNAUTHENTICATED && !wrong) || code == ERROR_STALE_NONCE) {
         if (!turn_take_nonce(turn, answer, &turn->ask, now_us))
             fail(turn, TURN_FAILURE_MALFORMED, code, now_us);
-    } else if (code == ERROR_MISMATCH && !turn->cleared) {
+    } else if (code == ERROR_MISMATCH) {
+        if (!turn->cleared)
+            release(turn, true, now_us); /* else it takes a moment to be gone: ask on */
         turn->cleared = true;
-        release(turn, true, now_us);
     } else if (code == ERROR_FAMILY && !turn->ask_v6) {
         turn->ask_v6 = true;
         ask_for_allocation(turn, now_us);
@@ -379,11 +388,13 @@ static void on_refused_allocation(struct turn *turn, const struct stun_message *
 static void on_error(struct turn *turn, const struct stun_message *answer, unsigned code,
                      uint64_t now_us)
 {
+    bool nonce = code == ERROR_STALE_NONCE || (code == ERROR_UNAUTHENTICATED && !turn->has_key);
+
     if (turn->state == TURN_ASKING) {
         on_refused_allocation(turn, answer, code, now_us);
         return;
     }
-    if (code == ERROR_STALE_NONCE && turn_take_nonce(turn, answer, &turn->ask, now_us))
+    if (nonce && turn_take_nonce(turn, answer, &turn->ask, now_us))
         return;
     if (turn->state == TURN_RELEASING)
         released(turn, now_us);

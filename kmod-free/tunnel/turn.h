@@ -19,12 +19,14 @@
  * What the server says (RFC 8656 s.7.4, 8489 s.9.2.5)
  *   401  the first is the question for credentials; one to credentials fails: they are wrong
  *   438  the nonce is old: asked again with the new one, thrice at most
- *   437  Allocate: this socket has an allocation of an earlier life (a daemon that crashed): that
- * is released, and asked again; once. Refresh: the server lost ours (it was restarted, or our NAT's
- * mapping was): ASKING 440  no relayed IPv4 addresses there: asked for an IPv6 one any other, or no
- * answer: FAILED Only an answer from the server's address with the transaction's 96 random bits is
- * looked at; but for the two that tell a nonce it must carry the integrity of our key, once there
- * is one.
+ *   437  to Allocate: this socket has an allocation of an earlier life (a daemon that crashed);
+ *        it is released, and asked again until it is gone. To Refresh: the server lost ours (it was
+ *        restarted, or our NAT's mapping was): ASKING
+ *   440  no relayed IPv4 addresses there: asked for an IPv6 one
+ *   any other, or no answer: FAILED
+ *
+ * Only an answer from the server's address with the transaction's 96 random bits is looked at; but
+ * for the two that tell a nonce it must carry the integrity of our key, once there is one.
  *
  * Refresh. When nothing has come from the server for 20 s, and at half the allocation's lifetime.
  * So one request in 20 s keeps our NAT's mapping to the server alive, and finds out that the server
@@ -124,7 +126,7 @@ struct turn {
     uint64_t retry_us;
     struct turn_transaction ask; /* Allocate or Refresh, by the state */
     bool ask_v6;                 /* the server has no relayed IPv4 addresses */
-    bool cleared;                /* an allocation of an earlier life was released */
+    bool cleared;                /* an allocation of an earlier life is being released */
     bool start_again;            /* RELEASING leads to ASKING */
 
     bool has_key;
@@ -159,20 +161,22 @@ struct turn_delivery {
 /**
  * turn_init() - IDLE
  * @ops:       Copied; its context must outlive the struct
- * @server:    Where to ask
  * @user, @password: Copied; shorter than TURN_USER_SIZE, TURN_PASSWORD_SIZE. Used byte by byte as
  *             they are, so others than ASCII must be normalised already (RFC 8265)
  *
  * Return: false when one of them is too long
  */
-bool turn_init(struct turn *turn, const struct turn_ops *ops, const struct endpoint *server,
-               const char *user, const char *password);
+bool turn_init(struct turn *turn, const struct turn_ops *ops, const char *user,
+               const char *password);
 
 /** turn_wipe() - Forget everything, secrets first */
 void turn_wipe(struct turn *turn);
 
-/** turn_start() - Ask for an allocation; in IDLE and FAILED, else nothing happens */
-void turn_start(struct turn *turn, uint64_t now_us);
+/**
+ * turn_start() - Ask for an allocation; in IDLE and FAILED, else nothing happens
+ * @server:  Where; one server may have several addresses, to be tried one after the other
+ */
+void turn_start(struct turn *turn, const struct endpoint *server, uint64_t now_us);
 
 /** turn_release() - Give the allocation back, or stop asking */
 void turn_release(struct turn *turn, uint64_t now_us);

@@ -141,7 +141,7 @@ static void take(enum step step, const uint8_t *data, uint8_t bytes)
         now_us += bytes >= 4 ? load_be32(data) : bytes * UINT64_C(1000);
         break;
     case START:
-        turn_start(&turn, now_us);
+        turn_start(&turn, &server, now_us);
         break;
     case RELEASE:
         turn_release(&turn, now_us);
@@ -166,8 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t count)
 
     now_us = 0;
     request.bytes = 0;
-    require(turn_init(&turn, &ops, &server, "user", "password"));
-    turn_start(&turn, now_us);
+    require(turn_init(&turn, &ops, "user", "password"));
+    turn_start(&turn, &server, now_us);
     send_all();
     while (cursor_u8(&c, &step) && cursor_u8(&c, &bytes) && cursor_take(&c, bytes, &data)) {
         take((enum step)(step % STEPS), data, bytes);

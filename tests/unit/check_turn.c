@@ -36,7 +36,7 @@ START_TEST(credentials_only_after_they_were_asked_for)
     size_t bytes;
 
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     assert_due(STUN_ALLOCATE);
     ck_assert_uint_eq(number_in(ATTRIBUTE_REQUESTED_TRANSPORT), UINT32_C(17) << 24);
     ck_assert(!stun_find(&asked, ATTRIBUTE_REQUESTED_ADDRESS_FAMILY, &value, &bytes));
@@ -56,7 +56,7 @@ START_TEST(each_transaction_is_a_new_one)
     uint8_t first[STUN_TRANSACTION_BYTES];
 
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     assert_due(STUN_ALLOCATE);
     memcpy(first, asked.transaction, sizeof first);
     now_us += 500 * MS;
@@ -76,7 +76,7 @@ START_TEST(silence_is_asked_four_times_and_then_a_failure)
     begin(start[_i]);
     for (size_t round = 0; round < sizeof retry_s / sizeof *retry_s; round++) {
         uint64_t from_us = now_us;
-        turn_start(&turn, now_us);
+        turn_start(&turn, &server, now_us);
         for (size_t i = 0; i < sizeof at_ms / sizeof *at_ms; i++) {
             if (i > 0)
                 assert_quiet_until(from_us + at_ms[i] * MS);
@@ -110,7 +110,7 @@ static const struct {
 START_TEST(each_error_has_its_meaning)
 {
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){
         .code = verdicts[_i].code, .realm = "realm", .nonce = "nonce", .signing = SIGNED});
@@ -125,7 +125,7 @@ START_TEST(an_old_nonce_is_replaced_thrice)
     static const char *const nonce[] = {"n1", "n2", "n3"};
 
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     assert_due(STUN_ALLOCATE);
     for (size_t i = 0; i < 3; i++) {
         say_nonce(i == 0 ? 401 : 438, "realm", nonce[i]);
@@ -148,7 +148,7 @@ START_TEST(a_challenge_must_be_complete)
     } bad[] = {{NULL, "nonce"}, {"realm", NULL}, {"", "nonce"},
                {"realm", ""},   {text, "nonce"}, {"realm", text}};
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     assert_due(STUN_ALLOCATE);
     say_nonce(401, bad[_i].realm, bad[_i].nonce);
     assert_state(TURN_FAILED, TURN_FAILURE_MALFORMED);
@@ -162,7 +162,7 @@ START_TEST(an_allocation_must_have_an_address)
     const struct endpoint *const bad[] = {NULL, &no_address, &no_port, &relayed_v6};
 
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.relayed = bad[_i], .signing = SIGNED});
     assert_state(TURN_FAILED, TURN_FAILURE_MALFORMED);
@@ -172,7 +172,7 @@ END_TEST
 START_TEST(ipv6_where_there_is_no_ipv4)
 {
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.code = 440, .signing = SIGNED});
     assert_due(STUN_ALLOCATE);
@@ -181,7 +181,7 @@ START_TEST(ipv6_where_there_is_no_ipv4)
     assert_state(TURN_ALLOCATED, TURN_FAILURE_NONE);
 
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.code = 440, .signing = SIGNED});
     assert_due(STUN_ALLOCATE);
@@ -200,7 +200,7 @@ START_TEST(forged_answers_change_nothing)
     size_t bytes;
 
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.relayed = &relayed, .signing = UNSIGNED});
     answer((struct answer){.relayed = &relayed, .signing = FORGED});
@@ -238,7 +238,7 @@ END_TEST
 START_TEST(what_a_crash_left_is_released_once)
 {
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.code = 437, .signing = SIGNED});
     assert_due(STUN_REFRESH);
@@ -247,8 +247,32 @@ START_TEST(what_a_crash_left_is_released_once)
     answer((struct answer){.signing = SIGNED});
     assert_due(STUN_ALLOCATE);
     assert_signed("realm", "nonce");
-    answer((struct answer){.code = 437, .signing = SIGNED});
+    answer((struct answer){.code = 437, .signing = SIGNED}); /* not gone yet */
+    assert_quiet_until(start[_i] + 500 * MS);
+    assert_due(STUN_ALLOCATE);
+    now_us = start[_i] + 5 * SECOND;
+    ck_assert(!due());
     assert_state(TURN_FAILED, TURN_FAILURE_MISMATCH);
+}
+END_TEST
+
+/* A server may say 437 before it has asked who we are. */
+START_TEST(what_a_crash_left_is_released_with_credentials)
+{
+    begin(start[_i]);
+    turn_start(&turn, &server, now_us);
+    assert_due(STUN_ALLOCATE);
+    answer((struct answer){.code = 437});
+    assert_due(STUN_REFRESH);
+    say_nonce(401, "realm", "nonce");
+    assert_due(STUN_REFRESH);
+    assert_signed("realm", "nonce");
+    ck_assert_uint_eq(number_in(ATTRIBUTE_LIFETIME), 0);
+    assert_quiet_until(start[_i] + 500 * MS); /* nobody waits for the end */
+    answer((struct answer){.signing = SIGNED});
+    assert_due(STUN_ALLOCATE);
+    answer((struct answer){.relayed = &relayed, .signing = SIGNED});
+    assert_state(TURN_ALLOCATED, TURN_FAILURE_NONE);
 }
 END_TEST
 
@@ -290,7 +314,7 @@ START_TEST(refreshed_at_half_its_life_when_there_is_traffic)
     } life[] = {{600, 300}, {0, 300}, {3600, 1800}, {100000, 1800}, {1, 30}};
 
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.relayed = &relayed, .lifetime_s = life[_i].told_s, .signing = SIGNED});
     for (uint64_t s = 0; s < life[_i].half_s; s += 10) {
@@ -365,7 +389,7 @@ START_TEST(hurry_looks_at_once)
     assert_state(TURN_ALLOCATED, TURN_FAILURE_NONE);
 
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.code = 401, .signing = UNSIGNED});
     assert_state(TURN_FAILED, TURN_FAILURE_CREDENTIALS);
@@ -409,18 +433,18 @@ END_TEST
 START_TEST(released_while_asking)
 {
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     assert_due(STUN_ALLOCATE);
     turn_release(&turn, now_us);
     assert_state(TURN_IDLE, TURN_FAILURE_NONE); /* without credentials nothing was given */
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     turn_release(&turn, now_us);
     assert_state(TURN_RELEASING, TURN_FAILURE_NONE);
     assert_due(STUN_REFRESH);
 
     begin(start[_i]);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.code = 437, .signing = SIGNED}); /* it is released to ask again... */
     turn_release(&turn, now_us);
@@ -436,11 +460,11 @@ START_TEST(credentials_that_are_too_long)
 
     memset(text, 'u', sizeof text);
     text[TURN_USER_SIZE] = '\0';
-    ck_assert(!turn_init(&turn, &test_ops, &server, text, "p"));
-    ck_assert(!turn_init(&turn, &test_ops, &server, "u", text));
+    ck_assert(!turn_init(&turn, &test_ops, text, "p"));
+    ck_assert(!turn_init(&turn, &test_ops, "u", text));
     text[TURN_USER_SIZE - 1] = '\0';
-    ck_assert(turn_init(&turn, &test_ops, &server, text, text));
-    turn_start(&turn, 0);
+    ck_assert(turn_init(&turn, &test_ops, text, text));
+    turn_start(&turn, &server, 0);
     ck_assert(turn_due(&turn, 0, &request));
     turn_wipe(&turn);
     ck_assert(sodium_is_zero((const uint8_t *)&turn, sizeof turn));
@@ -464,6 +488,7 @@ int main(void)
     tcase_add_loop_test(tcase, forged_answers_change_nothing, 0, STARTS);
     tcase_add_test(tcase, binding_is_left_to_the_stun_client);
     tcase_add_loop_test(tcase, what_a_crash_left_is_released_once, 0, STARTS);
+    tcase_add_loop_test(tcase, what_a_crash_left_is_released_with_credentials, 0, STARTS);
     tcase_add_loop_test(tcase, refreshed_when_it_is_silent, 0, STARTS);
     tcase_add_loop_test(tcase, refreshed_at_half_its_life_when_there_is_traffic, 0, 5);
     tcase_add_loop_test(tcase, a_forgotten_allocation_is_asked_for_anew, 0, STARTS);

@@ -92,7 +92,7 @@ START_TEST(nothing_is_wrapped_without_an_allocation)
 {
     begin(start[_i]);
     ck_assert(!wrap(&peer_a));
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     ck_assert(!wrap(&peer_a));
     allocate(start[_i]);
     ck_assert(!wrap(&relayed_v6)); /* the other family */
@@ -142,7 +142,7 @@ START_TEST(room_is_checked)
     static const struct endpoint v6 = {.address = {IP_V6, {0x20, 1}}, .port = 9};
 
     begin(0);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     say(440);
     assert_due(STUN_ALLOCATE);

@@ -59,7 +59,7 @@ static inline void begin(uint64_t start_us)
 {
     now_us = start_us;
     memset(&turn, 0xa5, sizeof turn);
-    ck_assert(turn_init(&turn, &test_ops, &server, "home", "secret"));
+    ck_assert(turn_init(&turn, &test_ops, "home", "secret"));
 }
 
 /* ---- requests ---- */
@@ -202,7 +202,7 @@ static inline void challenge(void)
 static inline void allocate(uint64_t start_us)
 {
     begin(start_us);
-    turn_start(&turn, now_us);
+    turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.relayed = &relayed, .lifetime_s = 600, .signing = SIGNED});
     ck_assert_int_eq(turn.state, TURN_ALLOCATED);
