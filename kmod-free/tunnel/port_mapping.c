@@ -69,8 +69,7 @@ enum result {
 
 static const char *const result_text[RESULTS] = {
     [UNSUPP_VERSION] = "the gateway speaks neither PCP nor NAT-PMP",
-    [NOT_AUTHORIZED] = "the gateway does not allow it: port mapping is switched off there, or "
-                       "another program has mapped this port",
+    [NOT_AUTHORIZED] = "the gateway does not allow it, or has lent this port to another program",
     [MALFORMED_REQUEST] = "the gateway does not understand the request",
     [UNSUPP_OPCODE] = "the gateway cannot map ports",
     [UNSUPP_OPTION] = "the gateway does not understand the request",

@@ -3,7 +3,8 @@
 for IPv6, and ports for those who ask by PCP, NAT-PMP or UPnP.
 
 miniupnpd lends no port of an address that is private or for documentation only, so that this
-gateway has one of its own, 11.77.<n>.2, and the home behind it is 10.77.<n>.2.
+gateway has one of its own, 11.77.<n>.2, and the home behind it is 10.77.<n>.2. Or the gateway is
+in the home's LAN, at 192.168.1.20<n>, and lansplice on a box beside it.
 """
 from machine import wait_for
 from programs import listening
@@ -38,18 +39,21 @@ table inet filter {
 class MiniUpnpd:
     """The home's gateway, from now on.
 
-    upnp and pcp say what it speaks (pcp: NAT-PMP, too; for IPv6 it speaks PCP always).
+    upnp and pcp say what it speaks (pcp: NAT-PMP, too; for IPv6 it speaks PCP always). With
+    beside=True it is in the LAN.
     """
 
-    def __init__(self, home, upnp=True, pcp=True):
+    def __init__(self, home, upnp=True, pcp=True, beside=False):
         self.home, self.machine = home, home.isp
         n = home.number
         self.inside, self.outside = f"10.77.{n}.1", f"11.77.{n}.2"
         self.home_ip = f"10.77.{n}.2"
-        home.router.run(f"""
-            ip addr del {home.wan_ip}/28 dev wan
-            ip addr add {self.home_ip}/24 dev wan
-            ip route replace default via {self.inside}""")
+        if beside:
+            self.inside, self.home_ip = f"192.168.1.20{n}", home.router_ip
+        home.router.run(f"ip addr del {home.wan_ip}/28 dev wan")
+        home.router.run("ip link set wan master br-lan; ip -6 route del default" if beside else
+                        f"ip addr add {self.home_ip}/24 dev wan")
+        home.router.run(f"ip route replace default via {self.inside}")
         home.isp.run(f"""
             ip addr del 192.0.2.{16 * n + 1}/28 dev home
             ip addr add {self.inside}/24 dev home

@@ -3,15 +3,19 @@
 import socket
 import struct
 import time
+from collections import namedtuple
 
 import pytest
 
+from captures import IP, UDP, Ether
 from links import TAP
 from machine import wait_for
 from miniupnpd import MiniUpnpd
 
 NO_PCP = "udp dport 5351 @th,64,8 2"  # PCP's version: what is left is NAT-PMP
 NO_PORT_MAPPING = "udp dport 5351"
+
+Request = namedtuple("Request", "to_mac from_mac source port payload")
 
 # A gateway that knows NAT-PMP alone, and says so to who speaks PCP.
 NAT_PMP = """
@@ -41,6 +45,20 @@ def wait_mapped(home, family="ipv4", protocol="pcp", seconds=5):
     return wait_for(lambda: state(home, family).get("state") == "mapped"
                     and state(home, family)["protocol"] == protocol and state(home, family),
                     seconds, f"a port by {protocol} for {family}")
+
+
+def pcp_request(frame):
+    """The IPv4 request in a frame to the gateway's port, as (MACs, source, port, payload)."""
+    if frame[12:14] != b"\x08\x00" or frame[23] != 17 or frame[36:38] != b"\x14\xe7":
+        return None
+    return Request(frame[0:6], frame[6:12], socket.inet_ntoa(frame[26:30]),
+                   int.from_bytes(frame[34:36], "big"), frame[42:])
+
+
+def answer_to(request, payload, source):
+    """A frame from the gateway's MAC and port to who sent the request."""
+    return (Ether(src=request.to_mac, dst=request.from_mac) / IP(src=source, dst=request.source)
+            / UDP(sport=5351, dport=request.port) / payload)
 
 
 def start(lab, home):
@@ -194,3 +212,42 @@ def test_a_new_address(lab, a):
     wait_for(lambda: any("10.77.1.9:7788" in rule for rule in gateway.granted()), 6,
              "a port for the new address")
     wait_mapped(a)
+
+
+def test_the_other_homes_gateway_is_left_alone(lab, a, b):
+    """Beside the routers the search for UPnP crosses the tunnel, and the wrong gateway answers."""
+    far, near = MiniUpnpd(a, beside=True), MiniUpnpd(b, upnp=False, beside=True)
+    one, other = lab.daemon(a), lab.daemon(b)
+    one.add_peer(other)
+    one.site["guard"] = other.site["guard"] = "off"
+    one.start()
+    other.add_peer(one, wait_mapped(a)["external"])
+    near.drop(f"meta nfproto ipv4 {NO_PORT_MAPPING}")
+    other.start()
+    other.wait_up()
+    wait_for(lambda: "UPnP" in (state(b, "ipv4").get("problem") or ""), 25, "b to find no gateway")
+    assert f"M-SEARCH from {b.router_ip}" in far.process.log(), "the search did not cross"
+    assert b.router.ping(far.inside), "the answer could not cross"
+    assert not any(f"{b.router_ip}:" in rule for rule in far.granted())
+
+
+def test_forged_answers(lab, a):
+    """Somebody else in the LAN, or one who has the gateway's address but not our nonce."""
+    gateway = MiniUpnpd(a)
+    gateway.drop(f"meta nfproto ipv4 {NO_PORT_MAPPING}")
+    with gateway.machine.packet_socket("home") as wire:
+        start(lab, a)
+        request = wait_for(lambda: pcp_request(wire.recv(2000)), 5, "a request")
+    forged = bytearray(request.payload)
+    forged[1] |= 0x80
+    forged[8:12] = bytes(4)
+    forged[44:60] = bytes(10) + bytes.fromhex("ffff 09090909")
+    stranger = answer_to(request, bytes(forged), source="10.77.1.7")
+    forged[24] ^= 1
+    nameless = answer_to(request, bytes(forged), source=gateway.inside)
+    gateway.machine.send("home", stranger, nameless)
+    time.sleep(0.5)
+    assert state(a, "ipv4")["external"] is None
+    forged[24] ^= 1
+    gateway.machine.send("home", answer_to(request, bytes(forged), source=gateway.inside))
+    assert wait_mapped(a)["external"].startswith("9.9.9.9:")  # but for that it was good
