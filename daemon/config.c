@@ -362,6 +362,7 @@ void config_to_site(const struct config *config, struct site_config *out)
     out->ra_routes = config->ra_routes;
     out->ipv6_on_link = config->ipv6_on_link;
     out->hub = config->hub;
+    out->relay_for_peers = config->relay_for_peers;
     out->icmp_hint = config->icmp_hint;
     out->outer_packet_bytes = config->max_datagram_bytes;
     out->suite_count = config->suite_count;

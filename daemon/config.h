@@ -73,7 +73,7 @@ struct config {
     char tap[CONFIG_INTERFACE_SIZE];
     char control[CONFIG_CONTROL_SIZE];
     unsigned ttl_repair, guard; /* TTL_REPAIR_..., enum guard_word: or-ed */
-    bool multicast_all, ra_routes, ipv6_on_link, hub, icmp_hint;
+    bool multicast_all, ra_routes, ipv6_on_link, hub, icmp_hint, relay_for_peers;
     uint16_t max_datagram_bytes; /* outer IP packet; 0: auto */
     uint8_t suite[SITE_SUITES_MAX], suite_count;
     char stun[CONFIG_STUN_MAX][CONFIG_ENDPOINT_SIZE]; /* host:port; "" after the last */

@@ -30,7 +30,7 @@
     X("stun", set_stun, true, "HOST or HOST:PORT, [IPv6] in brackets; at most 4")                  \
     X("turn", set_text_unbuilt, true, "nothing")                                                   \
     X("turn-secret", set_text_unbuilt, false, "nothing")                                           \
-    X("relay-for-peers", set_switch_unbuilt, false, "no")                                          \
+    X("relay-for-peers", set_relay_for_peers, false, LEGAL_SWITCH)                                 \
     X("rendezvous-command", set_text_unbuilt, false, "nothing")                                    \
     X("event-command", set_text_unbuilt, false, "nothing")
 

@@ -181,6 +181,11 @@ static bool set_ipv6_on_link(struct config_target *target, const char *value)
     return parse_switch(value, &target->config->ipv6_on_link);
 }
 
+static bool set_relay_for_peers(struct config_target *target, const char *value)
+{
+    return parse_switch(value, &target->config->relay_for_peers);
+}
+
 static bool set_hub(struct config_target *target, const char *value)
 {
     return parse_switch(value, &target->config->hub);
@@ -293,15 +298,6 @@ static bool refuse_unbuilt(struct config_target *target, const char *value)
     error_set(target->error, EXIT_USAGE, "not in this version yet: %s = %s: leave the option out",
               target->where, value);
     return false;
-}
-
-static bool set_switch_unbuilt(struct config_target *target, const char *value)
-{
-    bool on;
-
-    if (!parse_switch(value, &on))
-        return false;
-    return !on || refuse_unbuilt(target, value);
 }
 
 static bool set_text_unbuilt(struct config_target *target, const char *value)

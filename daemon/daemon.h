@@ -7,6 +7,7 @@
  *   events.c  what the core reports: into the log, and onto the disk
  *   reach.c   peers that do not answer: what to look at
  *   peers.c   the configuration's peers, endpoints and options into the core; reload
+ *   nat.c     where this machine may be reached, for the core to tell; STUN and TURN datagrams
  *
  * All of it runs on one loop and one thread, but for the worker (worker.h), which carries frames
  * from the LAN to the WAN where there is a second processor. The core must not be called from
@@ -17,6 +18,7 @@
 #define DAEMON_H
 
 #include "control.h"
+#include "nat.h"
 #include "network.h"
 #include "resolver.h"
 #include "state.h"
@@ -43,6 +45,7 @@ struct daemon {
     struct tap tap;
     struct udp udp;
     struct network network;
+    struct nat nat;
     struct control control;
     struct resolver resolver;
     struct worker worker;

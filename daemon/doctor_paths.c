@@ -14,7 +14,7 @@
 
 enum { ETHERNET_MTU = 1500, WORDS_SIZE = 384 };
 
-struct path {
+struct mtu_path {
     const char *peer, *state, *limit; /* limit "-": not known */
     enum ip_family family;
     unsigned mtu_bytes;  /* 0: not known */
@@ -39,13 +39,13 @@ static const struct link *interface_of(const struct doctor_facts *facts, const c
     return NULL;
 }
 
-static struct path read_path(const struct doctor_facts *facts, const char *peer,
-                             struct json_object *from)
+static struct mtu_path read_path(const struct doctor_facts *facts, const char *peer,
+                                 struct json_object *from)
 {
-    struct path path = {.peer = peer,
-                        .state = json_text(from, "state"),
-                        .limit = json_text(from, "limit"),
-                        .family = is(json_text(from, "family"), "ipv6") ? IP_V6 : IP_V4};
+    struct mtu_path path = {.peer = peer,
+                            .state = json_text(from, "state"),
+                            .limit = json_text(from, "limit"),
+                            .family = is(json_text(from, "family"), "ipv6") ? IP_V6 : IP_V4};
     int64_t mtu = json_number(from, "path_mtu");
 
     path.mtu_bytes = mtu > 0 && mtu <= UINT16_MAX ? (unsigned)mtu : 0;
@@ -56,12 +56,12 @@ static struct path read_path(const struct doctor_facts *facts, const char *peer,
 }
 
 /* Then the number is somebody's wish; what the path carries is not known. */
-static bool is_fixed(const struct path *path)
+static bool is_fixed(const struct mtu_path *path)
 {
     return is(path->limit, "configuration");
 }
 
-static enum doctor_level level_of(const struct path *path)
+static enum doctor_level level_of(const struct mtu_path *path)
 {
     if (is(path->limit, "below-base"))
         return LEVEL_WARN;
@@ -71,13 +71,13 @@ static enum doctor_level level_of(const struct path *path)
 }
 
 /* A narrow path that could be wider if this machine's interface were. */
-static bool is_by_interface(const struct path *path)
+static bool is_by_interface(const struct mtu_path *path)
 {
     return path->mtu_bytes < ETHERNET_MTU && is(path->limit, "interface") && path->out != NULL;
 }
 
 /* Why it is not larger, to stand after the number. Nobody asks that of a whole Ethernet. */
-static const char *reason(const struct path *path)
+static const char *reason(const struct mtu_path *path)
 {
     static const struct {
         const char *limit, *words;
@@ -100,13 +100,13 @@ static const char *reason(const struct path *path)
 
 /* OpenWrt's MAP-E and DS-Lite are ip6tnl interfaces of 1280 bytes. Here it is known, not guessed.
  */
-static bool is_narrow_map_e(const struct path *path)
+static bool is_narrow_map_e(const struct mtu_path *path)
 {
     return path->family == IP_V4 && path->mtu_bytes == 1280 && path->out != NULL &&
            path->out->mtu == 1280 && is(path->out->kind, "ip6tnl");
 }
 
-static const char *advice_for(const struct path *path, char out[WORDS_SIZE])
+static const char *advice_for(const struct mtu_path *path, char out[WORDS_SIZE])
 {
     if (is(path->limit, "below-base"))
         return "look for a router or tunnel on the way whose MTU is set too small; ask the "
@@ -124,7 +124,7 @@ static const char *advice_for(const struct path *path, char out[WORDS_SIZE])
 }
 
 /* What the line is likely to be; NULL while the number is not the line's. */
-static const char *line_of(const struct path *path)
+static const char *line_of(const struct mtu_path *path)
 {
     if (path->mtu_bytes == 0 || is(path->state, "searching") || is(path->limit, "below-base") ||
         is_fixed(path))
@@ -132,7 +132,7 @@ static const char *line_of(const struct path *path)
     return path_meaning(path->family, path->mtu_bytes).what;
 }
 
-static const char *meaning_for(const struct path *path, char out[WORDS_SIZE])
+static const char *meaning_for(const struct mtu_path *path, char out[WORDS_SIZE])
 {
     static const char speed[] = "All packets arrive anyway, large ones in pieces: it is about "
                                 "speed.";
@@ -152,7 +152,7 @@ static const char *meaning_for(const struct path *path, char out[WORDS_SIZE])
     return out;
 }
 
-static void judge_path(const struct path *path, struct json_object *report)
+static void judge_path(const struct mtu_path *path, struct json_object *report)
 {
     bool by_interface = is_by_interface(path);
     char meaning[WORDS_SIZE], advice[WORDS_SIZE];
@@ -174,7 +174,7 @@ static void judge_path(const struct path *path, struct json_object *report)
 }
 
 /* Nothing measures a fixed size, but a router that drops such packets may have said so. */
-static void judge_told(const struct path *path, struct json_object *report)
+static void judge_told(const struct mtu_path *path, struct json_object *report)
 {
     if (!is_fixed(path) || path->told_bytes == 0 || path->told_bytes >= path->mtu_bytes)
         return;
@@ -212,7 +212,7 @@ static void add_word(struct json_object *to, const char *name, const char *word)
     json_object_object_add(to, name, known ? json_object_new_string(word) : NULL);
 }
 
-static void list_path(const struct path *path, struct json_object *report)
+static void list_path(const struct mtu_path *path, struct json_object *report)
 {
     struct json_object *one = json_object_new_object();
     bool known = path->mtu_bytes != 0;
@@ -227,7 +227,7 @@ static void list_path(const struct path *path, struct json_object *report)
 }
 
 /* A size that is fixed is status' for both families, also for one that no datagram ever took. */
-static bool is_real(const struct path *path, struct json_object *peer)
+static bool is_real(const struct mtu_path *path, struct json_object *peer)
 {
     return !is(path->state, "fixed") ||
            is(json_text(peer, "path"), path->family == IP_V4 ? "direct4" : "direct6");
@@ -243,7 +243,7 @@ static void judge_peer_paths(const struct doctor_facts *facts, struct json_objec
     if (count == 0 && is(json_text(peer, "state"), "up"))
         judge_unmeasured(name, IP_NONE, report);
     for (size_t i = 0; i < count; i++) {
-        struct path path = read_path(facts, name, json_object_array_get_idx(paths, i));
+        struct mtu_path path = read_path(facts, name, json_object_array_get_idx(paths, i));
         if (!is_real(&path, peer))
             continue;
         list_path(&path, report);

@@ -115,7 +115,10 @@ static void on_datagram(void *context, const struct endpoint *from, uint8_t *dat
 {
     const struct batch *batch = context;
 
-    site_receive_datagram(batch->daemon->site, from, datagram, bytes, waited_us, batch->now_us);
+    if (bytes != 0 && nat_is_ours(datagram[0]))
+        nat_receive(batch->daemon, from, datagram, bytes, waited_us, batch->now_us);
+    else
+        site_receive_datagram(batch->daemon->site, from, datagram, bytes, waited_us, batch->now_us);
 }
 
 /* Return: whether more may be waiting */

@@ -204,7 +204,7 @@ void events_report(void *context, const struct site_event *event)
     switch (event->kind) {
     case EVENT_PEER_UP:
     case EVENT_PEER_MOVED:
-        if (event->endpoint.address.family != IP_NONE)
+        if (event->endpoint.address.family != IP_NONE && event->endpoint.via == VIA_DIRECT)
             keep_endpoint(daemon, event->peer, &event->endpoint);
         tell_peer(daemon, event);
         break;

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ROUTES_MAX = 8 };
+enum { ROUTES_MAX = 8, ADDRESSES_MAX = 32 };
 
 struct default_route {
     struct ip_address gateway; /* family IP_NONE: on-link */
@@ -26,6 +26,11 @@ struct survey {
     struct lan_view *view;
     unsigned route_count;
     struct default_route route[ROUTES_MAX];
+    unsigned address_count;
+    struct {
+        struct ip_address address;
+        bool on_lan;
+    } address[ADDRESSES_MAX]; /* of global scope, not deprecated */
 };
 
 static uint8_t family_from(int af)
@@ -87,6 +92,14 @@ static void add_prefix(struct site_lan *lan, const struct ip_address *address, u
         lan->prefix[lan->prefix_count++] = prefix;
 }
 
+static void note_global(struct survey *survey, const struct ip_address *address, bool on_lan)
+{
+    if (survey->address_count == ADDRESSES_MAX || ip_is_link_local(address))
+        return;
+    survey->address[survey->address_count].address = *address;
+    survey->address[survey->address_count++].on_lan = on_lan;
+}
+
 static void see_address(void *context, struct nlmsghdr *message)
 {
     struct survey *survey = context;
@@ -105,9 +118,13 @@ static void see_address(void *context, struct nlmsghdr *message)
         !address_from(&address, header->ifa_family, local))
         return;
 
-    if (header->ifa_scope < RT_SCOPE_LINK)
+    bool on_lan = (int)header->ifa_index == survey->interface;
+    if (header->ifa_scope < RT_SCOPE_LINK) {
         survey->view->outside += hash_of(&address, (int)header->ifa_index, 0);
-    if ((int)header->ifa_index != survey->interface)
+        if ((flags & IFA_F_DEPRECATED) == 0)
+            note_global(survey, &address, on_lan);
+    }
+    if (!on_lan)
         return;
     if (lan->own_count < SITE_OWN_ADDRESSES_MAX)
         lan->own[lan->own_count++] = address;
@@ -268,6 +285,29 @@ static bool is_gateway(const struct survey *survey, uint8_t family)
     return other != LEADS_TO_LAN && has_lasting_address(&survey->view->lan, family);
 }
 
+/* ---- outside ---- */
+
+/* A router's WAN may have no IPv6 address but a prefix for the LAN: then that is its address. */
+static bool lan_is_way_out(const struct survey *survey, uint8_t family)
+{
+    if (where_leads(survey, family) == LEADS_TO_LAN)
+        return true;
+    for (unsigned i = 0; i < survey->address_count; i++)
+        if (survey->address[i].address.family == family && !survey->address[i].on_lan)
+            return false;
+    return family == IP_V6 && where_leads(survey, family) == LEADS_ELSEWHERE;
+}
+
+static void choose_wan(struct survey *survey)
+{
+    struct lan_view *view = survey->view;
+    for (unsigned i = 0; i < survey->address_count && view->wan_count < WAN_ADDRESSES_MAX; i++) {
+        const struct ip_address *address = &survey->address[i].address;
+        if (!survey->address[i].on_lan || lan_is_way_out(survey, address->family))
+            view->wan[view->wan_count++] = *address;
+    }
+}
+
 /* After addresses and routes are known. Only a next hop in the LAN has its MAC looked up. */
 static int find_gateways(struct netlink *netlink, struct survey *survey, const struct mac *own)
 {
@@ -296,6 +336,8 @@ int lan_read(struct netlink *netlink, const struct link *interface, bool is_brid
     code = netlink_dump(netlink, RTM_GETADDR, AF_UNSPEC, see_address, &survey);
     if (code == 0)
         code = netlink_dump(netlink, RTM_GETROUTE, AF_UNSPEC, see_route, &survey);
+    if (code == 0)
+        choose_wan(&survey);
     return code == 0 ? find_gateways(netlink, &survey, &interface->mac) : code;
 }
 

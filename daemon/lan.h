@@ -15,8 +15,14 @@
 #include "netlink.h"
 #include "site.h"
 
+enum { WAN_ADDRESSES_MAX = 8 };
+
 struct lan_view {
     struct site_lan lan;
+    /* Addresses of this machine by which it may be reached from outside: of the interfaces other
+     * than the LAN's, and the LAN's own where that is the way out. No link-local ones. */
+    uint8_t wan_count;
+    struct ip_address wan[WAN_ADDRESSES_MAX];
     uint64_t outside; /* hash of all global addresses and default routes: differs when they do */
 };
 

@@ -290,7 +290,7 @@ static void tell_lan(struct network *network, const struct link *interface, bool
     if (lan_differs)
         listener->lan(listener->context, &network->view.lan);
     if (outside_differs)
-        listener->outside(listener->context);
+        listener->outside(listener->context, &network->view);
 }
 
 static void refresh(struct network *network)

@@ -37,7 +37,7 @@ struct network_listener {
     void *context;
     void (*lan)(void *context, const struct site_lan *lan);
     void (*links)(void *context);
-    void (*outside)(void *context);
+    void (*outside)(void *context, const struct lan_view *view);
     void (*tap)(void *context, bool present); /* false: stop reading it; true: a new tap->fd */
 };
 

@@ -142,10 +142,11 @@ static void on_links(void *context)
     drive_settle(daemon);
 }
 
-static void on_outside(void *context)
+static void on_outside(void *context, const struct lan_view *view)
 {
     struct daemon *daemon = context;
 
+    nat_outside(daemon, view);
     site_network_changed(daemon->site, clock_now_us());
     daemon->ask_names_again = true;
     drive_settle(daemon);
@@ -237,6 +238,8 @@ static bool start_loop(struct daemon *daemon, struct error *error)
     if (!drive_start(daemon, error))
         return false;
     reach_start(daemon);
+    if (!nat_start(daemon, error))
+        return false;
     network_watch(&daemon->network, &daemon->loop, &network);
     if (!peers_apply(daemon, error))
         return false;
@@ -284,6 +287,7 @@ static void undo_system(struct daemon *daemon)
 static bool stop(struct daemon *daemon)
 {
     drive_pause(daemon);
+    nat_stop(daemon);
     resolver_stop(&daemon->resolver);
     network_unwatch(&daemon->network);
     control_close(&daemon->control);

@@ -32,6 +32,8 @@ static void add_count(struct json_object *to, const char *name, uint64_t count)
     add(to, name, json_object_new_int64(count > INT64_MAX ? INT64_MAX : (int64_t)count));
 }
 
+enum { WHERE_SIZE = TEXT_ENDPOINT_SIZE + SITE_NAME_MAX };
+
 static const char *state_name(enum peer_state state)
 {
     switch (state) {
@@ -49,6 +51,8 @@ static const char *path_name(const struct peer_status *peer)
 {
     if (peer->state != PEER_UP || peer->endpoint.address.family == IP_NONE)
         return NULL;
+    if (peer->endpoint.via != VIA_DIRECT)
+        return "relay";
     return peer->endpoint.address.family == IP_V4 ? "direct4" : "direct6";
 }
 
@@ -147,13 +151,14 @@ static void add_path(struct json_object *to, const struct path_status *path, con
 static struct json_object *paths_json(const struct peer_status *peer)
 {
     struct json_object *list = json_object_new_array();
-    const struct path_status *const paths[] = {&peer->path_v4, &peer->path_v6};
+    const struct path_status *const paths[] = {&peer->path_v4, &peer->path_v6, &peer->path_relay};
+    static const char *const names[] = {"ipv4", "ipv6", "relay"};
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (!paths[i]->known)
             continue;
         struct json_object *one = json_object_new_object();
-        add_text(one, "family", i == 0 ? "ipv4" : "ipv6");
+        add_text(one, "family", names[i]);
         add(one, "path_mtu", json_object_new_int(paths[i]->mtu_bytes));
         add_path(one, paths[i], "");
         add(one, "told",
@@ -163,30 +168,78 @@ static struct json_object *paths_json(const struct peer_status *peer)
     return list;
 }
 
+static const struct path_status *path_in_use(const struct peer_status *peer)
+{
+    if (peer->endpoint.via != VIA_DIRECT)
+        return &peer->path_relay;
+    return peer->endpoint.address.family == IP_V6 ? &peer->path_v6 : &peer->path_v4;
+}
+
+/* "192.0.2.1:7788", "192.0.2.1:7788 via turn", "via NAME" */
+static const char *where(const struct status_source *source, const struct endpoint *at,
+                         char out[WHERE_SIZE])
+{
+    char endpoint[TEXT_ENDPOINT_SIZE], carrier[SITE_NAME_MAX + 1];
+
+    if (at->via >= VIA_PEER)
+        snprintf(out, WHERE_SIZE, "via %s", site_carrier_name(source->site, at, carrier));
+    else
+        snprintf(out, WHERE_SIZE, "%s%s", text_endpoint(at, endpoint),
+                 at->via != VIA_DIRECT ? " via turn" : "");
+    return out;
+}
+
+/* Every way to the peer that is known. */
+static struct json_object *candidates_json(const struct status_source *source,
+                                           const struct peer_status *peer)
+{
+    static const char *const states[] = {[PATH_WAITING] = "waiting",
+                                         [PATH_CHECKING] = "checking",
+                                         [PATH_VALID] = "valid",
+                                         [PATH_FAILED] = "failed"};
+    struct json_object *list = json_object_new_array();
+    char at[WHERE_SIZE];
+
+    for (size_t i = 0; i < peer->path_count; i++) {
+        const struct path_info *path = &peer->path[i];
+        struct json_object *one = json_object_new_object();
+        add_text(one, "endpoint", where(source, &path->to, at));
+        add_text(one, "kind", nat_kind_name(path->kind));
+        add_text(one, "state", states[path->state]);
+        add(one, "rtt_ms", rtt_json(path->srtt_us < 0 ? -1.0 : (double)path->srtt_us / 1000.0));
+        add(one, "answered_s", age_json(path->answered_age_us));
+        add_flag(one, "in_use", path->selected);
+        add_flag(one, "standby", path->standby);
+        json_object_array_add(list, one);
+    }
+    return list;
+}
+
 static struct json_object *peer_json(const struct status_source *source,
                                      const struct peer_status *peer)
 {
     struct json_object *to = json_object_new_object();
-    char endpoint[TEXT_ENDPOINT_SIZE], where[REACH_WHERE_SIZE];
+    char endpoint[WHERE_SIZE], called_at[REACH_WHERE_SIZE];
     bool known = peer->endpoint.address.family != IP_NONE;
 
     add_text(to, "name", peer->name);
     add_text(to, "state", state_name(peer->state));
-    add_text(to, "endpoint", known ? text_endpoint(&peer->endpoint, endpoint) : NULL);
-    add_text(to, "called_at", reach_where(source->daemon, peer->name, where));
+    add_text(to, "endpoint", known ? where(source, &peer->endpoint, endpoint) : NULL);
+    add_text(to, "called_at", reach_where(source->daemon, peer->name, called_at));
     add_text(to, "path", path_name(peer));
     add(to, "rtt_ms", rtt_json(peer->rtt_ms));
     add(to, "path_mtu",
         peer->path_mtu_bytes == 0 ? NULL : json_object_new_int(peer->path_mtu_bytes));
-    add_path(to, peer->endpoint.address.family == IP_V6 ? &peer->path_v6 : &peer->path_v4,
-             "path_mtu_");
+    add_path(to, path_in_use(peer), "path_mtu_");
     add(to, "paths", paths_json(peer));
+    add(to, "candidates", candidates_json(source, peer));
     add_text(to, "cipher", status_suite_name(peer->suite));
     add(to, "last_handshake_s", age_json(peer->handshake_age_us));
     add_traffic(to, peer);
     add_text(to, "site", peer->remote.name);
     add(to, "prefixes", prefixes_json(&peer->remote));
     add(to, "gateways", gateways_json(&peer->remote.gateways));
+    add_flag(to, "relays", peer->remote.relays);
     add_flag(to, "shut", peer->shut);
     add_flag(to, "invited", peer->invited);
     add_flag(to, "joining", peer->joining);
@@ -277,6 +330,9 @@ static struct json_object *counters_json(const struct status_source *source)
         {"queue_marked", c->queue_marked},
         {"orders_lost", c->orders_lost},
         {"notes_lost", c->notes_lost},
+        {"relayed", c->relayed},
+        {"relay_dropped", c->relay_dropped},
+        {"punches", c->punches},
         {"send_dropped", source->daemon->udp.send_dropped},
         {"send_too_large", source->daemon->udp.send_too_large},
         {"icmp_errors", source->daemon->udp.icmp_errors},
@@ -325,6 +381,7 @@ struct json_object *status_json(const struct status_source *source)
     add_count(to, "uptime_s", (source->now_us - source->started_us) / 1000000);
     add_count(to, "threads", source->daemon->worker.running ? 2 : 1);
     add(to, "offloads", offloads_json(source->daemon));
+    add(to, "nat", nat_json(source->daemon));
     add(to, "peers", peers_json(source));
     add(to, "clashes", clashes_json(source));
     add(to, "counters", counters_json(source));

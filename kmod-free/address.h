@@ -107,6 +107,15 @@ static inline bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_pr
     return a->length_bits == b->length_bits && ip_equal(&a->address, &b->address);
 }
 
+static inline bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *a)
+{
+    unsigned bytes = prefix->length_bits / 8u, bits = prefix->length_bits % 8u;
+    const uint8_t *p = prefix->address.octet;
+    if (a->family != prefix->address.family || memcmp(a->octet, p, bytes) != 0)
+        return false;
+    return bits == 0 || ((a->octet[bytes] ^ p[bytes]) & (0xff00u >> bits) & 0xff) == 0;
+}
+
 static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
     return a->port == b->port && a->via == b->via && a->scope_id == b->scope_id &&

@@ -29,6 +29,7 @@
 #include "frame/coalesce.h"
 #include "frame/gateway.h"
 #include "tunnel/path_mtu.h"
+#include "tunnel/paths.h"
 #include "tunnel/site_info.h"
 #include "wire.h"
 
@@ -114,7 +115,8 @@ struct site_config {
     unsigned guard;      /* enum guard_word, or-ed */
     unsigned ttl_repair; /* TTL_REPAIR_MDNS, TTL_REPAIR_SSDP, or-ed */
     bool multicast_all, ra_routes, ipv6_on_link, hub;
-    bool icmp_hint; /* tell senders what fits one datagram, beside delivering what does not */
+    bool relay_for_peers; /* pass on all datagrams between peers; else what they need to meet */
+    bool icmp_hint;       /* tell senders what fits one datagram, beside delivering what does not */
     uint16_t outer_packet_bytes; /* fixed size of outer packets; 0: the path's MTU */
     uint8_t suite[SITE_SUITES_MAX], suite_count; /* best first; those not available are skipped */
     struct site_timers timers;
@@ -166,6 +168,8 @@ struct site_counters {
     uint64_t icmp_hints;                  /* 'packet too big' that we sent */
     uint64_t queue_dropped, queue_marked; /* frames, since datagrams waited too long to be read */
     uint64_t orders_lost, notes_lost;     /* between two threads, their mailbox being full */
+    uint64_t relayed, relay_dropped;      /* datagrams passed on between peers; to be, and not */
+    uint64_t punches;                     /* sent, to open a NAT for somebody's call */
 };
 
 enum peer_state { PEER_DOWN, PEER_CONNECTING, PEER_UP };
@@ -186,9 +190,11 @@ struct peer_status {
     bool invited, joining;
     bool shut; /* by the loop detector */
     struct endpoint endpoint;
-    double rtt_ms;                       /* smoothed; negative: not measured */
-    uint16_t path_mtu_bytes;             /* of the path in use, or the base before there is one */
-    struct path_status path_v4, path_v6; /* as measured last */
+    double rtt_ms;           /* smoothed; negative: not measured */
+    uint16_t path_mtu_bytes; /* of the path in use, or the base before there is one */
+    struct path_status path_v4, path_v6, path_relay; /* as measured last */
+    size_t path_count;
+    struct path_info path[PATHS_MAX];
     enum suite suite;
     uint64_t handshake_age_us; /* UINT64_MAX: never */
     uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes, lost;
@@ -267,6 +273,22 @@ void site_set_options(struct site *site, const struct site_config *config);
  */
 void site_set_endpoints(struct site *site, const char *name, const struct endpoint *endpoints,
                         size_t count, uint64_t now_us);
+
+/**
+ * site_tell_candidates() - What a peer says of where it is, by another way than a session: its
+ * reply line, a rendezvous
+ *
+ * Replaces what it said before. Ignored while there is a session, in which it speaks for itself.
+ */
+void site_tell_candidates(struct site *site, const char *name, const struct candidate_list *list,
+                          uint64_t now_us);
+
+/** site_set_own_candidates() - Where this site may be reached, as far as this machine knows; peers
+ *  are told. What they see of it is added here */
+void site_set_own_candidates(struct site *site, const struct candidate_list *list, uint64_t now_us);
+
+/** site_set_turn() - Which TURN relays are there: bit n is VIA_TURN + n */
+void site_set_turn(struct site *site, unsigned relays, uint64_t now_us);
 
 /** site_set_lan() - Addresses, prefixes or gateways changed; peers are told what concerns them */
 void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us);
@@ -360,6 +382,9 @@ bool site_find_status(const struct site *site, const char *name, uint64_t now_us
 size_t site_clashes(const struct site *site, uint64_t now_us, struct site_clash *out,
                     size_t capacity);
 bool site_port_shut(const struct site *site);
+/** site_carrier_name() - The peer that passes on what goes by this path; returns @out */
+const char *site_carrier_name(const struct site *site, const struct endpoint *path,
+                              char out[SITE_NAME_MAX + 1]);
 void site_public_key(const struct site *site, uint8_t out[PUBLIC_KEY_BYTES]);
 
 #endif

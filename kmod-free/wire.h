@@ -61,6 +61,9 @@ enum {
 /* An outer IP packet with data; a path's MTU lies between (tunnel/path_mtu.h). */
 enum { OUTER_PACKET_MIN_BYTES = 1200, OUTER_PACKET_MAX_BYTES = 9000 };
 
+/* A site where there is no address for it: the beginning of its public key. */
+enum { SITE_ID_BYTES = 8 };
+
 enum chunk_kind {
     CHUNK_PADDING = 0, /* body ignored; an all-zero tail is padding too */
     CHUNK_FRAME = 1,
@@ -81,6 +84,12 @@ enum control_type {
     CONTROL_PROBE = 2,       /* value: 8 opaque bytes */
     CONTROL_PROBE_REPLY = 3, /* value: the probe's 8 bytes */
     CONTROL_CLOSE = 4,       /* no value: the sender is ending; forget this session */
+    CONTROL_CHECK = 5,       /* value: 8 opaque bytes; is this path there? */
+    CONTROL_CHECK_REPLY = 6, /* value: the check's 8 bytes, where it came from (endpoint.h) */
+    CONTROL_RELAY = 7,       /* value: site id, a datagram: pass it on to that site */
+    CONTROL_CANDIDATES = 8,  /* value: where the sender may be reached (candidate.h) */
+    CONTROL_RELAYED = 9,     /* value: site id, a datagram that came from that site */
+    CONTROL_SEEN = 10,       /* value: site id, and where the sender sees that site (endpoint.h) */
 };
 
 /* Features, offered by whoever can receive them. */

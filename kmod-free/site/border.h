@@ -38,6 +38,15 @@ void border_wake(struct site *site);
  *  of its own */
 void order_control(struct site *site, struct peer *peer, uint8_t *body, size_t bytes, bool alone);
 
+/** order_check() - Send a control message of @bytes, its type included, in a datagram of its own
+ *  by the path @to */
+void order_check(struct site *site, struct peer *peer, const struct endpoint *to, uint8_t *body,
+                 size_t bytes);
+
+/** order_relay() - Send a datagram inside the tunnel to @carrier; as egress_relay() */
+void order_relay(struct site *site, struct peer *carrier, enum control_type type,
+                 const uint8_t id[SITE_ID_BYTES], uint8_t *datagram, size_t bytes);
+
 /** order_probe() - Send a CONTROL_PROBE with @value, padded to an outer packet of so many bytes */
 void order_probe(struct site *site, struct peer *peer, uint64_t value, uint16_t outer_packet_bytes);
 

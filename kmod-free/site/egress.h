@@ -17,6 +17,9 @@
  * many with one call. Slots are taken in order and never given back before the whole batch has
  * been sent: the order on the wire is the order of the counters.
  *
+ * A peer that is reached through another has its sealed datagrams packed for that one, as what it
+ * is to pass on.
+ *
  * One thread at a time calls everything here: the one that runs the site, or one of its own.
  */
 #ifndef SITE_EGRESS_H
@@ -141,6 +144,14 @@ void egress_send_control(struct egress *egress, struct egress_peer *peer, const 
  *  @outer_packet_bytes */
 void egress_send_probe(struct egress *egress, struct egress_peer *peer, uint64_t value,
                        uint16_t outer_packet_bytes);
+/** egress_send_check() - A control message of @bytes, its type included, in a datagram of its own
+ *  by another path than the peer's */
+void egress_send_check(struct egress *egress, struct egress_peer *peer, const struct endpoint *to,
+                       const uint8_t *body, size_t bytes);
+/** egress_relay() - A datagram inside the tunnel to a peer; lost when it does not fit
+ *  @type: CONTROL_RELAY or CONTROL_RELAYED, @site: the value's site id */
+void egress_relay(struct egress *egress, struct egress_peer *carrier, enum control_type type,
+                  const uint8_t site[SITE_ID_BYTES], const uint8_t *datagram, size_t bytes);
 /** egress_release() - Seal what is being packed for a peer: its keys, size or address change */
 void egress_release(struct egress *egress, struct egress_peer *peer);
 /** egress_can_send() - Whether it has keys and an address */

@@ -351,8 +351,17 @@ static bool open_datagram(struct site *site, struct session *session, uint8_t *d
     return false;
 }
 
-void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,
-                       size_t bytes)
+/* A check, or its answer, travels alone and says nothing of where its sender wants to be reached.
+ */
+static bool is_check(const uint8_t *payload, size_t bytes)
+{
+    if (bytes <= CHUNK_HEADER_BYTES || load_be16(payload) >> CHUNK_KIND_SHIFT != CHUNK_CONTROL)
+        return false;
+    uint8_t type = payload[CHUNK_HEADER_BYTES];
+    return type == CONTROL_CHECK || type == CONTROL_CHECK_REPLY;
+}
+
+void site_receive_data(struct site *site, uint8_t *datagram, size_t bytes)
 {
     struct peer *peer;
     size_t payload_bytes;
@@ -370,17 +379,17 @@ void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *
     }
     if (!open_datagram(site, session, datagram, bytes, &payload_bytes, &newest))
         return;
-    if (session == peer->next && !peer_prove_next(site, peer, from))
+    if (session == peer->next && !peer_prove_next(site, peer))
         return;
-    if (newest && session == peer->current)
-        peer_move_endpoint(site, peer, from); /* authenticated, and newer than all before */
+    uint8_t *payload = datagram + DATA_HEADER_BYTES;
+    bool moves = newest && session == peer->current && !is_check(payload, payload_bytes);
+    peer_path_received(site, peer, moves);
     peer_finish_joining(site, peer, session);
     peer->rx_bytes += bytes;
     liveness_received(&peer->liveness, false, site->now_us);
     peer_came_up(site, peer);
     /* A control message may end the session. */
     uint32_t index = session->local_index;
-    if (receive_chunks(site, peer, index, datagram + DATA_HEADER_BYTES, payload_bytes) &&
-        peer->current)
+    if (receive_chunks(site, peer, index, payload, payload_bytes) && peer->current)
         liveness_received(&peer->liveness, true, site->now_us);
 }

@@ -84,8 +84,7 @@ static struct peer *find_peer_by_token(struct site *site, const uint8_t *token_i
 
 bool peer_callable(const struct peer *peer)
 {
-    return peer->config.has_key && !peer_awaits_enrolment(peer) &&
-           (peer->candidate_count > 0 || peer->endpoint.address.family != IP_NONE);
+    return peer->config.has_key && !peer_awaits_enrolment(peer) && peer_has_target(peer);
 }
 
 static void own_keys(struct site *site, struct noise_keys *keys)
@@ -124,13 +123,12 @@ static void fill_initiation(const struct site *site, const struct peer *peer, st
     }
 }
 
-static void send_everywhere(struct site *site, const struct peer *peer, const uint8_t *datagram)
+static void send_everywhere(struct site *site, struct peer *peer, const uint8_t *datagram)
 {
-    if (peer->endpoint.address.family != IP_NONE)
-        site_transmit_now(site, &peer->endpoint, datagram, INITIATION_BYTES);
-    for (unsigned i = 0; i < peer->candidate_count; i++)
-        if (!endpoint_equal(&peer->candidate[i], &peer->endpoint))
-            site_transmit_now(site, &peer->candidate[i], datagram, INITIATION_BYTES);
+    struct endpoint to[PATHS_MAX];
+    size_t count = peer_targets(site, peer, to);
+    for (size_t i = 0; i < count; i++)
+        site_transmit_now(site, &to[i], datagram, INITIATION_BYTES);
 }
 
 void peer_initiate(struct site *site, struct peer *peer)
@@ -163,8 +161,7 @@ void peer_initiate(struct site *site, struct peer *peer)
     send_everywhere(site, peer, datagram);
 }
 
-static void receive_response(struct site *site, const struct endpoint *from,
-                             const uint8_t *datagram, size_t bytes)
+static void receive_response(struct site *site, const uint8_t *datagram, size_t bytes)
 {
     struct hello hello;
     struct peer *peer;
@@ -198,28 +195,28 @@ static void receive_response(struct site *site, const struct endpoint *from,
     }
     peer->initiating = NULL;
     peer_set_session(site, peer, session);
-    peer_move_endpoint(site, peer, from);
+    peer_path_proved(site, peer, &site->from);
     if (hello.has_site)
         peer_take_site_info(site, peer, &hello.site);
     peer_came_up(site, peer);
     peer_probe(site, peer); /* proves us to the responder, who may not send before */
+    peer_tell_candidates(site, peer);
 }
 
 /* ---- being called ---- */
 
-static void report_refusal(struct site *site, const struct peer *invited,
-                           const struct endpoint *from)
+static void report_refusal(struct site *site, const struct peer *invited)
 {
     struct site_event event = {.kind = EVENT_TOKEN_REFUSED,
                                .peer = invited ? invited->config.name : NULL,
-                               .endpoint = *from};
+                               .endpoint = site->from};
     site->ops.event(site->ops.context, &event);
 }
 
 /* Who presents what: the rules of the enrolment, and of ordinary peers. Under which PSK do we
  * answer, and is the session then one of an enrolment? NULL: not at all. */
-static struct peer *judge_caller(struct site *site, const struct endpoint *from, const uint8_t *key,
-                                 const struct hello *hello, const uint8_t **psk, bool *enrolling)
+static struct peer *judge_caller(struct site *site, const uint8_t *key, const struct hello *hello,
+                                 const uint8_t **psk, bool *enrolling)
 {
     struct peer *peer = find_peer_by_key(site, key);
     *enrolling = hello->has_token;
@@ -232,7 +229,7 @@ static struct peer *judge_caller(struct site *site, const struct endpoint *from,
     struct peer *invited = find_peer_by_token(site, hello->token_id);
     if (!invited || (peer && peer != invited) || (!peer && invited->config.has_key) ||
         site->now_us >= invited->config.token_until_us) {
-        report_refusal(site, invited, from);
+        report_refusal(site, invited);
         return NULL;
     }
     *psk = invited->config.token_psk;
@@ -240,12 +237,11 @@ static struct peer *judge_caller(struct site *site, const struct endpoint *from,
 }
 
 /* One claimant at a time; another key waits until the first has had its chance to prove itself. */
-static bool admit_claimant(struct site *site, struct peer *peer, const struct endpoint *from,
-                           const uint8_t *key)
+static bool admit_claimant(struct site *site, struct peer *peer, const uint8_t *key)
 {
     bool same = peer->has_claimant && memcmp(peer->claimant, key, PUBLIC_KEY_BYTES) == 0;
     if (peer->has_claimant && !same && site->now_us - peer->claimed_us < CLAIM_US) {
-        report_refusal(site, peer, from);
+        report_refusal(site, peer);
         return false;
     }
     if (!same)
@@ -258,12 +254,9 @@ static bool admit_claimant(struct site *site, struct peer *peer, const struct en
 
 /* Both call at once: one call is enough. But ours may have come before the other was running, so it
  * is made again; and only once in an attempt, for ours may not get there at all. */
-static bool ours_stands(struct site *site, struct peer *peer, const struct endpoint *from)
+static bool ours_stands(struct site *site, struct peer *peer)
 {
-    bool called_there = endpoint_equal(from, &peer->endpoint);
-    for (unsigned i = 0; i < peer->candidate_count; i++)
-        called_there = called_there || endpoint_equal(from, &peer->candidate[i]);
-    if (!peer->initiating || peer->ignored_initiation || !called_there ||
+    if (!peer->initiating || peer->ignored_initiation || !paths_knows(&peer->paths, &site->from) ||
         memcmp(site->public_key, peer->config.public_key, PUBLIC_KEY_BYTES) < 0)
         return false;
     peer->ignored_initiation = true;
@@ -272,8 +265,7 @@ static bool ours_stands(struct site *site, struct peer *peer, const struct endpo
 }
 
 static void respond(struct site *site, struct peer *peer, struct noise *noise,
-                    const struct hello *theirs, bool enrolling, uint32_t remote_index,
-                    const struct endpoint *to)
+                    const struct hello *theirs, bool enrolling, uint32_t remote_index)
 {
     uint8_t datagram[INITIATION_BYTES];
     struct hello hello = {
@@ -309,11 +301,10 @@ static void respond(struct site *site, struct peer *peer, struct noise *noise,
     peer->next_has_remote = theirs->has_site && !enrolling;
     peer->next_remote = theirs->site;
     cookie_add_macs(&no_cookie, &their_key, datagram, bytes, site->now_us);
-    site_transmit_now(site, to, datagram, bytes);
+    site_transmit_now(site, &site->from, datagram, bytes);
 }
 
-static void answer_initiation(struct site *site, const struct endpoint *from,
-                              const uint8_t *datagram, struct noise *noise)
+static void answer_initiation(struct site *site, const uint8_t *datagram, struct noise *noise)
 {
     struct hello hello;
     const uint8_t *psk = NULL;
@@ -324,9 +315,9 @@ static void answer_initiation(struct site *site, const struct endpoint *from,
         return;
     }
     const uint8_t *key = noise_remote_static(noise);
-    struct peer *peer = judge_caller(site, from, key, &hello, &psk, &enrolling);
+    struct peer *peer = judge_caller(site, key, &hello, &psk, &enrolling);
     if (!peer || hello.version != PROTOCOL_VERSION ||
-        (enrolling && !peer->config.has_key && !admit_claimant(site, peer, from, key))) {
+        (enrolling && !peer->config.has_key && !admit_claimant(site, peer, key))) {
         site->counters.handshakes_refused++;
         return;
     }
@@ -335,15 +326,15 @@ static void answer_initiation(struct site *site, const struct endpoint *from,
         return;
     }
     peer->order_greatest = hello.order;
-    if (!enrolling && ours_stands(site, peer, from))
+    if (!enrolling && ours_stands(site, peer))
         return;
     noise_set_psk(noise, psk);
-    respond(site, peer, noise, &hello, enrolling, load_be32(datagram + 4), from);
+    respond(site, peer, noise, &hello, enrolling, load_be32(datagram + 4));
 }
 
-static bool admit(struct site *site, const struct endpoint *from, const uint8_t *datagram,
-                  size_t bytes)
+static bool admit(struct site *site, const uint8_t *datagram, size_t bytes)
 {
+    const struct endpoint *from = &site->from;
     uint8_t reply[COOKIE_BYTES], fresh[32];
     if (admission_check(&site->admission, site->now_us) == ADMIT)
         return true;
@@ -367,16 +358,15 @@ static bool admit(struct site *site, const struct endpoint *from, const uint8_t 
     return false;
 }
 
-static void receive_initiation(struct site *site, const struct endpoint *from,
-                               const uint8_t *datagram, size_t bytes)
+static void receive_initiation(struct site *site, const uint8_t *datagram, size_t bytes)
 {
     struct noise_keys keys;
     struct noise noise;
-    if (!admit(site, from, datagram, bytes))
+    if (!admit(site, datagram, bytes))
         return;
     own_keys(site, &keys);
     handshake_begin(&noise, false, &keys);
-    answer_initiation(site, from, datagram, &noise);
+    answer_initiation(site, datagram, &noise);
     sodium_memzero(&keys, sizeof keys);
     noise_wipe(&noise);
 }
@@ -415,8 +405,7 @@ static bool handshake_shape_ok(const uint8_t *datagram, size_t bytes)
     }
 }
 
-void site_receive_handshake(struct site *site, const struct endpoint *from, const uint8_t *datagram,
-                            size_t bytes)
+void site_receive_handshake(struct site *site, const uint8_t *datagram, size_t bytes)
 {
     if (!handshake_shape_ok(datagram, bytes)) {
         site->counters.malformed++;
@@ -431,9 +420,9 @@ void site_receive_handshake(struct site *site, const struct endpoint *from, cons
         return;
     }
     if (datagram[0] == WIRE_INITIATION)
-        receive_initiation(site, from, datagram, bytes);
+        receive_initiation(site, datagram, bytes);
     else
-        receive_response(site, from, datagram, bytes);
+        receive_response(site, datagram, bytes);
 }
 
 /* ---- proof ---- */
@@ -463,7 +452,7 @@ static bool settle_token(struct site *site, struct peer *peer, const struct sess
     return stored;
 }
 
-bool peer_prove_next(struct site *site, struct peer *peer, const struct endpoint *from)
+bool peer_prove_next(struct site *site, struct peer *peer)
 {
     struct session *session = peer->next;
     if (!settle_token(site, peer, session)) {
@@ -472,12 +461,13 @@ bool peer_prove_next(struct site *site, struct peer *peer, const struct endpoint
     }
     peer->next = NULL;
     peer_set_session(site, peer, session);
-    peer_move_endpoint(site, peer, from);
+    peer_path_proved(site, peer, &site->from);
     if (peer->next_has_remote)
         peer_take_site_info(site, peer, &peer->next_remote);
     if (session->enrolling)
         peer_tell_site(site, peer); /* now that it is proved; for the joiner this is our word */
     peer_probe(site, peer);         /* so that this end knows the RTT, too */
+    peer_tell_candidates(site, peer);
     return true;
 }
 
@@ -491,7 +481,7 @@ void peer_finish_joining(struct site *site, struct peer *peer, const struct sess
     memcpy(enrolment.psk, session->lasting_psk, PSK_BYTES);
     if (site->ops.enrol(site->ops.context, &enrolment)) {
         memcpy(peer->config.psk, enrolment.psk, PSK_BYTES);
-        peer->config.joining = peer->config.has_token = false;
+        peer->config.joining = peer->config.has_token = peer->liveness.eager = false;
         sodium_memzero(peer->config.token_psk, PSK_BYTES);
         peer_tell_site(site, peer);
         liveness_call(&peer->liveness, site->now_us); /* under the lasting PSK: ends the token */

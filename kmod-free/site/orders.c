@@ -22,6 +22,8 @@ enum order {
     ORDER_PATH,       /* path_order */
     ORDER_SEALER,     /* sealer_order */
     ORDER_CONTROL,    /* peer_order; the message */
+    ORDER_CHECK,      /* check_order; the message */
+    ORDER_RELAY,      /* relay_order; the datagram */
     ORDER_PROBE,      /* probe_order */
     ORDER_FRAME,      /* peer_order; the frame */
     ORDER_FORWARD,    /* forward_order; the frame */
@@ -49,6 +51,17 @@ struct peer_order {
     bool alone; /* in a datagram of its own */
 };
 
+struct check_order {
+    struct endpoint to;
+    uint16_t peer;
+};
+
+struct relay_order {
+    uint16_t carrier;
+    uint8_t type; /* enum control_type */
+    uint8_t site[SITE_ID_BYTES];
+};
+
 struct probe_order {
     uint64_t value;
     uint16_t peer, outer_packet_bytes;
@@ -68,6 +81,8 @@ static size_t order_head_bytes(unsigned kind)
         [ORDER_PATH] = sizeof(struct path_order),
         [ORDER_SEALER] = sizeof(struct sealer_order),
         [ORDER_CONTROL] = sizeof(struct peer_order),
+        [ORDER_CHECK] = sizeof(struct check_order),
+        [ORDER_RELAY] = sizeof(struct relay_order),
         [ORDER_PROBE] = sizeof(struct probe_order),
         [ORDER_FRAME] = sizeof(struct peer_order),
         [ORDER_FORWARD] = sizeof(struct forward_order),
@@ -115,6 +130,21 @@ static void obey_control(struct egress *egress, const struct message *m)
     egress_send_control(egress, &egress->peer[order.peer], m->body, m->body_bytes, order.alone);
 }
 
+static void obey_check(struct egress *egress, const struct message *m)
+{
+    struct check_order order;
+    memcpy(&order, m->head, sizeof order);
+    egress_send_check(egress, &egress->peer[order.peer], &order.to, m->body, m->body_bytes);
+}
+
+static void obey_relay(struct egress *egress, const struct message *m)
+{
+    struct relay_order order;
+    memcpy(&order, m->head, sizeof order);
+    egress_relay(egress, &egress->peer[order.carrier], (enum control_type)order.type, order.site,
+                 m->body, m->body_bytes);
+}
+
 static void obey_probe(struct egress *egress, const struct message *m)
 {
     struct probe_order order;
@@ -160,6 +190,8 @@ static void obey(struct egress *egress, const struct message *m)
         [ORDER_PATH] = obey_path,
         [ORDER_SEALER] = obey_sealer,
         [ORDER_CONTROL] = obey_control,
+        [ORDER_CHECK] = obey_check,
+        [ORDER_RELAY] = obey_relay,
         [ORDER_PROBE] = obey_probe,
         [ORDER_FRAME] = obey_frame,
         [ORDER_FORWARD] = obey_forward,
@@ -346,6 +378,22 @@ void order_control(struct site *site, struct peer *peer, uint8_t *body, size_t b
 {
     struct peer_order order = {.peer = peer_number(site, peer), .alone = alone};
     send_to_peer(site, peer, (struct message){ORDER_CONTROL, &order, sizeof order, body, bytes});
+}
+
+void order_check(struct site *site, struct peer *peer, const struct endpoint *to, uint8_t *body,
+                 size_t bytes)
+{
+    struct check_order order = {*to, peer_number(site, peer)};
+    send_to_peer(site, peer, (struct message){ORDER_CHECK, &order, sizeof order, body, bytes});
+}
+
+void order_relay(struct site *site, struct peer *carrier, enum control_type type,
+                 const uint8_t id[SITE_ID_BYTES], uint8_t *datagram, size_t bytes)
+{
+    struct relay_order order = {.carrier = peer_number(site, carrier), .type = (uint8_t)type};
+    memcpy(order.site, id, sizeof order.site);
+    send_to_peer(site, carrier,
+                 (struct message){ORDER_RELAY, &order, sizeof order, datagram, bytes});
 }
 
 void order_probe(struct site *site, struct peer *peer, uint64_t value, uint16_t outer_packet_bytes)

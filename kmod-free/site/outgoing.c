@@ -50,14 +50,40 @@ static void batch_transmit(struct egress *egress)
     egress->batch_used_bytes = 0;
 }
 
+static bool through_a_peer(const struct endpoint *to)
+{
+    return to->via >= VIA_PEER;
+}
+
+/* A sealed datagram leaves its slot, which stays empty, for one of the peer that passes it on. That
+ * may send the batch, and use its memory again: hence the copy. */
+static void hand_over(struct egress *egress, const struct batch_slot *slot,
+                      const struct endpoint *to, size_t bytes)
+{
+    struct egress_peer *carrier = &egress->peer[(to->via - VIA_PEER) % SITE_PEERS_MAX];
+    uint8_t datagram[OUTER_PACKET_MAX_BYTES];
+    memcpy(datagram, slot->data, bytes);
+    egress_relay(egress, carrier, CONTROL_RELAY, to->address.octet, datagram, bytes);
+}
+
 /* A slot whose datagram is complete. */
-static void finish_slot(struct egress *egress, struct egress_peer *peer, size_t bytes)
+static void finish_slot_to(struct egress *egress, struct egress_peer *peer,
+                           const struct endpoint *to, size_t bytes)
 {
     struct batch_slot *slot = peer->packing;
-    slot->to = peer->path.to;
-    slot->bytes = bytes;
     peer->packing = NULL;
-    note_sent(egress, peer, bytes, bytes + outer_header_bytes(family_of(peer)));
+    note_sent(egress, peer, bytes, bytes + outer_header_bytes((enum ip_family)to->address.family));
+    if (through_a_peer(to)) {
+        hand_over(egress, slot, to, bytes);
+        return;
+    }
+    slot->to = *to;
+    slot->bytes = bytes;
+}
+
+static void finish_slot(struct egress *egress, struct egress_peer *peer, size_t bytes)
+{
+    finish_slot_to(egress, peer, &peer->path.to, bytes);
 }
 
 void egress_release(struct egress *egress, struct egress_peer *peer)
@@ -67,8 +93,12 @@ void egress_release(struct egress *egress, struct egress_peer *peer)
                     sealer_seal(&peer->sealer, peer->packing->data, peer->packer.used));
 }
 
+/* What goes through a peer first: it fills that one's datagram. */
 static void batch_release(struct egress *egress)
 {
+    for (struct egress_peer *p = egress->peer; p < egress->peer + SITE_PEERS_MAX; p++)
+        if (through_a_peer(&p->path.to))
+            egress_release(egress, p);
     for (struct egress_peer *p = egress->peer; p < egress->peer + SITE_PEERS_MAX; p++)
         egress_release(egress, p);
     batch_transmit(egress);
@@ -235,6 +265,35 @@ void egress_send_control(struct egress *egress, struct egress_peer *peer, const 
     packer_add(packer_for(egress, peer, bytes), CHUNK_CONTROL, false, body, bytes);
     if (alone)
         egress_release(egress, peer);
+}
+
+void egress_send_check(struct egress *egress, struct egress_peer *peer, const struct endpoint *to,
+                       const uint8_t *body, size_t bytes)
+{
+    if (!egress_can_send(peer))
+        return;
+    egress_release(egress, peer);
+    batch_begin(egress, peer, OUTER_PACKET_MIN_BYTES);
+    packer_add(&peer->packer, CHUNK_CONTROL, false, body, bytes);
+    finish_slot_to(egress, peer, to,
+                   sealer_seal(&peer->sealer, peer->packing->data, peer->packer.used));
+}
+
+/* Not through one that is itself reached through another: nobody passes on what was passed on. */
+void egress_relay(struct egress *egress, struct egress_peer *carrier, enum control_type type,
+                  const uint8_t site[SITE_ID_BYTES], const uint8_t *datagram, size_t bytes)
+{
+    size_t body_bytes = 1 + SITE_ID_BYTES + bytes;
+    if (!egress_can_send(carrier) || through_a_peer(&carrier->path.to) ||
+        body_bytes > chunk_body_max(usable_payload_bytes(carrier))) {
+        egress->counters->relay_dropped++;
+        return;
+    }
+    uint8_t *body =
+        packer_reserve(packer_for(egress, carrier, body_bytes), CHUNK_CONTROL, false, body_bytes);
+    body[0] = (uint8_t)type;
+    memcpy(body + 1, site, SITE_ID_BYTES);
+    memcpy(body + 1 + SITE_ID_BYTES, datagram, bytes);
 }
 
 void egress_send_probe(struct egress *egress, struct egress_peer *peer, uint64_t value,

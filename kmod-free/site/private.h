@@ -2,12 +2,15 @@
  *
  * private.h - the inside of struct site, shared by the files of this folder only.
  *
- *   site.c         life, settings, time, status
+ *   site.c         life, settings, time
+ *   status.c       all of it for people who look
  *   from_peer.c    a datagram from a peer on its way to the TAP (or, on a hub, other peers)
  *   delivering.c   frames into the LAN, coalesced
  *   handshaking.c  initiations, responses, cookies, enrolment
  *   telling.c      control messages: site info, probes, close; clashes that follow from them
  *   probing.c      the path MTU: probes out, answers and hints in
+ *   pathing.c      by which way a peer is reached: checks, candidates, holes in NATs
+ *   meeting.c      datagrams passed on between peers, at the meeting point and at its ends
  *   looping.c      loop probes in and out
  *   announcing.c   router advertisements that make the peers' prefixes on-link
  *   judging.c      what both directions ask of a frame
@@ -42,6 +45,7 @@
 #include "tunnel/handshake.h"
 #include "tunnel/liveness.h"
 #include "tunnel/path_mtu.h"
+#include "tunnel/paths.h"
 #include "tunnel/reassembly.h"
 #include "tunnel/session.h"
 
@@ -50,7 +54,7 @@ enum {
     REMOTE_MACS = 4096,
     MACS_PER_PEER = 1024,
     ANNOUNCED_MAX = 32,
-    PATHS = 2, /* one per address family */
+    PATH_KINDS = 3, /* each has its MTU: over IPv4, over IPv6, through a relay */
 };
 
 struct peer {
@@ -76,10 +80,14 @@ struct peer {
     uint64_t claimed_us;
 
     struct liveness liveness;
-    struct path_mtu path[PATHS]; /* IPv4, IPv6; peer_path() is the one in use */
-    struct endpoint endpoint;    /* proven, or the best guess */
-    struct endpoint candidate[PEER_ENDPOINTS_MAX];
-    uint8_t candidate_count;
+    struct path_mtu path[PATH_KINDS]; /* peer_path() is the one in use */
+    struct endpoint endpoint;         /* the path in use, or the last that was */
+    struct paths paths;
+    struct candidate_list configured, told_candidates; /* by us, by itself */
+    struct endpoint seen_as[2];                        /* how it sees us: IPv4, IPv6 */
+    struct endpoint met_at[2];                         /* where a meeting point sees it */
+    uint64_t tell_candidates_us, punch_next_us;
+    uint64_t meeting_us; /* of what is passed on for it, see meeting.c */
 
     struct site_info remote;            /* what it says of its site */
     struct site_info told;              /* what it was last told of ours; name "" for nothing */
@@ -121,8 +129,9 @@ struct known {
 struct site {
     struct site_config config;
     struct site_ops ops;
-    uint64_t now_us;    /* of the call under way */
-    uint32_t waited_us; /* of the datagram under way */
+    uint64_t now_us;      /* of the call under way */
+    uint32_t waited_us;   /* of the datagram under way */
+    struct endpoint from; /* of that, too */
     bool closing;
     uint8_t public_key[PUBLIC_KEY_BYTES];
     uint64_t order_next, order_limit;
@@ -147,6 +156,11 @@ struct site {
     uint64_t announce_next_us, announced_us;
     uint64_t expire_next_us;
     uint64_t tell_next_us, told_us; /* a hub passes on what its peers tell, in its own time */
+
+    struct candidate_list own_candidates;
+    uint8_t turn_relays; /* bit n: VIA_TURN + n is there */
+    bool candidates_changed;
+    uint64_t candidates_next_us;
 
     struct too_big_limit icmp_limit;
     struct coalescer coalescer;
@@ -193,9 +207,11 @@ void site_learn_gateways(struct site *site, const struct packet *packet);
 void site_transmit_now(struct site *site, const struct endpoint *to, const uint8_t *datagram,
                        size_t bytes);
 
-/* from_peer.c */
-void site_receive_data(struct site *site, const struct endpoint *from, uint8_t *datagram,
+void site_receive_from(struct site *site, const struct endpoint *from, uint8_t *datagram,
                        size_t bytes);
+
+/* from_peer.c */
+void site_receive_data(struct site *site, uint8_t *datagram, size_t bytes);
 /* What a frame from the LAN teaches of hosts, gateways and who asks for routers. */
 void site_learn_frame(struct site *site, const struct packet *packet);
 
@@ -213,11 +229,10 @@ void site_deliver_flush(struct site *site);
 
 /* handshaking.c */
 struct session *site_find_session(struct site *site, uint32_t index, struct peer **peer);
-void site_receive_handshake(struct site *site, const struct endpoint *from, const uint8_t *datagram,
-                            size_t bytes);
+void site_receive_handshake(struct site *site, const uint8_t *datagram, size_t bytes);
 bool peer_callable(const struct peer *peer);
 void peer_initiate(struct site *site, struct peer *peer);
-bool peer_prove_next(struct site *site, struct peer *peer, const struct endpoint *from);
+bool peer_prove_next(struct site *site, struct peer *peer);
 void peer_finish_joining(struct site *site, struct peer *peer, const struct session *session);
 
 /* telling.c */
@@ -232,8 +247,8 @@ void peer_tell_site(struct site *site, struct peer *peer);
 void site_tell_all(struct site *site);
 void site_tell_tick(struct site *site);
 void peer_probe(struct site *site, struct peer *peer);
-void site_receive_control(struct site *site, struct peer *peer, uint32_t session,
-                          const uint8_t *body, size_t bytes);
+void site_receive_control(struct site *site, struct peer *peer, uint32_t session, uint8_t *body,
+                          size_t bytes);
 void peer_take_site_info(struct site *site, struct peer *peer, const struct site_info *info);
 void site_judge_clashes(struct site *site);
 void site_note_clash(struct site *site, const struct peer *peer, enum clash_kind kind,
@@ -250,9 +265,39 @@ void peer_path_doubt(const struct site *site, struct peer *peer);
 void peer_path_tick(struct site *site, struct peer *peer);
 uint64_t peer_path_deadline_us(const struct peer *peer);
 void peer_path_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us);
+/* @family: IP_SITE: by a relay, whatever its own. */
 void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
                       struct path_status *out);
 void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value);
+
+/* pathing.c */
+void peer_paths_init(struct site *site, struct peer *peer);
+/* What the paths have selected is where the peer is. */
+void peer_follow_path(struct site *site, struct peer *peer);
+void peer_path_proved(struct site *site, struct peer *peer, const struct endpoint *path);
+void peer_path_received(struct site *site, struct peer *peer, bool moves);
+bool peer_carries_frames(struct site *site, const struct peer *peer);
+bool peer_has_target(const struct peer *peer);
+size_t peer_targets(struct site *site, struct peer *peer, struct endpoint out[PATHS_MAX]);
+void peer_receive_check(struct site *site, struct peer *peer, const uint8_t *value, size_t bytes);
+void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_t *value,
+                              size_t bytes);
+void peer_receive_candidates(struct site *site, struct peer *peer, const uint8_t *value,
+                             size_t bytes);
+void peer_tell_candidates(struct site *site, struct peer *peer);
+/* Ways by others: the relays, TURN's and peers', that there are now. */
+void peer_find_detours(struct site *site, struct peer *peer);
+void site_meetings_changed(struct site *site);
+void peer_paths_tick(struct site *site, struct peer *peer);
+uint64_t peer_paths_deadline_us(const struct peer *peer);
+void site_candidates_tick(struct site *site);
+
+/* meeting.c */
+void peer_send_relay(struct site *site, const struct endpoint *to, const uint8_t *datagram,
+                     size_t bytes);
+void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, size_t bytes);
+void peer_receive_relayed(struct site *site, struct peer *carrier, uint8_t *value, size_t bytes);
+void peer_receive_seen(struct site *site, const uint8_t *value, size_t bytes);
 
 /* looping.c */
 void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from);

@@ -7,27 +7,37 @@
  * need no size. The control beside a round's probes is the small probe that measures the RTT. Each
  * travels alone: packed with LAN frames it would share the fate of a large datagram.
  *
- * Per address family there is one search; that of the endpoint in use runs, the other's last result
- * is kept for people to look at.
+ * Per address family there is one search, and one for relays, which carry less; that of the
+ * endpoint in use runs, the others' last result is kept for people to look at.
  */
 #include "site/private.h"
 
 #include "bytes.h"
 
+enum { OVER_V4, OVER_V6, RELAYED };
+
+static unsigned path_kind(const struct peer *peer)
+{
+    if (peer->endpoint.via != VIA_DIRECT)
+        return RELAYED;
+    return peer->endpoint.address.family == IP_V6 ? OVER_V6 : OVER_V4;
+}
+
 static struct path_mtu *path_of(struct peer *peer)
 {
-    return &peer->path[peer->endpoint.address.family == IP_V6];
+    return &peer->path[path_kind(peer)];
 }
 
 const struct path_mtu *peer_path(const struct peer *peer)
 {
-    return &peer->path[peer->endpoint.address.family == IP_V6];
+    return &peer->path[path_kind(peer)];
 }
 
 void peer_path_set(const struct site *site, struct peer *peer)
 {
-    for (unsigned i = 0; i < PATHS; i++)
-        path_mtu_set(&peer->path[i], site->config.outer_packet_bytes,
+    /* A size that is set is for the network outside: what a relay adds is not known. */
+    for (unsigned i = 0; i < PATH_KINDS; i++)
+        path_mtu_set(&peer->path[i], i == RELAYED ? 0 : site->config.outer_packet_bytes,
                      site->config.timers.raise_after_us);
     if (peer->up && peer_path(peer)->state == PATH_MTU_STOPPED)
         peer_path_begin(site, peer);
@@ -36,12 +46,15 @@ void peer_path_set(const struct site *site, struct peer *peer)
 void peer_path_begin(const struct site *site, struct peer *peer)
 {
     peer_path_stop(peer);
-    path_mtu_begin(path_of(peer), peer->endpoint.address.family, site->now_us);
+    path_mtu_begin(path_of(peer),
+                   path_kind(peer) == RELAYED ? IP_SITE
+                                              : (enum ip_family)peer->endpoint.address.family,
+                   site->now_us);
 }
 
 void peer_path_stop(struct peer *peer)
 {
-    for (unsigned i = 0; i < PATHS; i++)
+    for (unsigned i = 0; i < PATH_KINDS; i++)
         path_mtu_stop(&peer->path[i]);
 }
 
@@ -105,7 +118,8 @@ void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_b
     for_each_peer(site, peer)
     {
         const struct endpoint *at = &peer->endpoint;
-        if (!ip_equal(&at->address, &to->address) || (to->port != 0 && to->port != at->port))
+        if (at->via != VIA_DIRECT || !ip_equal(&at->address, &to->address) ||
+            (to->port != 0 && to->port != at->port))
             continue;
         site->counters.path_hints++;
         path_mtu_hint(path_of(peer), mtu_bytes, by_kernel, now_us);
@@ -115,7 +129,8 @@ void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_b
 void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
                       struct path_status *out)
 {
-    const struct path_mtu *path = &peer->path[family == IP_V6];
+    unsigned kind = family == IP_SITE ? RELAYED : family == IP_V6 ? OVER_V6 : OVER_V4;
+    const struct path_mtu *path = &peer->path[kind];
     *out = (struct path_status){
         .known = path->proved || (peer->up && path == peer_path(peer)),
         .mtu_bytes = path->mtu_bytes,

@@ -34,7 +34,10 @@ void site_transmit_now(struct site *site, const struct endpoint *to, const uint8
                        size_t bytes)
 {
     struct datagram one = {.to = *to, .data = datagram, .bytes = bytes};
-    site->ops.transmit(site->ops.context, &one, 1);
+    if (to->via >= VIA_PEER)
+        peer_send_relay(site, to, datagram, bytes);
+    else
+        site->ops.transmit(site->ops.context, &one, 1);
 }
 
 void site_random(struct site *site, void *out, size_t bytes)
@@ -78,7 +81,7 @@ void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpo
 
 void peer_came_up(struct site *site, struct peer *peer)
 {
-    if (peer->up || !peer->current)
+    if (peer->up || !peer->current || peer->liveness.down_told || !peer_carries_frames(site, peer))
         return;
     peer->up = true;
     peer_path_begin(site, peer);
@@ -89,6 +92,7 @@ void peer_came_up(struct site *site, struct peer *peer)
         peer_tell_site(site, peer);
     if (site->config.hub)
         site_tell_all(site);
+    site_meetings_changed(site);
 }
 
 void peer_went_down(struct site *site, struct peer *peer)
@@ -104,6 +108,7 @@ void peer_went_down(struct site *site, struct peer *peer)
     site_announce_peer_down(site);
     if (site->config.hub)
         site_tell_all(site);
+    site_meetings_changed(site);
 }
 
 static void peer_drop_all(struct peer *peer)
@@ -131,6 +136,7 @@ static void take_options(struct site_config *own, const struct site_config *conf
     own->ipv6_on_link = config->ipv6_on_link;
     own->hub = config->hub;
     own->icmp_hint = config->icmp_hint;
+    own->relay_for_peers = config->relay_for_peers;
     own->outer_packet_bytes = config->outer_packet_bytes;
     own->timers = config->timers;
 }
@@ -230,8 +236,11 @@ static void peer_begin(struct site *site, struct peer *peer, const struct peer_c
         cookie_key_derive(&peer->cookie_key, config->public_key);
     liveness_init(&peer->liveness, config->keepalive_us, site->config.timers.rekey_after_us,
                   site->config.timers.reject_after_us);
+    peer->liveness.eager = config->joining;
     storm_init(&peer->storm_from_peer, site->now_us);
     begin_codel(site, peer);
+    peer_paths_init(site, peer);
+    peer_find_detours(site, peer);
     peer_path_set(site, peer);
 }
 
@@ -301,18 +310,19 @@ void site_set_endpoints(struct site *site, const char *name, const struct endpoi
                         size_t count, uint64_t now_us)
 {
     struct peer *peer = site_find_peer(site, name);
-    bool changed = false;
+    struct candidate_list list = {0};
     site->now_us = now_us;
     if (!peer)
         return;
-    if (count > PEER_ENDPOINTS_MAX)
-        count = PEER_ENDPOINTS_MAX;
-    for (size_t i = 0; i < count; i++)
-        changed = changed || i >= peer->candidate_count ||
-                  !endpoint_equal(&peer->candidate[i], &endpoints[i]);
-    if (count != 0)
-        memcpy(peer->candidate, endpoints, count * sizeof *endpoints);
-    peer->candidate_count = (uint8_t)count;
+    for (size_t i = 0; i < count && i < PEER_ENDPOINTS_MAX; i++)
+        candidate_add(&list,
+                      &(struct candidate){.kind = CANDIDATE_CONFIGURED, .endpoint = endpoints[i]});
+    bool changed = !candidate_list_equal(&list, &peer->configured);
+    peer->configured = list;
+    paths_set(&peer->paths, PATHS_CONFIGURED, &list, now_us);
+    for (size_t i = 0; i < list.count; i++)
+        paths_attest(&peer->paths, &list.item[i].endpoint.address);
+    peer_find_detours(site, peer);
     if (changed && !peer->up && peer_callable(peer))
         liveness_call(&peer->liveness, now_us);
 }
@@ -353,6 +363,7 @@ void site_network_changed(struct site *site, uint64_t now_us)
     site->now_us = now_us;
     for_each_peer(site, peer)
     {
+        paths_restart(&peer->paths, now_us);
         if (peer->current) {
             liveness_prove(&peer->liveness, now_us);
             peer_path_doubt(site, peer);
@@ -379,10 +390,13 @@ static void peer_tick(struct site *site, struct peer *peer)
     }
     if (due & LIVENESS_DOWN)
         peer_went_down(site, peer);
-    if (due & LIVENESS_PROBE)
+    if (due & LIVENESS_PROBE) {
+        paths_doubt(&peer->paths, site->now_us);
         peer_probe(site, peer);
+    }
     if (due & LIVENESS_HANDSHAKE)
         peer_initiate(site, peer);
+    peer_paths_tick(site, peer);
     peer_path_tick(site, peer);
 }
 
@@ -416,6 +430,7 @@ void site_tick(struct site *site, uint64_t now_us)
     site_loop_tick(site);
     site_announce_tick(site);
     site_tell_tick(site);
+    site_candidates_tick(site);
     expire(site);
     site_flush(site, now_us);
 }
@@ -437,6 +452,8 @@ uint64_t site_deadline_us(const struct site *site)
         at = site->expire_next_us;
     if (site->tell_next_us < at)
         at = site->tell_next_us;
+    if (site->candidates_changed && site->candidates_next_us < at)
+        at = site->candidates_next_us;
     if (loop_deadline_us(&site->loop) < at)
         at = loop_deadline_us(&site->loop);
     for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++) {
@@ -447,6 +464,8 @@ uint64_t site_deadline_us(const struct site *site)
             at = peer_at;
         if (peer_path_deadline_us(p) < at)
             at = peer_path_deadline_us(p);
+        if (peer_paths_deadline_us(p) < at)
+            at = peer_paths_deadline_us(p);
     }
     return at;
 }
@@ -469,21 +488,18 @@ void site_flush(struct site *site, uint64_t now_us)
         egress_flush(&site->egress, now_us);
 }
 
-void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
-                           size_t bytes, uint32_t waited_us, uint64_t now_us)
+void site_receive_from(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                       size_t bytes)
 {
-    site->now_us = now_us;
-    site->waited_us = waited_us;
-    if (bytes == 0 || site->closing)
-        return;
+    site->from = *from;
     switch (datagram[0]) {
     case WIRE_DATA:
-        site_receive_data(site, from, datagram, bytes);
+        site_receive_data(site, datagram, bytes);
         break;
     case WIRE_INITIATION:
     case WIRE_RESPONSE:
     case WIRE_COOKIE:
-        site_receive_handshake(site, from, datagram, bytes);
+        site_receive_handshake(site, datagram, bytes);
         break;
     default:
         site->counters.malformed++;
@@ -491,90 +507,19 @@ void site_receive_datagram(struct site *site, const struct endpoint *from, uint8
     }
 }
 
+void site_receive_datagram(struct site *site, const struct endpoint *from, uint8_t *datagram,
+                           size_t bytes, uint32_t waited_us, uint64_t now_us)
+{
+    site->now_us = now_us;
+    site->waited_us = waited_us;
+    if (bytes != 0 && !site->closing)
+        site_receive_from(site, from, datagram, bytes);
+}
+
+/* By which socket a relayed one's datagrams come is not known here: better none is dropped. */
 void site_drained(struct site *site, enum ip_family family)
 {
-    for_each_peer(site, peer) if (peer->endpoint.address.family == family)
+    for_each_peer(site, peer) if (peer->endpoint.via != VIA_DIRECT ||
+                                  peer->endpoint.address.family == family)
         codel_emptied(&peer->codel);
-}
-
-/* ---- for people who look ---- */
-
-const struct site_counters *site_counters(const struct site *site)
-{
-    return &site->counters;
-}
-
-size_t site_peer_count(const struct site *site)
-{
-    size_t count = 0;
-    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++)
-        count += p->used;
-    return count;
-}
-
-static enum peer_state state_of(const struct peer *peer)
-{
-    if (peer->up)
-        return PEER_UP;
-    return peer_callable(peer) ? PEER_CONNECTING : PEER_DOWN;
-}
-
-static void fill_status(const struct site *site, const struct peer *peer, uint64_t now_us,
-                        struct peer_status *out)
-{
-    memset(out, 0, sizeof *out);
-    memcpy(out->name, peer->config.name, sizeof out->name);
-    out->state = state_of(peer);
-    out->invited = peer_awaits_enrolment(peer) && !peer->config.has_key;
-    out->joining = peer->config.joining;
-    out->shut = loop_peer_shut(&site->loop, peer_number(site, peer));
-    out->endpoint = peer->endpoint;
-    out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
-    out->path_mtu_bytes = peer_path(peer)->mtu_bytes;
-    peer_path_status(peer, IP_V4, now_us, &out->path_v4);
-    peer_path_status(peer, IP_V6, now_us, &out->path_v6);
-    out->suite = peer->current ? peer->current->suite : SUITE_NONE;
-    out->handshake_age_us = peer->handshaked ? now_us - peer->handshake_us : UINT64_MAX;
-    out->tx_frames = peer->tx_frames;
-    out->rx_frames = peer->rx_frames;
-    out->tx_bytes = peer->tx_bytes;
-    out->rx_bytes = peer->rx_bytes;
-    out->lost = peer->lost_before + (peer->current ? session_lost(peer->current) : 0) +
-                (peer->previous ? session_lost(peer->previous) : 0);
-    out->macs = fdb_count(&site->remote_macs, peer_number(site, peer), now_us);
-    out->remote = peer->remote;
-}
-
-bool site_find_status(const struct site *site, const char *name, uint64_t now_us,
-                      struct peer_status *out)
-{
-    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++)
-        if (p->used && strcmp(p->config.name, name) == 0) {
-            fill_status(site, p, now_us, out);
-            return true;
-        }
-    return false;
-}
-
-void site_peer_status(const struct site *site, size_t n, uint64_t now_us, struct peer_status *out)
-{
-    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++) {
-        if (!p->used)
-            continue;
-        if (n-- == 0) {
-            fill_status(site, p, now_us, out);
-            return;
-        }
-    }
-    memset(out, 0, sizeof *out);
-}
-
-bool site_port_shut(const struct site *site)
-{
-    return loop_site_shut(&site->loop);
-}
-
-void site_public_key(const struct site *site, uint8_t out[PUBLIC_KEY_BYTES])
-{
-    memcpy(out, site->public_key, PUBLIC_KEY_BYTES);
 }

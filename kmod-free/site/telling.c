@@ -78,6 +78,7 @@ void site_compose_info(const struct site *site, const struct peer *to, struct si
     memset(out, 0, sizeof *out);
     memcpy(out->name, site->config.name, sizeof out->name);
     out->hub = site->config.hub;
+    out->relays = site->config.relay_for_peers;
     for (unsigned i = 0; i < site->lan.prefix_count; i++)
         add_prefix(out, &site->lan.prefix[i]);
     out->gateways = site->gateways;
@@ -134,15 +135,15 @@ static void receive_close(struct site *site, struct peer *peer, uint32_t session
     peer_went_down(site, peer);
 }
 
-void site_receive_control(struct site *site, struct peer *peer, uint32_t session,
-                          const uint8_t *body, size_t bytes)
+void site_receive_control(struct site *site, struct peer *peer, uint32_t session, uint8_t *body,
+                          size_t bytes)
 {
     struct site_info info;
     if (bytes == 0) {
         site->counters.malformed++;
         return;
     }
-    const uint8_t *value = body + 1;
+    uint8_t *value = body + 1;
     size_t value_bytes = bytes - 1;
     switch (body[0]) {
     case CONTROL_SITE:
@@ -162,6 +163,24 @@ void site_receive_control(struct site *site, struct peer *peer, uint32_t session
     case CONTROL_CLOSE:
         receive_close(site, peer, session);
         break;
+    case CONTROL_CHECK:
+        peer_receive_check(site, peer, value, value_bytes);
+        break;
+    case CONTROL_CHECK_REPLY:
+        peer_receive_check_reply(site, peer, value, value_bytes);
+        break;
+    case CONTROL_CANDIDATES:
+        peer_receive_candidates(site, peer, value, value_bytes);
+        break;
+    case CONTROL_RELAY:
+        peer_receive_relay(site, peer, value, value_bytes);
+        break;
+    case CONTROL_RELAYED:
+        peer_receive_relayed(site, peer, value, value_bytes);
+        break;
+    case CONTROL_SEEN:
+        peer_receive_seen(site, value, value_bytes);
+        break;
     default: /* of a later version */
         break;
     }
@@ -175,6 +194,7 @@ void peer_take_site_info(struct site *site, struct peer *peer, const struct site
     site_report(site, EVENT_PEER_SITE, peer);
     site_judge_clashes(site);
     site_announce_changed(site);
+    site_meetings_changed(site);
     if (site->config.hub && site->tell_next_us == UINT64_MAX)
         site->tell_next_us = site->told_us + TELL_EACH_US;
 }

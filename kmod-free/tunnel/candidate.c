@@ -104,6 +104,14 @@ bool candidate_equal(const struct candidate *a, const struct candidate *b)
     return a->kind == b->kind && same_place(a, b);
 }
 
+bool candidate_list_equal(const struct candidate_list *a, const struct candidate_list *b)
+{
+    for (unsigned i = 0; i < a->count && i < b->count; i++)
+        if (!candidate_equal(&a->item[i], &b->item[i]))
+            return false;
+    return a->count == b->count;
+}
+
 /* What there are few of, and what helps where nothing else does, goes last. */
 static unsigned priority(const struct candidate *c)
 {

@@ -95,6 +95,9 @@ bool candidate_usable(const struct candidate *candidate);
 /** candidate_equal() - do both say the same, kind and all */
 bool candidate_equal(const struct candidate *a, const struct candidate *b);
 
+/** candidate_list_equal() - the same candidates in the same order */
+bool candidate_list_equal(const struct candidate_list *a, const struct candidate_list *b);
+
 /**
  * candidate_add() - put one more into a list
  *

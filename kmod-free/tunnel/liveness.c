@@ -19,6 +19,7 @@ enum { UNANSWERED_PROBES = 3, SILENCE_PROBES = 4 };
 #define UNANSWERED_DOWN   (5 * SECOND)
 #define RETRY_STEP        SECOND
 #define RETRY_MAX         (5 * SECOND)
+#define RETRY_EAGER       (2 * SECOND)
 #define JITTER_MAX        (333 * MS)
 
 static const uint64_t unanswered_probe_us[UNANSWERED_PROBES] = {250 * MS, 500 * MS, 1000 * MS};
@@ -114,7 +115,8 @@ void liveness_handshake_sent(struct liveness *l, uint32_t jitter, uint64_t now_u
     l->handshake_wanted = false;
     l->handshake_tries++;
     l->handshake_next_us =
-        now_us + earlier(l->handshake_tries * RETRY_STEP, RETRY_MAX) + jitter % JITTER_MAX;
+        now_us + earlier(l->handshake_tries * RETRY_STEP, l->eager ? RETRY_EAGER : RETRY_MAX) +
+        jitter % JITTER_MAX;
 }
 
 static uint64_t unanswered_probe_at(const struct liveness *l)

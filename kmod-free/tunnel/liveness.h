@@ -16,7 +16,8 @@
  *  - Rekey: the initiator of a session after rekey_after_us, the responder 30 s later if that did
  *    not happen; a session older than reject_after_us is not used.
  *  - Handshake: retried after 1, 2, 3, 4, 5, 5, ... s, each with up to 333 ms of jitter, for as
- *    long as the peer may be called: two homes have nothing better to do.
+ *    long as the peer may be called: two homes have nothing better to do. A joiner stays at 2 s:
+ *    its call gets in as soon as the other end has opened its NAT, and people are watching.
  *
  * States: no session and no handshake (waits to be called, or begins at once when it can);
  * handshake under way; session; both. liveness_due() looks at all of it and returns what must be
@@ -38,6 +39,7 @@ enum liveness_action {
 struct liveness {
     /* Settings. */
     uint64_t keepalive_us, rekey_after_us, reject_after_us;
+    bool eager; /* somebody waits for the handshake: it is retried every 2 s */
 
     /* The current session. */
     bool have_session, initiator;

@@ -185,11 +185,23 @@ void path_mtu_set(struct path_mtu *p, uint16_t fixed_bytes, uint64_t raise_us)
     p->fixed_bytes = fixed_bytes;
 }
 
+static uint16_t base_of(enum ip_family family)
+{
+    switch (family) {
+    case IP_V6:
+        return PATH_MTU_BASE_V6_BYTES;
+    case IP_SITE:
+        return PATH_MTU_BASE_RELAY_BYTES;
+    default:
+        return PATH_MTU_BASE_V4_BYTES;
+    }
+}
+
 void path_mtu_begin(struct path_mtu *p, enum ip_family family, uint64_t now_us)
 {
     if (p->fixed_bytes != 0)
         return;
-    p->base_bytes = family == IP_V6 ? PATH_MTU_BASE_V6_BYTES : PATH_MTU_BASE_V4_BYTES;
+    p->base_bytes = base_of(family);
     p->sampled = p->sampled_lost = 0;
     p->told_bytes = 0;
     p->told_tried = false;

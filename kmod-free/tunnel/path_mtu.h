@@ -52,7 +52,9 @@
 enum {
     PATH_MTU_BASE_V4_BYTES = 1200, /* what every path is expected to carry; QUIC needs as much */
     PATH_MTU_BASE_V6_BYTES = 1280, /* what IPv6 promises (RFC 8200 s.5) */
-    PATH_MTU_SIZES_MAX = 12,       /* probed in one round */
+    /* Through a relay, as if over IPv4: what fits a datagram of the base inside the tunnel. */
+    PATH_MTU_BASE_RELAY_BYTES = 1100,
+    PATH_MTU_SIZES_MAX = 12, /* probed in one round */
 };
 
 enum path_mtu_state {
@@ -138,6 +140,7 @@ void path_mtu_set(struct path_mtu *p, uint16_t fixed_bytes, uint64_t raise_us);
 
 /**
  * path_mtu_begin() - A path is new, or may be: search from the base of @family
+ * @family: IP_SITE: through a relay, whatever its own
  *
  * The first round is the largest, and goes where nobody may have asked for it: with a source
  * address that changes all the time it would be a flood. So it waits until a second has passed

@@ -553,3 +553,8 @@ uint64_t paths_spray_deadline_us(const struct paths *p)
 {
     return spray_target(p) ? port_spray_deadline_us(&p->spray) : NEVER;
 }
+
+bool paths_knows(const struct paths *p, const struct endpoint *to)
+{
+    return find(p, to) >= 0;
+}

@@ -233,6 +233,9 @@ size_t paths_targets(struct paths *p, struct endpoint *out, size_t capacity, uin
  */
 uint64_t paths_keepalive_us(const struct paths *p, uint64_t configured_us);
 
+/** paths_knows() - is there a path to it, in whatever state: do our initiations go there? */
+bool paths_knows(const struct paths *p, const struct endpoint *to);
+
 /** paths_info() - every path, for people to look at; returns how many are in @out */
 size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out, size_t capacity);
 

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { FLAG_HUB = 1 };
+enum { FLAG_HUB = 1, FLAG_RELAYS = 2 };
 
 static bool name_char_valid(char c)
 {
@@ -103,7 +103,7 @@ static uint8_t *put_gateway(uint8_t *out, const struct gateway *gateway)
 size_t site_info_encode(const struct site_info *info, uint8_t *out, size_t capacity)
 {
     uint8_t bytes[SITE_INFO_MAX_BYTES], *end = bytes;
-    uint8_t flags = info->hub ? FLAG_HUB : 0;
+    uint8_t flags = (uint8_t)((info->hub ? FLAG_HUB : 0) | (info->relays ? FLAG_RELAYS : 0));
 
     if (!info_valid(info))
         return 0;
@@ -178,6 +178,7 @@ static bool take_value(struct site_info *info, uint8_t type, struct cursor *valu
             return false;
         *flags_seen = true;
         info->hub = (flags & FLAG_HUB) != 0;
+        info->relays = (flags & FLAG_RELAYS) != 0;
         return true;
     case SITE_INFO_PREFIX:
         return take_prefix(info, value);
@@ -229,7 +230,8 @@ static bool gateways_equal(const struct gateway_set *a, const struct gateway_set
 
 bool site_info_equal(const struct site_info *a, const struct site_info *b)
 {
-    if (strcmp(a->name, b->name) != 0 || a->hub != b->hub || a->prefix_count != b->prefix_count)
+    if (strcmp(a->name, b->name) != 0 || a->hub != b->hub || a->relays != b->relays ||
+        a->prefix_count != b->prefix_count)
         return false;
     for (size_t i = 0; i < a->prefix_count; i++)
         if (!ip_prefix_equal(&a->prefix[i], &b->prefix[i]))

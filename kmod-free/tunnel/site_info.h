@@ -23,9 +23,9 @@
 enum { SITE_NAME_MAX = 32, SITE_PREFIXES_MAX = 16 };
 
 enum site_info_type {
-    SITE_INFO_NAME = 1,   /* 1-32 of [a-z0-9-]; once, must be there */
-    SITE_INFO_FLAGS = 2,  /* 1 byte, at most once; bit 0 hub, the others reserved: send 0, ignore */
-    SITE_INFO_PREFIX = 3, /* family 1 (4, 6), length in bits 1, address 4 or 16, host bits 0 */
+    SITE_INFO_NAME = 1,  /* 1-32 of [a-z0-9-]; once, must be there */
+    SITE_INFO_FLAGS = 2, /* 1 byte, at most once; bit 0 hub, bit 1 relays; others: send 0, ignore */
+    SITE_INFO_PREFIX = 3,  /* family 1 (4, 6), length in bits 1, address 4 or 16, host bits 0 */
     SITE_INFO_GATEWAY = 4, /* family 1, address 4 or 16, MAC 6 (zero: not known) */
 };
 
@@ -37,7 +37,8 @@ enum {
 
 struct site_info {
     char name[SITE_NAME_MAX + 1];
-    bool hub; /* passes frames between its peers */
+    bool hub;    /* passes frames between its peers */
+    bool relays; /* passes datagrams on between its peers, as many as they like */
     uint8_t prefix_count;
     struct ip_prefix prefix[SITE_PREFIXES_MAX];
     struct gateway_set gateways;

@@ -46,6 +46,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
     GOOD + "icmp-hint = off\n",
     GOOD + "icmp-hint = on\n",
     GOOD + "stun = stun.example\nstun = stun.example:3479\nstun = 192.0.2.1\nstun = [2001:db8::1]\n",
+    GOOD + "relay-for-peers = yes\n",
     GOOD + "stun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
            "rendezvous-command =\nevent-command =\n",
     GOOD + PEER,
@@ -120,7 +121,7 @@ BAD = [
     (GOOD + "stun = a\nstun = b\nstun = c\nstun = d\nstun = e\n", 8, "at most 4"),
     (GOOD + "turn = turn:u@h:1\n", 4, "not in this version yet"),
     (GOOD + "turn-secret = /x\n", 4, "not in this version yet"),
-    (GOOD + "relay-for-peers = yes\n", 4, "not in this version yet"),
+    (GOOD + "relay-for-peers = maybe\n", 4, "on or off"),
     (GOOD + "rendezvous-command = /x\n", 4, "not in this version yet"),
     (GOOD + "event-command = /x\n", 4, "not in this version yet"),
     (GOOD + "[peer parents]\nkeepalive = 1\n", 4, "public-key is missing"),

@@ -17,7 +17,7 @@ FIXED = {"name": "renamed", "private-key": "other.key", "port": 7799, "bridge": 
 
 # Not in this version: any value but the default is refused, by name.
 UNBUILT = {"stun": "host:3478", "turn": "turn:u@h:1", "turn-secret": "x",
-           "relay-for-peers": "yes", "rendezvous-command": "/x", "event-command": "/x"}
+           "rendezvous-command": "/x", "event-command": "/x"}
 
 
 # What shows that a new value holds. Each prepares homes that do not run yet and returns a question:
@@ -109,6 +109,13 @@ def icmp_hint(lab, a, b):
     return is_on
 
 
+def relay_for_peers(lab, a, b):
+    def does():
+        time.sleep(0.3)
+        return b.lansplice.peer("a")["relays"]
+    return does
+
+
 def is_up(lab, a, b):
     def up():
         time.sleep(0.5)
@@ -119,7 +126,8 @@ def is_up(lab, a, b):
 SITE = {"guard": (None, "off", guard), "ttl-repair": ("off", "mdns", ttl_repair),
         "multicast": ("discovery", "all", multicast), "ra-routes": ("off", "on", ra_routes),
         "ipv6-on-link": ("off", "on", ipv6_on_link), "hub": ("no", "yes", hub),
-        "max-datagram": ("auto", 1200, max_datagram), "icmp-hint": ("off", "on", icmp_hint)}
+        "max-datagram": ("auto", 1200, max_datagram), "icmp-hint": ("off", "on", icmp_hint),
+        "relay-for-peers": ("no", "yes", relay_for_peers)}
 PEER = {"public-key": ("other", "right", is_up), "preshared-key": ("none", "right", is_up),
         "endpoint": ("192.0.2.99:7788", "right", is_up)}
 

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * nat.h - what stands between this machine and the Internet, and where it may be reached for all
+ * that.
+ *
+ * It gathers the site's own candidates: the machine's addresses; later, what STUN servers see, what
+ * a router forwards, a TURN server's relay. Whenever they change the core is told, which tells the
+ * peers. Datagrams that are not the tunnel's own (STUN, TURN) come here by their first byte.
+ */
+#ifndef NAT_H
+#define NAT_H
+
+#include "lan.h"
+#include "tunnel/candidate.h"
+
+#include <json-c/json.h>
+
+struct daemon;
+
+struct nat {
+    uint8_t address_count;
+    struct ip_address address[WAN_ADDRESSES_MAX];
+    struct candidate_list own;
+};
+
+/** nat_start() - Begin; needs the loop, the sockets and the core */
+bool nat_start(struct daemon *daemon, struct error *error);
+
+/** nat_stop() - Give back what others keep for us; before the loop's handles are closed */
+void nat_stop(struct daemon *daemon);
+
+/** nat_outside() - The machine's addresses or default routes changed */
+void nat_outside(struct daemon *daemon, const struct lan_view *view);
+
+/** nat_is_ours() - Whether a datagram's first byte says that it is for nat_receive() */
+static inline bool nat_is_ours(uint8_t first)
+{
+    return first < 0x80; /* RFC 7983, and wire.h */
+}
+
+/** nat_receive() - A datagram of STUN or TURN; what a TURN server relays goes on to the core */
+void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,
+                 size_t bytes, uint32_t waited_us, uint64_t now_us);
+
+/** nat_kind_name() - A candidate's kind: "host", "reflexive" ... */
+const char *nat_kind_name(uint8_t kind);
+
+/** nat_json() - For status: "nat"; the caller's */
+struct json_object *nat_json(const struct daemon *daemon);
+
+#endif

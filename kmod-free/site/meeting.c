@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * meeting.c - a site as the meeting point of its peers, and peers met through one.
+ *
+ * Two sites that cannot reach each other may have a peer in common. What one wants to send the
+ * other, an initiation or any sealed datagram, it hands to that peer inside its own session with it
+ * (CONTROL_RELAY, with the id of whom it is for), and that peer hands it on (CONTROL_RELAYED, with
+ * the id of whom it is from), if it knows both. It cannot read it. With each handshake it passes on
+ * it tells where it sees the sender (CONTROL_SEEN): so two ends of NATs learn each other's mapping,
+ * and a hole may be punched.
+ *
+ * Without relay-for-peers it passes on as much as a meeting takes, some datagrams a second: enough
+ * for handshakes, candidates and checks. What was passed on is not passed on again.
+ */
+#include "site/private.h"
+
+#include "tunnel/endpoint.h"
+
+#include <string.h>
+
+enum {
+    MEETING_BURST = 40,     /* datagrams of one peer */
+    MEETING_PER_SECOND = 8, /* after that */
+};
+
+static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES])
+{
+    for_each_peer(site, peer) if (peer->config.has_key && memcmp(peer->config.public_key, id,
+                                                                 SITE_ID_BYTES) == 0) return peer;
+    return NULL;
+}
+
+/* ---- at the meeting point ---- */
+
+/* The generic cell rate algorithm (ITU-T I.371): 'meeting_us' is when the burst is whole again. */
+static bool may_pass(const struct site *site, struct peer *from)
+{
+    const uint64_t each_us = UINT64_C(1000000) / MEETING_PER_SECOND, now_us = site->now_us;
+    if (site->config.relay_for_peers)
+        return true;
+    uint64_t at_us = from->meeting_us > now_us ? from->meeting_us : now_us;
+    if (at_us + each_us - now_us > MEETING_BURST * each_us)
+        return false;
+    from->meeting_us = at_us + each_us;
+    return true;
+}
+
+static void tell_seen(struct site *site, struct peer *to, const struct peer *of)
+{
+    uint8_t value[SITE_ID_BYTES + ENDPOINT_BYTES_MAX];
+    memcpy(value, of->config.public_key, SITE_ID_BYTES);
+    size_t bytes = endpoint_encode(&of->endpoint, value + SITE_ID_BYTES);
+    if (of->endpoint.via == VIA_DIRECT)
+        peer_send_control(site, to, CONTROL_SEEN, value, SITE_ID_BYTES + bytes);
+}
+
+void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, size_t bytes)
+{
+    if (bytes <= SITE_ID_BYTES || value[SITE_ID_BYTES] < WIRE_INITIATION) {
+        site->counters.malformed++;
+        return;
+    }
+    struct peer *to = find_by_id(site, value);
+    if (!to || to == from || !from->config.has_key || !peer_can_send(to) ||
+        to->endpoint.via >= VIA_PEER || site->from.via >= VIA_PEER || !may_pass(site, from)) {
+        site->counters.relay_dropped++;
+        return;
+    }
+    site->counters.relayed++;
+    if (value[SITE_ID_BYTES] != WIRE_DATA)
+        tell_seen(site, to, from);
+    order_relay(site, to, CONTROL_RELAYED, from->config.public_key, value + SITE_ID_BYTES,
+                bytes - SITE_ID_BYTES);
+}
+
+/* ---- at its peers ---- */
+
+void peer_send_relay(struct site *site, const struct endpoint *to, const uint8_t *datagram,
+                     size_t bytes)
+{
+    struct peer *carrier = &site->peer[(to->via - VIA_PEER) % SITE_PEERS_MAX];
+    uint8_t copy[INITIATION_BYTES]; /* an order's body may be changed */
+    if (!carrier->used || !peer_can_send(carrier) || bytes > sizeof copy)
+        return;
+    memcpy(copy, datagram, bytes);
+    order_relay(site, carrier, CONTROL_RELAY, to->address.octet, copy, bytes);
+}
+
+void peer_receive_relayed(struct site *site, struct peer *carrier, uint8_t *value, size_t bytes)
+{
+    struct endpoint from = {.address.family = IP_SITE,
+                            .via = (uint8_t)(VIA_PEER + peer_number(site, carrier))};
+    struct endpoint before = site->from;
+    if (bytes <= SITE_ID_BYTES || before.via >= VIA_PEER) {
+        site->counters.malformed++;
+        return;
+    }
+    memcpy(from.address.octet, value, SITE_ID_BYTES);
+    site_receive_from(site, &from, value + SITE_ID_BYTES, bytes - SITE_ID_BYTES);
+    site->from = before;
+}
+
+/* The meeting point is ours, by configuration: its word is good enough to punch there. */
+void peer_receive_seen(struct site *site, const uint8_t *value, size_t bytes)
+{
+    struct candidate seen = {.kind = CANDIDATE_REFLEXIVE};
+    if (bytes <= SITE_ID_BYTES ||
+        endpoint_decode(&seen.endpoint, value + SITE_ID_BYTES, bytes - SITE_ID_BYTES) == 0) {
+        site->counters.malformed++;
+        return;
+    }
+    struct peer *peer = find_by_id(site, value);
+    if (!peer || !candidate_usable(&seen))
+        return;
+    paths_attest(&peer->paths, &seen.endpoint.address);
+    peer->met_at[seen.endpoint.address.family == IP_V6] = seen.endpoint;
+    peer_find_detours(site, peer);
+}
