@@ -20,7 +20,7 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
 
 PKGS_CORE   := libsodium
-PKGS_DAEMON := libsodium libuv libnl-3.0 libnl-route-3.0 inih json-c
+PKGS_DAEMON := libsodium libuv libnl-3.0 inih json-c
 PKGS_TEST   := check json-c
 pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $1 $2)
 

@@ -14,9 +14,8 @@
 #include <json-c/json.h>
 #include <linux/rtnetlink.h>
 #include <netdb.h>
-#include <netlink/addr.h>
-#include <netlink/route/nexthop.h>
-#include <netlink/route/route.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,37 +65,53 @@ static bool read_links(struct doctor_facts *facts, struct netlink *netlink, stru
 
 /* ---- the kernel's answer ---- */
 
-static void take_hop(struct doctor_route *route, struct rtnl_nexthop *hop, struct netlink *netlink)
-{
-    bool gateway = rtnl_route_nh_get_gateway(hop) != NULL || rtnl_route_nh_get_via(hop) != NULL;
+/* What the kernel says of the route to an address. */
+struct answer {
+    uint8_t type; /* RTN_UNICAST ...; RTN_UNSPEC: there is none */
+    int interface;
+    bool gateway;
+};
 
-    if (netlink_link_by_index(netlink, rtnl_route_nh_get_ifindex(hop), &route->out))
-        route->way = gateway ? WAY_GATEWAY : WAY_ON_LINK;
+static void take_answer(void *context, struct nlmsghdr *message)
+{
+    struct answer *answer = context;
+    const struct rtmsg *route = nlmsg_data(message);
+
+    if (message->nlmsg_type != RTM_NEWROUTE || nlmsg_datalen(message) < (int)sizeof *route)
+        return;
+    struct nlattr *interface = nlmsg_find_attr(message, sizeof *route, RTA_OIF);
+    answer->type = route->rtm_type;
+    answer->interface = interface != NULL ? (int)nla_get_u32(interface) : 0;
+    answer->gateway = nlmsg_find_attr(message, sizeof *route, RTA_GATEWAY) != NULL ||
+                      nlmsg_find_attr(message, sizeof *route, RTA_VIA) != NULL;
 }
 
-static void take_answer(struct doctor_route *route, struct rtnl_route *answer,
-                        struct netlink *netlink)
+static struct nl_msg *make_question(const struct ip_address *to)
 {
-    struct rtnl_nexthop *hop = rtnl_route_nexthop_n(answer, 0);
+    bool v4 = to->family == IP_V4;
+    struct rtmsg route = {.rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128};
+    struct nl_msg *message = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 
-    if (rtnl_route_get_type(answer) == RTN_LOCAL)
-        route->way = WAY_SELF;
-    else if (rtnl_route_get_type(answer) == RTN_UNICAST && hop != NULL)
-        take_hop(route, hop, netlink);
+    if (message != NULL && nlmsg_append(message, &route, sizeof route, NLMSG_ALIGNTO) == 0 &&
+        nla_put(message, RTA_DST, v4 ? 4 : 16, to->octet) == 0)
+        return message;
+    nlmsg_free(message);
+    return NULL;
 }
 
 static void look_up(struct doctor_route *route, struct netlink *netlink)
 {
-    bool v4 = route->endpoint.address.family == IP_V4;
-    struct nl_addr *to =
-        nl_addr_build(v4 ? AF_INET : AF_INET6, route->endpoint.address.octet, v4 ? 4 : 16);
-    struct rtnl_route *answer = NULL;
+    struct nl_msg *message = make_question(&route->endpoint.address);
+    struct answer answer = {0};
 
     route->way = WAY_NONE;
-    if (to != NULL && rtnl_route_lookup(netlink->requests, to, &answer) == 0)
-        take_answer(route, answer, netlink);
-    rtnl_route_put(answer);
-    nl_addr_put(to);
+    if (message == NULL || netlink_ask(netlink, message, take_answer, &answer) < 0)
+        return;
+    if (answer.type == RTN_LOCAL)
+        route->way = WAY_SELF;
+    else if (answer.type == RTN_UNICAST &&
+             netlink_link_by_index(netlink, answer.interface, &route->out))
+        route->way = answer.gateway ? WAY_GATEWAY : WAY_ON_LINK;
 }
 
 static void find_way(struct doctor_route *route, struct netlink *netlink)

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * netlink.c - see netlink.h. Links are read and changed through libnl-route's objects; addresses,
- * routes and neighbours are given to the caller as messages, since only a few attributes of them
- * are wanted.
+ * netlink.c - see netlink.h. All is read and changed by messages, since only a few attributes are
+ * wanted; libnl-route's objects of all there are would cost half a megabyte of memory.
  */
 #include "netlink.h"
 
-#include "copy.h"
 #include "log.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <netlink/addr.h>
+#include <netlink/attr.h>
 #include <netlink/errno.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
-#include <netlink/route/link.h>
-#include <netlink/route/link/inet6.h>
-#include <netlink/route/rtnl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { EVENT_BUFFER_BYTES = 1 << 20, ANSWER_MS = 200 };
+enum {
+    EVENT_BUFFER_BYTES = 1 << 20,
+    ANSWER_MS = 200,
+    LINKS_AT_FIRST = 16,
+    DUMP_TRIES = 8, /* of one that others' changes spoil */
+};
 
 static struct nl_sock *open_socket(void)
 {
@@ -159,148 +159,6 @@ bool netlink_read_events(struct netlink *netlink, int neighbours_of)
     return true;
 }
 
-/* ---- links ---- */
-
-static void link_from_nl(struct rtnl_link *from, struct link *to)
-{
-    const char *name = rtnl_link_get_name(from), *kind = rtnl_link_get_type(from);
-    struct nl_addr *address = rtnl_link_get_addr(from);
-    uint8_t mode;
-
-    memset(to, 0, sizeof *to);
-    to->index = rtnl_link_get_ifindex(from);
-    to->master = rtnl_link_get_master(from);
-    to->mtu = rtnl_link_get_mtu(from);
-    to->queue_length = rtnl_link_get_txqlen(from);
-    to->up = (rtnl_link_get_flags(from) & IFF_UP) != 0;
-    to->running = (rtnl_link_get_flags(from) & IFF_RUNNING) != 0;
-    to->addrgen = rtnl_link_inet6_get_addr_gen_mode(from, &mode) == 0 ? mode : -1;
-    if (address != NULL && nl_addr_get_len(address) == sizeof to->mac.octet)
-        memcpy(to->mac.octet, nl_addr_get_binary_addr(address), sizeof to->mac.octet);
-    copy_text(to->name, sizeof to->name, name != NULL ? name : "");
-    copy_text(to->kind, sizeof to->kind, kind != NULL ? kind : "");
-}
-
-static bool get_link(struct netlink *netlink, int index, const char *name, struct link *out)
-{
-    struct rtnl_link *link = NULL;
-
-    if (rtnl_link_get_kernel(netlink->requests, index, name, &link) != 0)
-        return false;
-    link_from_nl(link, out);
-    rtnl_link_put(link);
-    return true;
-}
-
-bool netlink_link_by_name(struct netlink *netlink, const char *name, struct link *out)
-{
-    return get_link(netlink, 0, name, out);
-}
-
-bool netlink_link_by_index(struct netlink *netlink, int index, struct link *out)
-{
-    return index > 0 && get_link(netlink, index, NULL, out);
-}
-
-/* The links of @cache as an array; at least one byte, so that NULL is 'no memory' alone. */
-static struct link *links_from_cache(struct nl_cache *cache, size_t *count)
-{
-    struct link *links = malloc((size_t)nl_cache_nitems(cache) * sizeof *links + 1);
-
-    *count = 0;
-    for (struct nl_object *o = nl_cache_get_first(cache); links != NULL && o != NULL;
-         o = nl_cache_get_next(o))
-        link_from_nl((struct rtnl_link *)o, &links[(*count)++]);
-    return links;
-}
-
-int netlink_links(struct netlink *netlink, struct link **out, size_t *count)
-{
-    struct nl_cache *cache = NULL;
-    int code = rtnl_link_alloc_cache(netlink->requests, AF_UNSPEC, &cache);
-
-    if (code < 0) {
-        renew_requests(netlink);
-        return code;
-    }
-    *out = links_from_cache(cache, count);
-    nl_cache_free(cache);
-    return *out != NULL ? 0 : -NLE_NOMEM;
-}
-
-/* Applies @wanted to the link @index; takes @wanted over. */
-static int change_link(struct netlink *netlink, int index, struct rtnl_link *wanted)
-{
-    struct rtnl_link *link = rtnl_link_alloc();
-    int code = -NLE_NOMEM;
-
-    if (link != NULL && wanted != NULL) {
-        rtnl_link_set_ifindex(link, index);
-        rtnl_link_set_ifindex(wanted, index);
-        code = rtnl_link_change(netlink->requests, link, wanted, 0);
-    }
-    rtnl_link_put(wanted);
-    rtnl_link_put(link);
-    return code;
-}
-
-int netlink_set_master(struct netlink *netlink, int index, int master)
-{
-    if (master == 0)
-        return rtnl_link_release_ifindex(netlink->requests, index);
-    return rtnl_link_enslave_ifindex(netlink->requests, master, index);
-}
-
-int netlink_set_mtu(struct netlink *netlink, int index, unsigned mtu)
-{
-    struct rtnl_link *wanted = rtnl_link_alloc();
-
-    if (wanted != NULL)
-        rtnl_link_set_mtu(wanted, mtu);
-    return change_link(netlink, index, wanted);
-}
-
-int netlink_set_mac(struct netlink *netlink, int index, const struct mac *mac)
-{
-    struct rtnl_link *wanted = rtnl_link_alloc();
-    struct nl_addr *address = nl_addr_build(AF_LLC, mac->octet, sizeof mac->octet);
-
-    if (wanted != NULL && address != NULL)
-        rtnl_link_set_addr(wanted, address);
-    int code = change_link(netlink, index, wanted);
-    nl_addr_put(address);
-    return code;
-}
-
-int netlink_set_up(struct netlink *netlink, int index, bool up)
-{
-    struct rtnl_link *wanted = rtnl_link_alloc();
-
-    if (wanted != NULL && up)
-        rtnl_link_set_flags(wanted, IFF_UP);
-    if (wanted != NULL && !up)
-        rtnl_link_unset_flags(wanted, IFF_UP);
-    return change_link(netlink, index, wanted);
-}
-
-int netlink_set_addrgen(struct netlink *netlink, int index, int mode)
-{
-    struct rtnl_link *wanted = rtnl_link_alloc();
-
-    if (wanted != NULL)
-        rtnl_link_inet6_set_addr_gen_mode(wanted, (uint8_t)mode);
-    return change_link(netlink, index, wanted);
-}
-
-int netlink_set_queue_length(struct netlink *netlink, int index, unsigned packets)
-{
-    struct rtnl_link *wanted = rtnl_link_alloc();
-
-    if (wanted != NULL)
-        rtnl_link_set_txqlen(wanted, packets);
-    return change_link(netlink, index, wanted);
-}
-
 /* ---- messages of one's own ---- */
 
 int netlink_send(struct netlink *netlink, struct nl_msg *message)
@@ -308,34 +166,274 @@ int netlink_send(struct netlink *netlink, struct nl_msg *message)
     return nl_send_sync(netlink->requests, message);
 }
 
-struct dump {
+struct reader {
     netlink_each_fn *each;
     void *context;
 };
 
-static int on_dumped(struct nl_msg *message, void *context)
+static int on_answer(struct nl_msg *message, void *context)
 {
-    struct dump *dump = context;
+    struct reader *reader = context;
 
-    dump->each(dump->context, nlmsg_hdr(message));
+    reader->each(reader->context, nlmsg_hdr(message));
     return NL_OK;
+}
+
+/* Return: 0, or libnl's negative error */
+static int read_answers(struct nl_sock *socket, netlink_each_fn *each, void *context)
+{
+    struct reader reader = {each, context};
+    struct nl_cb *callbacks = nl_cb_alloc(NL_CB_DEFAULT);
+
+    if (callbacks == NULL)
+        return -NLE_NOMEM;
+    nl_cb_set(callbacks, NL_CB_VALID, NL_CB_CUSTOM, on_answer, &reader);
+    int code = nl_recvmsgs(socket, callbacks);
+    nl_cb_put(callbacks);
+    return code < 0 ? code : 0;
 }
 
 int netlink_dump(struct netlink *netlink, int type, int family, netlink_each_fn *each,
                  void *context)
 {
-    struct dump dump = {each, context};
-    struct nl_cb *callbacks = nl_cb_alloc(NL_CB_DEFAULT);
-    int code = -NLE_NOMEM;
+    struct rtgenmsg of = {.rtgen_family = (unsigned char)family};
+    int code = nl_send_simple(netlink->requests, type, NLM_F_DUMP, &of, sizeof of);
 
-    if (callbacks == NULL)
-        return code;
-    nl_cb_set(callbacks, NL_CB_VALID, NL_CB_CUSTOM, on_dumped, &dump);
-    code = nl_rtgen_request(netlink->requests, type, family, NLM_F_DUMP);
     if (code >= 0)
-        code = nl_recvmsgs(netlink->requests, callbacks);
-    nl_cb_put(callbacks);
+        code = read_answers(netlink->requests, each, context);
     if (code < 0)
         renew_requests(netlink);
     return code < 0 ? code : 0;
+}
+
+int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_each_fn *each,
+                void *context)
+{
+    int code = nl_send_auto(netlink->requests, message);
+
+    nlmsg_free(message);
+    if (code >= 0)
+        code = read_answers(netlink->requests, each, context);
+    if (code >= 0) /* the acknowledgement comes by itself */
+        code = nl_wait_for_ack(netlink->requests);
+    if (code < 0)
+        renew_requests(netlink);
+    return code < 0 ? code : 0;
+}
+
+/* ---- reading links ---- */
+
+static struct nlattr *find(const struct nlmsghdr *message, int attribute)
+{
+    return nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message, sizeof(struct ifinfomsg),
+                           attribute);
+}
+
+/* An attribute inside another, either of which may be missing. */
+static struct nlattr *find_inside(struct nlattr *nest, int attribute)
+{
+    return nest != NULL ? nla_find(nla_data(nest), nla_len(nest), attribute) : NULL;
+}
+
+static uint32_t number(struct nlattr *a)
+{
+    return a != NULL && nla_len(a) >= (int)sizeof(uint32_t) ? nla_get_u32(a) : 0;
+}
+
+/* libnl's own copy, because a string may come without its end. */
+static void read_text(struct nlattr *a, char *out, size_t room)
+{
+    if (a != NULL)
+        nla_strlcpy(out, a, room);
+}
+
+static int read_addrgen(const struct nlmsghdr *message)
+{
+    struct nlattr *ipv6 = find_inside(find(message, IFLA_AF_SPEC), AF_INET6);
+    struct nlattr *mode = find_inside(ipv6, IFLA_INET6_ADDR_GEN_MODE);
+
+    return mode != NULL && nla_len(mode) >= 1 ? nla_get_u8(mode) : -1;
+}
+
+/* Return: false when the message is about something else */
+static bool read_link(const struct nlmsghdr *message, struct link *out)
+{
+    const struct ifinfomsg *header = nlmsg_data(message);
+    struct nlattr *address;
+
+    if (message->nlmsg_type != RTM_NEWLINK || nlmsg_datalen(message) < (int)sizeof *header)
+        return false;
+    *out = (struct link){
+        .index = header->ifi_index,
+        .master = (int)number(find(message, IFLA_MASTER)),
+        .mtu = number(find(message, IFLA_MTU)),
+        .queue_length = number(find(message, IFLA_TXQLEN)),
+        .up = (header->ifi_flags & IFF_UP) != 0,
+        .running = (header->ifi_flags & IFF_RUNNING) != 0,
+        .addrgen = read_addrgen(message),
+    };
+    address = find(message, IFLA_ADDRESS);
+    if (address != NULL && nla_len(address) == sizeof out->mac.octet)
+        memcpy(out->mac.octet, nla_data(address), sizeof out->mac.octet);
+    read_text(find(message, IFLA_IFNAME), out->name, sizeof out->name);
+    read_text(find_inside(find(message, IFLA_LINKINFO), IFLA_INFO_KIND), out->kind,
+              sizeof out->kind);
+    return true;
+}
+
+static void on_one_link(void *context, struct nlmsghdr *message)
+{
+    read_link(message, context);
+}
+
+/* Return: NULL without memory; to be given a value to */
+static struct nl_msg *new_link_message(int type, const struct ifinfomsg *header)
+{
+    struct nl_msg *message = nlmsg_alloc_simple(type, 0);
+
+    if (message != NULL &&
+        nlmsg_append(message, (void *)(uintptr_t)header, sizeof *header, NLMSG_ALIGNTO) == 0)
+        return message;
+    nlmsg_free(message);
+    return NULL;
+}
+
+bool netlink_link_by_name(struct netlink *netlink, const char *name, struct link *out)
+{
+    struct nl_msg *message = new_link_message(RTM_GETLINK, &(struct ifinfomsg){0});
+
+    *out = (struct link){0};
+    if (message == NULL || nla_put_string(message, IFLA_IFNAME, name) < 0) {
+        nlmsg_free(message);
+        return false;
+    }
+    return netlink_ask(netlink, message, on_one_link, out) == 0 && out->index != 0;
+}
+
+bool netlink_link_by_index(struct netlink *netlink, int index, struct link *out)
+{
+    struct nl_msg *message = new_link_message(RTM_GETLINK, &(struct ifinfomsg){.ifi_index = index});
+
+    *out = (struct link){0};
+    if (message == NULL || index <= 0) {
+        nlmsg_free(message);
+        return false;
+    }
+    return netlink_ask(netlink, message, on_one_link, out) == 0 && out->index != 0;
+}
+
+struct collection {
+    struct link *links;
+    size_t count, room;
+    bool full; /* no memory for more */
+};
+
+static void on_link(void *context, struct nlmsghdr *message)
+{
+    struct collection *all = context;
+
+    if (all->count == all->room) {
+        size_t room = all->room * 2;
+        struct link *more = realloc(all->links, room * sizeof *more);
+        all->full = all->full || more == NULL;
+        if (more == NULL)
+            return;
+        all->links = more;
+        all->room = room;
+    }
+    if (read_link(message, &all->links[all->count]))
+        all->count++;
+}
+
+/* Return: 0, or libnl's negative error: -NLE_DUMP_INTR when something changed meanwhile */
+static int collect_links(struct netlink *netlink, struct collection *all)
+{
+    *all = (struct collection){.room = LINKS_AT_FIRST};
+    all->links = malloc(all->room * sizeof *all->links);
+    if (all->links == NULL)
+        return -NLE_NOMEM;
+    int code = netlink_dump(netlink, RTM_GETLINK, AF_UNSPEC, on_link, all);
+    if (code == 0 && all->full)
+        code = -NLE_NOMEM;
+    if (code < 0)
+        free(all->links);
+    return code;
+}
+
+int netlink_links(struct netlink *netlink, struct link **out, size_t *count)
+{
+    struct collection all;
+    int code = -NLE_DUMP_INTR;
+
+    for (unsigned i = 0; i < DUMP_TRIES && code == -NLE_DUMP_INTR; i++)
+        code = collect_links(netlink, &all);
+    if (code < 0)
+        return code;
+    *out = all.links;
+    *count = all.count;
+    return 0;
+}
+
+/* ---- changing links ---- */
+
+/* Return: 0, or libnl's negative error */
+static int change_link(struct netlink *netlink, int index, int attribute, const void *value,
+                       size_t bytes)
+{
+    struct nl_msg *message = new_link_message(RTM_SETLINK, &(struct ifinfomsg){.ifi_index = index});
+
+    if (message != NULL && nla_put(message, attribute, (int)bytes, value) == 0)
+        return netlink_send(netlink, message);
+    nlmsg_free(message);
+    return -NLE_NOMEM;
+}
+
+static int change_number(struct netlink *netlink, int index, int attribute, uint32_t value)
+{
+    return change_link(netlink, index, attribute, &value, sizeof value);
+}
+
+int netlink_set_master(struct netlink *netlink, int index, int master)
+{
+    return change_number(netlink, index, IFLA_MASTER, (uint32_t)master);
+}
+
+int netlink_set_mtu(struct netlink *netlink, int index, unsigned mtu)
+{
+    return change_number(netlink, index, IFLA_MTU, mtu);
+}
+
+int netlink_set_queue_length(struct netlink *netlink, int index, unsigned packets)
+{
+    return change_number(netlink, index, IFLA_TXQLEN, packets);
+}
+
+int netlink_set_mac(struct netlink *netlink, int index, const struct mac *mac)
+{
+    return change_link(netlink, index, IFLA_ADDRESS, mac->octet, sizeof mac->octet);
+}
+
+int netlink_set_up(struct netlink *netlink, int index, bool up)
+{
+    const struct ifinfomsg header = {
+        .ifi_index = index, .ifi_flags = up ? IFF_UP : 0, .ifi_change = IFF_UP};
+    struct nl_msg *message = new_link_message(RTM_SETLINK, &header);
+
+    return message != NULL ? netlink_send(netlink, message) : -NLE_NOMEM;
+}
+
+int netlink_set_addrgen(struct netlink *netlink, int index, int mode)
+{
+    struct nl_msg *message = new_link_message(RTM_SETLINK, &(struct ifinfomsg){.ifi_index = index});
+    struct nlattr *families, *ipv6;
+
+    if (message != NULL && (families = nla_nest_start(message, IFLA_AF_SPEC)) != NULL &&
+        (ipv6 = nla_nest_start(message, AF_INET6)) != NULL &&
+        nla_put_u8(message, IFLA_INET6_ADDR_GEN_MODE, (uint8_t)mode) == 0) {
+        nla_nest_end(message, ipv6);
+        nla_nest_end(message, families);
+        return netlink_send(netlink, message);
+    }
+    nlmsg_free(message);
+    return -NLE_NOMEM;
 }

@@ -86,6 +86,15 @@ typedef void netlink_each_fn(void *context, struct nlmsghdr *message);
 int netlink_dump(struct netlink *netlink, int type, int family, netlink_each_fn *each,
                  void *context);
 
+/**
+ * netlink_ask() - Send a question of one's own making and have its answer given to @each
+ * @message: Freed
+ *
+ * Return: 0, or libnl's negative error, also when the kernel knows no answer
+ */
+int netlink_ask(struct netlink *netlink, struct nl_msg *message, netlink_each_fn *each,
+                void *context);
+
 const char *netlink_error_text(int code);
 
 #endif

@@ -35,7 +35,7 @@ def probes(tmp_path_factory):
     """The folder of the probes, built with the compiler that this run tests."""
     folder = tmp_path_factory.mktemp("probes")
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libuv", "libnl-3.0",
-                            "libnl-route-3.0", "libsodium"],
+                            "libsodium"],
                            capture_output=True, text=True, check=True).stdout.split()
     for name, parts in SOURCES.items():
         wrap = ["-Wl,--wrap=sendmmsg"] if name == "udp_probe" else []
