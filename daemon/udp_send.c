@@ -44,13 +44,14 @@ struct control {
     _Alignas(struct cmsghdr) uint8_t octet[CMSG_SPACE(sizeof(uint16_t))];
 };
 
-/* Message n holds run n: datagrams that follow one another. */
+/* Message n holds run n: datagrams that follow one another. Messages that follow one another to one
+ * destination share its name. */
 struct outgoing {
     struct mmsghdr message[BATCH];
     struct control control[BATCH];
-    struct sockaddr_storage to[BATCH];
     struct iovec iov[BATCH];
     uint8_t length[BATCH]; /* of each run, datagrams */
+    struct sockaddr_storage to[BATCH];
 };
 
 /* ---- into messages ---- */
@@ -89,14 +90,17 @@ static void add_segment_size(struct msghdr *header, struct control *control, uin
 static unsigned fill(struct outgoing *out, const struct datagram *datagrams, unsigned count,
                      bool segment)
 {
-    unsigned messages = 0;
+    unsigned messages = 0, names = 0;
+    socklen_t name_bytes = 0;
 
     for (unsigned done = 0; done < count; messages++) {
         const struct datagram *first = &datagrams[done];
         struct msghdr *header = &out->message[messages].msg_hdr;
         uint8_t n = segment ? run_length(first, count - done) : 1;
-        *header = (struct msghdr){.msg_name = &out->to[messages],
-                                  .msg_namelen = endpoint_to_socket(&first->to, &out->to[messages]),
+        if (done == 0 || !endpoint_equal(&first->to, &first[-1].to))
+            name_bytes = endpoint_to_socket(&first->to, &out->to[names++]);
+        *header = (struct msghdr){.msg_name = &out->to[names - 1],
+                                  .msg_namelen = name_bytes,
                                   .msg_iov = &out->iov[done],
                                   .msg_iovlen = n};
         for (unsigned i = 0; i < n; i++) /* the kernel only reads; struct iovec has no const */
