@@ -128,6 +128,14 @@ void bridge_read_port(struct netlink *netlink, int port, struct bridge_port *out
     netlink_dump(netlink, RTM_GETLINK, AF_BRIDGE, read_port, &reading);
 }
 
+const char *bridge_port_wrong(const struct bridge_port *settings)
+{
+    for (unsigned i = 0; settings->known && i < BRIDGE_PORT_SETTINGS; i++)
+        if (settings->present[i] && settings->value[i] != wanted[i].value)
+            return wanted[i].name;
+    return NULL;
+}
+
 void bridge_restore_port(struct netlink *netlink, int port, const struct bridge_port *settings)
 {
     for (unsigned i = 0; settings->known && i < BRIDGE_PORT_SETTINGS; i++)

@@ -32,6 +32,9 @@ void bridge_flush_port(struct netlink *netlink, int port);
 /** bridge_read_port() - Remember a port's settings, to be given to bridge_restore_port() */
 void bridge_read_port(struct netlink *netlink, int port, struct bridge_port *out);
 
+/** bridge_port_wrong() - The name of a setting that is not as the tunnel needs it; NULL: none */
+const char *bridge_port_wrong(const struct bridge_port *settings);
+
 void bridge_restore_port(struct netlink *netlink, int port, const struct bridge_port *settings);
 
 /**

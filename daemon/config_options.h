@@ -51,6 +51,7 @@
     X("token-lifetime-ms", set_token_lifetime, false, "milliseconds, 1 to 1000000000")             \
     X("without", set_without, false,                                                               \
       "some of vnet offload uso segment gro worker timestamp, or off")                             \
-    X("map-rules", set_map_rules, false, "a pattern of files that begins with /")
+    X("map-rules", set_map_rules, false, "a pattern of files that begins with /")                  \
+    X("dhcp-files", set_dhcp_files, false, "patterns of files")
 
 #endif

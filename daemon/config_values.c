@@ -11,6 +11,7 @@
 #include "config_options.h"
 #include "copy.h"
 #include "crypto/aead.h"
+#include "dhcp_pools.h"
 #include "files.h"
 #include "frame/guard.h"
 #include "frame/ttl.h"
@@ -378,6 +379,11 @@ static bool set_map_rules(struct config_target *target, const char *value)
     return value[0] == '/' &&
            copy_text(target->config->map_rules, sizeof target->config->map_rules, value);
 }
+
+static bool set_dhcp_files(struct config_target *target, const char *value)
+{
+    return copy_text(target->config->dhcp_files, sizeof target->config->dhcp_files, value);
+}
 #endif
 
 void config_set_defaults(struct config *config)
@@ -390,6 +396,7 @@ void config_set_defaults(struct config *config)
     config->ipv6_on_link = true;
     config->token_lifetime_ms = CONFIG_TOKEN_LIFETIME_S * 1000;
     copy_text(config->map_rules, sizeof config->map_rules, MAP_RULES_PATTERN);
+    copy_text(config->dhcp_files, sizeof config->dhcp_files, DHCP_POOLS_PATTERNS);
     set_ciphers_auto(config);
 }
 

@@ -16,9 +16,12 @@ static struct json_object *judge(const struct doctor_facts *facts)
     struct json_object *report = report_new(facts->config->name);
 
     judge_peers(facts, report);
+    judge_reach(facts, report);
     judge_paths(facts, report);
     judge_routes(facts, report);
+    judge_wan(facts, report);
     judge_lan(facts, report);
+    judge_home(facts, report);
     return report;
 }
 

@@ -232,6 +232,7 @@ bool doctor_gather(struct doctor_facts *facts, const struct config *config, stru
     read = read_links(facts, &netlink, error);
     if (read) {
         find_lan(facts);
+        doctor_look(&facts->machine, config, &netlink, facts->bridge, facts->tap);
         find_routes(facts, &netlink);
     }
     netlink_close(&netlink);

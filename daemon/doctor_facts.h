@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * doctor_facts.h - what `lansplice doctor` looks at: the configuration, the daemon's status, the
- * links of this machine, and the way each peer's endpoints are reached by. Gathered once, as an
- * ordinary process can; judged by doctor_judge.h.
+ * links of this machine, what else it sees, and the way each peer's endpoints are reached by.
+ * Gathered once, as an ordinary process can; judged by doctor_judge.h.
  */
 #ifndef DOCTOR_FACTS_H
 #define DOCTOR_FACTS_H
 
-#include "config.h"
-#include "netlink.h"
+#include "doctor_machine.h"
 #include "text.h"
 
 enum doctor_way {
@@ -39,6 +38,7 @@ struct doctor_facts {
     struct link *links;
     size_t link_count;
     const struct link *bridge, *tap; /* among links; NULL: there is none */
+    struct doctor_machine machine;
 
     size_t route_count;
     struct doctor_route route[DOCTOR_ROUTES_MAX];

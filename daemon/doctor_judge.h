@@ -12,6 +12,9 @@
 void judge_peers(const struct doctor_facts *facts, struct json_object *report);
 void judge_paths(const struct doctor_facts *facts, struct json_object *report);
 void judge_routes(const struct doctor_facts *facts, struct json_object *report);
+void judge_reach(const struct doctor_facts *facts, struct json_object *report);
+void judge_wan(const struct doctor_facts *facts, struct json_object *report);
+void judge_home(const struct doctor_facts *facts, struct json_object *report);
 void judge_lan(const struct doctor_facts *facts, struct json_object *report);
 
 #endif

@@ -196,8 +196,10 @@ static int read_answers(struct nl_sock *socket, netlink_each_fn *each, void *con
 int netlink_dump(struct netlink *netlink, int type, int family, netlink_each_fn *each,
                  void *context)
 {
-    struct rtgenmsg of = {.rtgen_family = (unsigned char)family};
-    int code = nl_send_simple(netlink->requests, type, NLM_F_DUMP, &of, sizeof of);
+    /* A bridge's table wants the whole of it; the others its beginning, a struct rtgenmsg. */
+    struct ndmsg of = {.ndm_family = (uint8_t)family};
+    size_t bytes = type == RTM_GETNEIGH ? sizeof of : sizeof(struct rtgenmsg);
+    int code = nl_send_simple(netlink->requests, type, NLM_F_DUMP, &of, bytes);
 
     if (code >= 0)
         code = read_answers(netlink->requests, each, context);
