@@ -2,8 +2,8 @@
 #
 # Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; TESTING=1 builds the [test]
 # section into the daemon; SODIUM=prefix another libsodium than the system's (scripts/sodium-sid);
-# UPNP=0 leaves out UPnP port mappings (miniupnpc); DESTDIR= and PREFIX= for install; B= the build
-# folder.
+# UPNP=0 leaves out UPnP port mappings (miniupnpc), TURN=0 TURN (mbedtls); DESTDIR= and PREFIX= for
+# install; B= the build folder.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -14,7 +14,7 @@ endif
 
 # Sanitized, testing and other-compiler objects never mix with the plain ones.
 comma   := ,
-B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)
+B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)$(if $(filter 0,$(TURN)),-no-turn)
 
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
@@ -34,6 +34,15 @@ PKGS_DAEMON += miniupnpc
 endif
 CFLAGS   += -std=c11 $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
 LDFLAGS  += -Wl,--gc-sections -Wl,-z,relro,-z,now
+# Debian's mbedtls has no pkg-config file: its header says whether it is there.
+ifeq ($(origin TURN),undefined)
+TURN := $(shell $(CC) $(CPPFLAGS) -include mbedtls/md.h -E -x c /dev/null >/dev/null 2>&1 && echo 1)
+endif
+ifeq ($(filter-out 0,$(TURN)),)
+CPPFLAGS += -DNO_TURN
+else
+LIBS_TURN := -lmbedcrypto
+endif
 ifneq ($(SODIUM),)
 SODIUM_PC := $(firstword $(wildcard $(SODIUM)/lib/pkgconfig $(SODIUM)/lib/*/pkgconfig))
 $(if $(SODIUM_PC),,$(error no libsodium below SODIUM=$(SODIUM)))
@@ -84,7 +93,7 @@ $(CORE_LIB): $(call obj,$(CORE_SRC))
 
 $B/lansplice: $(call obj,$(DAEMON_SRC)) $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON)) -lresolv
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON)) -lresolv $(LIBS_TURN)
 
 # On the Makefile, too: flags and the version stand in it.
 $B/kmod-free/%.o: kmod-free/%.c Makefile

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "config_file.h"
+#include "config_turn.h"
 #include "config_values.h"
 #include "copy.h"
 #include "files.h"
@@ -328,7 +329,8 @@ bool config_load(struct config *config, const char *path, struct error *error)
     good = set_paths(config, path, loader.error) &&
            check_owner(config->directory, config->directory, loader.error) &&
            load_file(&loader, path, config->directory, false) && check_site(&loader, path) &&
-           check_owners(config, loader.error) && load_peers_directory(&loader);
+           config_turn_check(config, path, loader.error) && check_owners(config, loader.error) &&
+           load_peers_directory(&loader);
     for (size_t i = 0; good && i < config->peer_count; i++)
         good = check_peer(&loader, i);
     return good;

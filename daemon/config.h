@@ -20,6 +20,7 @@
 #include "site.h"
 #include "tunnel/reflexive.h"
 #include "tunnel/token.h"
+#include "tunnel/turn.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,6 +51,11 @@ struct config_peer {
     int line;
 };
 
+struct config_turn {
+    char user[TURN_USER_SIZE];
+    char host[CONFIG_ENDPOINT_SIZE]; /* host:port */
+};
+
 /* See struct tap_options and struct udp_options. */
 enum config_without {
     WITHOUT_VNET = 1,
@@ -77,6 +83,11 @@ struct config {
     uint16_t max_datagram_bytes; /* outer IP packet; 0: auto */
     uint8_t suite[SITE_SUITES_MAX], suite_count;
     char stun[CONFIG_STUN_MAX][CONFIG_ENDPOINT_SIZE]; /* host:port; "" after the last */
+
+    uint8_t turn_count, turn_secret_count;
+    struct config_turn turn[VIA_TURNS];
+    char turn_secret[VIA_TURNS][TURN_PASSWORD_SIZE]; /* one for each, or one for all */
+    char turn_secret_path[CONFIG_PATH_SIZE];
 
     /* [test], in a build with TESTING=1 only; else the defaults */
     uint32_t rekey_after_ms, reject_after_ms, raise_after_ms; /* 0: the protocol's */

@@ -28,8 +28,8 @@
     X("ciphers", set_ciphers, false,                                                               \
       "auto, or a list of aegis128l aegis256 aes256gcm chacha20poly1305")                          \
     X("stun", set_stun, true, "HOST or HOST:PORT, [IPv6] in brackets; at most 4")                  \
-    X("turn", set_text_unbuilt, true, "nothing")                                                   \
-    X("turn-secret", set_text_unbuilt, false, "nothing")                                           \
+    X("turn", set_turn, true, "turn:USER@HOST or turn:USER@HOST:PORT; at most 3")                  \
+    X("turn-secret", set_turn_secret, false, "the path of a file with mode 0600")                  \
     X("relay-for-peers", set_relay_for_peers, false, LEGAL_SWITCH)                                 \
     X("rendezvous-command", set_text_unbuilt, false, "nothing")                                    \
     X("event-command", set_text_unbuilt, false, "nothing")

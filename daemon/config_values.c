@@ -9,6 +9,7 @@
 #include "config_values.h"
 
 #include "config_options.h"
+#include "config_turn.h"
 #include "copy.h"
 #include "crypto/aead.h"
 #include "dhcp_pools.h"
@@ -17,6 +18,7 @@
 #include "frame/ttl.h"
 #include "keyfile.h"
 #include "map_rules.h"
+#include "turn_key.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -304,6 +306,39 @@ static bool refuse_unbuilt(struct config_target *target, const char *value)
 static bool set_text_unbuilt(struct config_target *target, const char *value)
 {
     return !value[0] || refuse_unbuilt(target, value);
+}
+
+static bool set_turn(struct config_target *target, const char *value)
+{
+    if (!value[0])
+        return true;
+    if (turn_key_available())
+        return config_turn_add(target->config, value);
+    error_set(target->error, EXIT_USAGE,
+              "not in this build: %s = %s: it was made without mbedtls: leave the option out",
+              target->where, value);
+    return false;
+}
+
+static bool set_turn_secret(struct config_target *target, const char *value)
+{
+    struct config *config = target->config;
+    char text[VIA_TURNS * (TURN_PASSWORD_SIZE + 2)];
+
+    if (!value[0])
+        return true;
+    if (!files_join_path(config->turn_secret_path, sizeof config->turn_secret_path,
+                         target->directory, value) ||
+        !keyfile_read_text(text, sizeof text, config->turn_secret_path, target->where,
+                           target->error))
+        return false;
+    const char *problem = config_turn_take_secrets(config, text);
+    sodium_memzero(text, sizeof text);
+    if (problem == NULL)
+        return true;
+    error_set(target->error, EXIT_USAGE, "bad file: %s: %s %s", target->where,
+              config->turn_secret_path, problem);
+    return false;
 }
 
 static bool set_public_key(struct config_target *target, const char *value)

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_SIZE_MAX = 256 };
+enum { FILE_SIZE_MAX = 257 };
 
 void key_to_text(char out[KEY_TEXT_SIZE], const uint8_t key[KEY_BYTES])
 {
@@ -49,48 +49,77 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static const char *content_problem(uint8_t key[KEY_BYTES], int file)
+/* The text, its beginning if it does not fit, and a NUL into @out. Return: what is wrong, or NULL
+ */
+static const char *read_text(char *out, size_t capacity, int file)
 {
-    char text[FILE_SIZE_MAX + 1], *start = text;
-    ssize_t bytes = read(file, text, FILE_SIZE_MAX);
-    bool good;
+    struct stat status;
 
+    if (fstat(file, &status) < 0)
+        return strerror(errno);
+    const char *problem = file_problem(&status);
+    if (problem)
+        return problem;
+    ssize_t bytes = read(file, out, capacity - 1);
     if (bytes < 0)
         return strerror(errno);
+    out[bytes] = '\0';
+    return NULL;
+}
+
+static const char *read_file(char *out, size_t capacity, const char *path, const char *missing)
+{
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (file < 0)
+        return errno == ENOENT ? missing : strerror(errno);
+    const char *problem = read_text(out, capacity, file);
+    close(file);
+    return problem;
+}
+
+static const char *take_key(uint8_t key[KEY_BYTES], char *text)
+{
+    size_t bytes = strlen(text);
+
     while (bytes > 0 && is_blank(text[bytes - 1]))
         bytes--;
     text[bytes] = '\0';
-    while (is_blank(*start))
-        start++;
-    good = key_from_text(key, start);
-    sodium_memzero(text, sizeof text);
-    return good ? NULL : "must hold 32 bytes in base64 (44 characters), as genkey and genpsk write";
+    while (is_blank(*text))
+        text++;
+    return key_from_text(key, text)
+               ? NULL
+               : "must hold 32 bytes in base64 (44 characters), as genkey and genpsk write";
 }
 
 bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, struct error *error)
 {
-    int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    const char *problem = NULL;
-    struct stat status;
+    char text[FILE_SIZE_MAX];
+    const char *problem =
+        read_file(text, sizeof text, path,
+                  "is missing: make one with 'lansplice genkey' or 'lansplice init'");
 
-    if (file < 0) {
-        if (errno == ENOENT)
-            problem = "is missing: make one with 'lansplice genkey' or 'lansplice init'";
-        else
-            problem = strerror(errno);
-    } else if (fstat(file, &status) < 0) {
-        problem = strerror(errno);
-    } else {
-        problem = file_problem(&status);
-        if (!problem)
-            problem = content_problem(key, file);
-    }
-    if (file >= 0)
-        close(file);
+    if (!problem)
+        problem = take_key(key, text);
+    sodium_memzero(text, sizeof text);
     if (!problem)
         return true;
     sodium_memzero(key, KEY_BYTES);
     error_set(error, EXIT_USAGE, "bad key file: %s: %s %s", where, path, problem);
+    return false;
+}
+
+bool keyfile_read_text(char *out, size_t capacity, const char *path, const char *where,
+                       struct error *error)
+{
+    const char *problem = read_file(out, capacity, path, "is missing: write one, with mode 0600");
+
+    if (!problem && strlen(out) == capacity - 1)
+        problem = "is too large";
+    if (!problem)
+        return true;
+    sodium_memzero(out, capacity);
+    error_set(error, EXIT_USAGE, "bad file: %s: %s %s", where, path, problem);
     return false;
 }
 

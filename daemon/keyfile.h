@@ -8,6 +8,7 @@
 #include "error.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { KEY_BYTES = 32, KEY_TEXT_SIZE = 45 }; /* 44 characters of base64 and a NUL */
@@ -26,6 +27,13 @@ bool key_from_text(uint8_t key[KEY_BYTES], const char *text);
  * @error: EXIT_USAGE
  */
 bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, struct error *error);
+
+/**
+ * keyfile_read_text() - the same for any secret text of less than @capacity bytes
+ * @out: receives the text and a NUL; wiped when false is returned
+ */
+bool keyfile_read_text(char *out, size_t capacity, const char *path, const char *where,
+                       struct error *error);
 
 /** keyfile_warn_if_readable() - when others can read the file a secret (@what) is written to */
 void keyfile_warn_if_readable(int file, const char *what);

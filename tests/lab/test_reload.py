@@ -6,6 +6,7 @@ import time
 import pytest
 
 from captures import BOOTP, DHCP, IP, UDP, Ether, ICMPv6ND_RA, IPv6
+from coturn import Coturn
 from lansplice import TOP, tool, write_secret
 from machine import wait_for
 from scapy.layers.inet6 import ICMPv6NDOptRouteInfo
@@ -15,9 +16,10 @@ from test_daemon import talk
 FIXED = {"name": "renamed", "private-key": "other.key", "port": 7799, "bridge": None,
          "tap": "other0", "control": "/run/other.sock", "ciphers": "chacha20poly1305"}
 
+WAN_IP = "198.51.100.17"  # where the network between the homes begins for home a
+
 # Not in this version: any value but the default is refused, by name.
-UNBUILT = {"stun": "host:3478", "turn": "turn:u@h:1", "turn-secret": "x",
-           "rendezvous-command": "/x", "event-command": "/x"}
+UNBUILT = {"stun": "host:3478", "rendezvous-command": "/x", "event-command": "/x"}
 
 
 # What shows that a new value holds. Each prepares homes that do not run yet and returns a question:
@@ -116,6 +118,16 @@ def relay_for_peers(lab, a, b):
     return does
 
 
+def turn(lab, a, b):
+    """The server gives home a an address when it names the server, and has the password."""
+    lab.daemon(a).site.setdefault("turn", f"turn:home@{WAN_IP}")
+    a.lansplice.site.setdefault("turn_secret", "right.secret")
+    write_secret(a.lansplice.folder / "right.secret", "secret")
+    write_secret(a.lansplice.folder / "wrong.secret", "guess")
+    server = Coturn(lab.wan, {"home": "secret"})
+    return lambda: time.sleep(0.5) or server.allocated()
+
+
 def is_up(lab, a, b):
     def up():
         time.sleep(0.5)
@@ -127,7 +139,9 @@ SITE = {"guard": (None, "off", guard), "ttl-repair": ("off", "mdns", ttl_repair)
         "multicast": ("discovery", "all", multicast), "ra-routes": ("off", "on", ra_routes),
         "ipv6-on-link": ("off", "on", ipv6_on_link), "hub": ("no", "yes", hub),
         "max-datagram": ("auto", 1200, max_datagram), "icmp-hint": ("off", "on", icmp_hint),
-        "relay-for-peers": ("no", "yes", relay_for_peers)}
+        "relay-for-peers": ("no", "yes", relay_for_peers),
+        "turn": (None, f"turn:home@{WAN_IP}", turn),
+        "turn-secret": ("wrong.secret", "right.secret", turn)}
 PEER = {"public-key": ("other", "right", is_up), "preshared-key": ("none", "right", is_up),
         "endpoint": ("192.0.2.99:7788", "right", is_up)}
 

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * config_turn.h - the options `turn` and `turn-secret`.
+ */
+#ifndef DAEMON_CONFIG_TURN_H
+#define DAEMON_CONFIG_TURN_H
+
+#include "config.h"
+
+/** config_turn_add() - one `turn`: "turn:user@host[:port]". false: it is none, or one too many */
+bool config_turn_add(struct config *config, const char *value);
+
+/**
+ * config_turn_take_secrets() - the content of the file of `turn-secret`, a password in each line
+ *
+ * Return: what is wrong with it, or NULL
+ */
+const char *config_turn_take_secrets(struct config *config, const char *text);
+
+/** config_turn_check() - is there a password for each server? EXIT_USAGE; @path: of the file */
+bool config_turn_check(const struct config *config, const char *path, struct error *error);
+
+/** config_turn_password() - of the server @n */
+const char *config_turn_password(const struct config *config, size_t n);
+
+#endif
