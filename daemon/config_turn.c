@@ -5,20 +5,21 @@
  */
 #include "config_turn.h"
 
+#include "copy.h"
+
 #include <stdio.h>
 #include <string.h>
 
 /* Return: false when it is no host, with or without a port */
 static bool take_host(char out[CONFIG_ENDPOINT_SIZE], const char *host)
 {
-    const char *colon = strrchr(host, ':');
-    bool has_port = colon != NULL && (host[0] != '[' || strchr(colon, ']') == NULL);
+    char text[CONFIG_ENDPOINT_SIZE + sizeof ":65535"];
 
-    if (host[0] == '_') /* a service's name is looked up for peers only */
-        return false;
-    int bytes = has_port ? snprintf(out, CONFIG_ENDPOINT_SIZE, "%s", host)
-                         : snprintf(out, CONFIG_ENDPOINT_SIZE, "%s:%d", host, STUN_PORT);
-    return bytes > 0 && bytes < CONFIG_ENDPOINT_SIZE && endpoint_text_valid(out);
+    snprintf(text, sizeof text, "%s", host);
+    if (!endpoint_text_valid(text))
+        snprintf(text, sizeof text, "%.*s:%d", CONFIG_ENDPOINT_SIZE, host, STUN_PORT);
+    return endpoint_text_valid(text) && !endpoint_text_is_srv(text) &&
+           copy_text(out, CONFIG_ENDPOINT_SIZE, text);
 }
 
 bool config_turn_add(struct config *config, const char *value)
