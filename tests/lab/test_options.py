@@ -57,7 +57,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
            "raise-after-ms = 2000\n",
     (GOOD + PEER).rstrip("\n"),
     GOOD + "# " + "x" * 190 + "\n",
-], ids=range(22))
+], ids=range(23))
 def test_good_configuration(tmp_path, text):
     result = lansplice("check-config", "-c", write_config(tmp_path, text))
     assert result.returncode == 0, result.stderr
