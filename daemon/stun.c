@@ -379,11 +379,13 @@ struct json_object *stun_json(const struct stun *stun, enum ip_family family)
 {
     const struct reflexive_result *result = reflexive_result(&stun->reflexive, family);
     struct json_object *json = json_object_new_object();
+    uint64_t refused = family == IP_V4 ? stun->reflexive.v4.refused : stun->reflexive.v6.refused;
 
     json_object_object_add(json, "mapped", endpoint_json(result->known, &result->mapped));
     json_object_object_add(json, "behaviour",
                            json_object_new_string(behaviour_text(result->mapping)));
     json_object_object_add(json, "port_kept", json_object_new_boolean(result->port_kept));
     json_object_object_add(json, "servers", servers_json(stun, family));
+    json_object_object_add(json, "refused", json_object_new_int64((int64_t)refused));
     return json;
 }

@@ -77,7 +77,7 @@ const struct reflexive *stun_state(const struct stun *stun);
 struct json_object;
 
 /** stun_json() - For status: {mapped, behaviour, port_kept, servers: [{server, address, other,
- *  state, mapped, error}]} of a family */
+ *  state, mapped, error}], refused} of a family; refused: answers that were not believed */
 struct json_object *stun_json(const struct stun *stun, enum ip_family family);
 
 #endif

@@ -274,7 +274,7 @@ bool reflexive_receive(struct reflexive *r, const struct endpoint *from, const u
         return false;
     struct reflexive_family *f = from->address.family == IP_V4 ? &r->v4 : &r->v6;
     if (!receive(r, f, from, &message, now_us))
-        r->refused++;
+        f->refused++;
     return true;
 }
 

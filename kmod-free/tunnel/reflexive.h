@@ -83,6 +83,7 @@ struct reflexive_family {
     struct reflexive_server server[REFLEXIVE_SERVERS_MAX];
     bool running, hurried;
     uint64_t next_round_us; /* UINT64_MAX: there is nobody to ask */
+    uint64_t refused;       /* answers dropped: not asked for, too late, or of no use */
     struct reflexive_result result;
 };
 
@@ -99,7 +100,6 @@ struct reflexive {
     struct ip_address local[REFLEXIVE_LOCAL_MAX];
     struct reflexive_family v4, v6;
     bool keep, changed;
-    uint64_t refused; /* answers dropped: not asked for, too late, or of no use */
 };
 
 struct reflexive_request {

@@ -81,7 +81,7 @@ START_TEST(an_answer_ends_the_round)
     answer(request, mapped(1, 4001));
     ck_assert(reflexive_take_changed(&r));
     ck_endpoint(&result()->mapped, mapped(1, 4001));
-    ck_assert_uint_eq(r.refused, 0);
+    ck_assert_uint_eq(r.v4.refused, 0);
 }
 END_TEST
 
@@ -173,10 +173,10 @@ START_TEST(hurry_asks_anew)
     ck_assert_uint_eq(take_due(request, 4), 2);
     ck_assert(memcmp(before->bytes, request->bytes, 20) != 0);
     answer(&before[0], mapped(1, 4000)); /* too late */
-    ck_assert_uint_eq(r.refused, 1);
+    ck_assert_uint_eq(r.v4.refused, 1);
     ck_assert(!result()->known);
     answer(&request[0], mapped(2, 4000));
-    ck_assert_uint_eq(r.refused, 1);
+    ck_assert_uint_eq(r.v4.refused, 1);
     ck_endpoint(&result()->mapped, mapped(2, 4000));
 }
 END_TEST
@@ -240,7 +240,7 @@ START_TEST(only_the_answer_that_was_asked_for_counts)
             stun_add(&w, 0x7000, NULL, 0);
         ck_assert(reflexive_receive(&r, &from, out, stun_end(&w), now_us));
         ck_assert_msg(result()->known == row[i].known, "%s", row[i].name);
-        ck_assert_msg(r.refused == !row[i].known, "%s", row[i].name);
+        ck_assert_msg(r.v4.refused == !row[i].known, "%s", row[i].name);
         ck_assert(reflexive_take_changed(&r) == row[i].known);
         if (row[i].what != TRANSACTION && !row[i].known) { /* the right one may still come */
             answer(request, mapped(9, 4000));
@@ -260,15 +260,15 @@ START_TEST(an_answer_counts_once)
     reflexive_take_changed(&r);
     answer(request, mapped(8, 4000)); /* to the request sent a second time: no offence */
     ck_assert(!reflexive_take_changed(&r));
-    ck_assert_uint_eq(r.refused, 0);
+    ck_assert_uint_eq(r.v4.refused, 0);
     now_us += 300 * SECOND;
     reflexive_hurry(&r, now_us);
     answer(request, mapped(8, 4000)); /* of the last round */
-    ck_assert_uint_eq(r.refused, 1);
+    ck_assert_uint_eq(r.v4.refused, 1);
     ck_assert_uint_eq(take_due(request, 4), 1);
     let_pass(16 * SECOND);
     answer(request, mapped(8, 4000)); /* to a query given up */
-    ck_assert_uint_eq(r.refused, 2);
+    ck_assert_uint_eq(r.v4.refused, 2);
     ck_assert(!result()->known);
 }
 END_TEST
@@ -281,11 +281,11 @@ START_TEST(nothing_counts_before_it_was_asked)
     set_servers(1);
     memcpy(forged.bytes + 8, r.v4.server[0].first.transaction, 12);
     answer(&forged, mapped(9, 4000));
-    ck_assert_uint_eq(r.refused, 1);
+    ck_assert_uint_eq(r.v4.refused, 1);
     memset(forged.bytes, 0, sizeof forged.bytes);
     forged.to = (struct endpoint){0};
     answer(&forged, mapped(9, 4000));
-    ck_assert_uint_eq(r.refused, 2);
+    ck_assert_uint_eq(r.v6.refused, 1); /* of no family */
     ck_assert(!result()->known);
 }
 END_TEST
@@ -313,10 +313,10 @@ START_TEST(what_is_not_ours_is_left_to_others)
         stun_begin(&w, out, sizeof out, row[i].method, row[i].class_, request->bytes + 8);
         ck_assert(reflexive_receive(&r, &from, out, stun_end(&w), now_us) == row[i].ours);
     }
-    ck_assert_uint_eq(r.refused, 2);
+    ck_assert_uint_eq(r.v4.refused, 2);
     ck_assert(!reflexive_receive(&r, &from, request->bytes, 19, now_us));
     ck_assert(!reflexive_receive(&r, &from, NULL, 0, now_us));
-    ck_assert_uint_eq(r.refused, 2);
+    ck_assert_uint_eq(r.v4.refused, 2);
     ck_assert(!result()->known);
 }
 END_TEST
@@ -417,7 +417,7 @@ START_TEST(a_server_joins_the_round)
     answer(first, mapped(9, 4000));
     answer(second, mapped(9, 4000));
     ck_assert_int_eq(result()->mapping, NAT_MAPPING_INDEPENDENT);
-    ck_assert_uint_eq(r.refused, 0);
+    ck_assert_uint_eq(r.v4.refused, 0);
 }
 END_TEST
 
@@ -429,7 +429,7 @@ START_TEST(a_server_may_be_removed)
     ck_assert_uint_eq(take_due(request, 4), 2);
     reflexive_set_server(&r, 0, NULL, 0, now_us);
     answer(&request[0], mapped(9, 4000));
-    ck_assert_uint_eq(r.refused, 1);
+    ck_assert_uint_eq(r.v4.refused, 1);
     answer(&request[1], mapped(9, 4000));
     ck_assert_uint_eq(reflexive_deadline_us(&r), now_us + 300 * SECOND);
     ck_assert(reflexive_take_changed(&r));

@@ -112,7 +112,7 @@ START_TEST(one_server_of_two_addresses_suffices)
             ck_assert_uint_eq(reflexive_deadline_us(&r), now_us + 300 * SECOND);
             now_us += 300 * SECOND;
         }
-        ck_assert_uint_eq(r.refused, 0);
+        ck_assert_uint_eq(r.v4.refused, 0);
     }
 }
 END_TEST
