@@ -92,7 +92,7 @@ static bool is_forgotten(const struct paths *p, int i)
 }
 
 /* What is kept when there is no room for all: by who names it, then by state. That a datagram has
- * come from there is as good as anybody's word. */
+ * come from there counts more than the peer's word. */
 static unsigned rank(const struct path *e)
 {
     static const uint8_t source_rank[1 << PATHS_SOURCES] = {0, 3, 1, 3, 2, 3, 2, 3};
@@ -102,8 +102,10 @@ static unsigned rank(const struct path *e)
     return 3 * source + (path_is_valid(e) || e->heard > 0 ? 2 : state);
 }
 
-static bool make_room(struct paths *p, unsigned for_rank)
+/* What has just come takes the place of its like. */
+static bool make_room(struct paths *p, const struct path *new)
 {
+    unsigned enough = rank(new) + (new->heard > 0 ? 1 : 0);
     int least = NONE;
     if (p->count < PATHS_MAX)
         return true;
@@ -111,7 +113,7 @@ static bool make_room(struct paths *p, unsigned for_rank)
         if (i != p->selected && i != p->standby &&
             (least < 0 || rank(&p->path[i]) < rank(&p->path[least])))
             least = i;
-    if (rank(&p->path[least]) >= for_rank)
+    if (rank(&p->path[least]) >= enough)
         return false;
     forget(p, least);
     return true;
@@ -124,7 +126,7 @@ static int place(struct paths *p, const struct candidate *c, uint8_t sources, ui
     new.heard = sources == 0 ? 1 : 0;
     new.fresh_us = now_us;
     path_want(&new, now_us);
-    if (!make_room(p, rank(&new)))
+    if (!make_room(p, &new))
         return NONE;
     p->path[p->count] = new;
     return p->count++;
