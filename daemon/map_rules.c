@@ -138,6 +138,21 @@ bool map_rules_read(const char *pattern, struct map_e *out)
     return read;
 }
 
+bool map_rules_find(const char *pattern, const struct ip_address *addresses, size_t count,
+                    const struct endpoint *mapped, struct map_e *out)
+{
+    struct map_e map;
+
+    if (map_rules_read(pattern, out))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (map_e_recognise(&addresses[i], &map) && map_e_confirms(&map, mapped)) {
+            *out = map;
+            return true;
+        }
+    return false;
+}
+
 /* ---- words ---- */
 
 const char *map_rules_ports(const struct port_set *set, char out[MAP_RULES_PORTS_SIZE])

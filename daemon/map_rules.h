@@ -33,6 +33,17 @@ enum { MAP_RULES_PORTS_SIZE = 1024 };
 bool map_rules_read(const char *pattern, struct map_e *out);
 
 /**
+ * map_rules_find() - This home's port set: by map_rules_read(), else by the known services' rules
+ * @addresses: Of this machine, of both families, LAN and WAN
+ * @mapped:    An IPv4 endpoint of ours as others see it: without one that confirms them, the known
+ *             rules are not believed
+ *
+ * Return: whether there is one; @out is untouched if not
+ */
+bool map_rules_find(const char *pattern, const struct ip_address *addresses, size_t count,
+                    const struct endpoint *mapped, struct map_e *out);
+
+/**
  * map_rules_ports() - "5136-5151, 9232-9247, ...": the ports of a set as ranges
  * @out: Written to and returned; what does not fit is left out, with " ..." at the end. 15 and 63
  *       ranges, as the services have, do fit
