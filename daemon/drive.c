@@ -101,6 +101,7 @@ void drive_settle(struct daemon *daemon)
     if (site_deadline_us(daemon->site) <= now_us)
         site_tick(daemon->site, now_us);
     site_flush(daemon->site, now_us); /* the other thread may have been given orders */
+    nat_settle(daemon);
     if (daemon->ask_names_again) {
         daemon->ask_names_again = false;
         resolver_hurry(&daemon->resolver);
@@ -116,7 +117,7 @@ static void on_datagram(void *context, const struct endpoint *from, uint8_t *dat
     const struct batch *batch = context;
 
     if (bytes != 0 && nat_is_ours(datagram[0]))
-        nat_receive(batch->daemon, from, datagram, bytes, waited_us, batch->now_us);
+        nat_receive(batch->daemon, from, datagram, bytes);
     else
         site_receive_datagram(batch->daemon->site, from, datagram, bytes, waited_us, batch->now_us);
 }

@@ -203,13 +203,15 @@ void events_report(void *context, const struct site_event *event)
 
     switch (event->kind) {
     case EVENT_PEER_UP:
+        daemon->nat.look_again = true;
+        /* fall through */
     case EVENT_PEER_MOVED:
         if (event->endpoint.address.family != IP_NONE && event->endpoint.via == VIA_DIRECT)
             keep_endpoint(daemon, event->peer, &event->endpoint);
         tell_peer(daemon, event);
         break;
     case EVENT_PEER_DOWN:
-        daemon->ask_names_again = true;
+        daemon->ask_names_again = daemon->nat.look_again = true;
         tell_peer(daemon, event);
         break;
     case EVENT_PEER_SITE:

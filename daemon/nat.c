@@ -6,21 +6,85 @@
 
 #include "clock.h"
 #include "daemon.h"
+#include "map_rules.h"
 #include "text.h"
 
 #include <string.h>
 
+/* ---- MAP-E ---- */
+
+static const struct reflexive_result *seen(const struct nat *nat, enum ip_family family)
+{
+    return reflexive_result(stun_state(&nat->stun), family);
+}
+
+/* The router's own rules, or what follows from our IPv6 prefix. */
+static void recognise_map_e(struct daemon *daemon)
+{
+    struct nat *nat = &daemon->nat;
+    const struct reflexive_result *v4 = seen(nat, IP_V4);
+
+    nat->has_map = nat->map_is_sure = map_rules_read(daemon->config->map_rules, &nat->map);
+    for (unsigned i = 0; i < nat->address_count && !nat->has_map; i++)
+        nat->has_map = map_e_recognise(&nat->address[i], &nat->map);
+    if (nat->has_map && v4->known)
+        nat->map_is_sure = nat->map_is_sure || map_e_confirms(&nat->map, &v4->mapped);
+}
+
 /* ---- our candidates ---- */
+
+/* With MAP-E all but a few ports of that address are other homes'. */
+static bool is_anothers(const struct nat *nat, const struct endpoint *endpoint)
+{
+    return nat->has_map && ip_equal(&endpoint->address, &nat->map.address) &&
+           !map_e_contains(&nat->map.ports, endpoint->port);
+}
+
+static void add(const struct nat *nat, struct candidate_list *list, enum candidate_kind kind,
+                const struct endpoint *endpoint)
+{
+    struct candidate c = {.kind = (uint8_t)kind, .endpoint = *endpoint};
+
+    if (!is_anothers(nat, endpoint))
+        candidate_add(list, &c);
+}
 
 static void add_hosts(const struct daemon *daemon, struct candidate_list *list)
 {
-    const struct nat *nat = &daemon->nat;
-    struct candidate c = {.kind = CANDIDATE_HOST, .endpoint.port = daemon->config->port};
+    struct endpoint endpoint = {.port = daemon->config->port};
 
-    for (unsigned i = 0; i < nat->address_count; i++) {
-        c.endpoint.address = nat->address[i];
-        candidate_add(list, &c);
+    for (unsigned i = 0; i < daemon->nat.address_count; i++) {
+        endpoint.address = daemon->nat.address[i];
+        add(&daemon->nat, list, CANDIDATE_HOST, &endpoint);
     }
+}
+
+/* Where the NAT takes another port for each destination, a server's answer holds for it alone. */
+static void add_reflexive(const struct nat *nat, struct candidate_list *list, enum ip_family family)
+{
+    const struct reflexive_result *result = seen(nat, family);
+
+    if (result->known && result->mapping != NAT_MAPPING_DEPENDENT)
+        add(nat, list, CANDIDATE_REFLEXIVE, &result->mapped);
+}
+
+static void add_mapped(const struct nat *nat, struct candidate_list *list)
+{
+    struct endpoint mapped[PORT_MAPPER_SIDES];
+    size_t count = port_mapper_mapped(&nat->mapper, mapped);
+
+    for (size_t i = 0; i < count; i++)
+        add(nat, list, CANDIDATE_MAPPED, &mapped[i]);
+}
+
+static void add_port_set(const struct nat *nat, struct candidate_list *list)
+{
+    const struct reflexive_result *v4 = seen(nat, IP_V4);
+    struct candidate c = {.kind = CANDIDATE_PORT_SET, .set = nat->map.ports};
+
+    c.endpoint.address = nat->map.address;
+    if (nat->map_is_sure && (!v4->known || v4->mapping == NAT_MAPPING_DEPENDENT))
+        candidate_add(list, &c);
 }
 
 static void compose(struct daemon *daemon)
@@ -28,25 +92,75 @@ static void compose(struct daemon *daemon)
     struct nat *nat = &daemon->nat;
     struct candidate_list list = {0};
 
+    if (!nat->started)
+        return;
+    recognise_map_e(daemon);
     add_hosts(daemon, &list);
+    add_reflexive(nat, &list, IP_V4);
+    add_reflexive(nat, &list, IP_V6);
+    add_mapped(nat, &list);
+    if (nat->has_map)
+        add_port_set(nat, &list);
     if (candidate_list_equal(&list, &nat->own))
         return;
     nat->own = list;
     site_set_own_candidates(daemon->site, &list, clock_now_us());
 }
 
+static void on_changed(void *context)
+{
+    struct daemon *daemon = context;
+
+    compose(daemon);
+    drive_settle(daemon);
+}
+
 /* ---- the daemon's calls ---- */
 
 bool nat_start(struct daemon *daemon, struct error *error)
 {
+    struct nat *nat = &daemon->nat;
+    struct stun_listener stun = {daemon, on_changed, drive_transmit};
+    struct port_mapper_listener mapper = {daemon, on_changed};
+
     (void)error;
+    stun_start(&nat->stun, &daemon->loop, &stun, daemon->config);
+    port_mapper_start(&nat->mapper, &daemon->loop, &mapper, daemon->config->port,
+                      daemon->config->private_key);
+    nat->started = true;
     compose(daemon);
     return true;
 }
 
 void nat_stop(struct daemon *daemon)
 {
-    (void)daemon;
+    if (!daemon->nat.started)
+        return;
+    daemon->nat.started = false;
+    stun_stop(&daemon->nat.stun);
+    port_mapper_stop(&daemon->nat.mapper);
+}
+
+void nat_reload(struct daemon *daemon)
+{
+    stun_reload(&daemon->nat.stun, daemon->config);
+    compose(daemon);
+}
+
+/* Somebody who is not up may come by the address that STUN told: its mapping must not die. */
+void nat_settle(struct daemon *daemon)
+{
+    struct peer_status peer;
+    bool awaited = false;
+
+    if (!daemon->nat.look_again || !daemon->nat.started)
+        return;
+    daemon->nat.look_again = false;
+    for (size_t i = site_peer_count(daemon->site); i-- > 0 && !awaited;) {
+        site_peer_status(daemon->site, i, clock_now_us(), &peer);
+        awaited = peer.state != PEER_UP;
+    }
+    stun_keep(&daemon->nat.stun, awaited);
 }
 
 void nat_outside(struct daemon *daemon, const struct lan_view *view)
@@ -55,18 +169,16 @@ void nat_outside(struct daemon *daemon, const struct lan_view *view)
 
     nat->address_count = view->wan_count;
     memcpy(nat->address, view->wan, sizeof nat->address);
+    stun_set_local(&nat->stun, daemon->config->port, nat->address, nat->address_count);
+    stun_hurry(&nat->stun);
+    port_mapper_refresh(&nat->mapper);
     compose(daemon);
 }
 
 void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,
-                 size_t bytes, uint32_t waited_us, uint64_t now_us)
+                 size_t bytes)
 {
-    (void)daemon;
-    (void)from;
-    (void)datagram;
-    (void)bytes;
-    (void)waited_us;
-    (void)now_us;
+    stun_receive(&daemon->nat.stun, from, datagram, bytes);
 }
 
 /* ---- for people ---- */
@@ -107,10 +219,42 @@ static struct json_object *candidates_json(const struct candidate_list *list)
     return array;
 }
 
+static const char *local_text(const struct nat *nat, uint8_t family, char out[TEXT_ADDRESS_SIZE])
+{
+    for (unsigned i = 0; i < nat->address_count; i++)
+        if (nat->address[i].family == family)
+            return text_address(&nat->address[i], out);
+    return NULL;
+}
+
+static struct json_object *family_json(const struct nat *nat, enum ip_family family)
+{
+    struct json_object *to = stun_json(&nat->stun, family);
+    char address[TEXT_ADDRESS_SIZE];
+    const char *local = local_text(nat, family, address);
+
+    json_object_object_add(to, "local", local != NULL ? json_object_new_string(local) : NULL);
+    return to;
+}
+
+static struct json_object *map_json(const struct nat *nat)
+{
+    if (!nat->has_map)
+        return NULL;
+    struct json_object *map = map_rules_json(&nat->map);
+    json_object_object_add(map, "sure", json_object_new_boolean(nat->map_is_sure));
+    return map;
+}
+
 struct json_object *nat_json(const struct daemon *daemon)
 {
-    struct json_object *nat = json_object_new_object();
+    const struct nat *nat = &daemon->nat;
+    struct json_object *to = json_object_new_object();
 
-    json_object_object_add(nat, "candidates", candidates_json(&daemon->nat.own));
-    return nat;
+    json_object_object_add(to, "ipv4", family_json(nat, IP_V4));
+    json_object_object_add(to, "ipv6", family_json(nat, IP_V6));
+    json_object_object_add(to, "map_e", map_json(nat));
+    json_object_object_add(to, "port_mapping", port_mapper_json(&nat->mapper));
+    json_object_object_add(to, "candidates", candidates_json(&nat->own));
+    return to;
 }

@@ -3,15 +3,18 @@
  * nat.h - what stands between this machine and the Internet, and where it may be reached for all
  * that.
  *
- * It gathers the site's own candidates: the machine's addresses; later, what STUN servers see, what
- * a router forwards, a TURN server's relay. Whenever they change the core is told, which tells the
- * peers. Datagrams that are not the tunnel's own (STUN, TURN) come here by their first byte.
+ * It gathers the site's own candidates: the machine's addresses, what STUN servers see, what a
+ * router forwards, the ports of MAP-E. Whenever they change the core is told, which tells the
+ * peers. Datagrams that are not the tunnel's own (STUN) come here by their first byte.
  */
 #ifndef NAT_H
 #define NAT_H
 
 #include "lan.h"
+#include "port_mapper.h"
+#include "stun.h"
 #include "tunnel/candidate.h"
+#include "tunnel/map_e.h"
 
 #include <json-c/json.h>
 
@@ -20,7 +23,14 @@ struct daemon;
 struct nat {
     uint8_t address_count;
     struct ip_address address[WAN_ADDRESSES_MAX];
+    struct stun stun;
+    struct port_mapper mapper;
+    bool has_map;     /* IPv4 is shared by MAP-E: */
+    bool map_is_sure; /* the router's own rules say so, or a STUN server confirms it */
+    struct map_e map;
     struct candidate_list own;
+    bool look_again; /* at who is awaited, at the end of this turn */
+    bool started;
 };
 
 /** nat_start() - Begin; needs the loop, the sockets and the core */
@@ -28,6 +38,12 @@ bool nat_start(struct daemon *daemon, struct error *error);
 
 /** nat_stop() - Give back what others keep for us; before the loop's handles are closed */
 void nat_stop(struct daemon *daemon);
+
+/** nat_reload() - The daemon has another configuration */
+void nat_reload(struct daemon *daemon);
+
+/** nat_settle() - At the end of a turn: if peers came or went, who must be able to find us? */
+void nat_settle(struct daemon *daemon);
 
 /** nat_outside() - The machine's addresses or default routes changed */
 void nat_outside(struct daemon *daemon, const struct lan_view *view);
@@ -38,9 +54,9 @@ static inline bool nat_is_ours(uint8_t first)
     return first < 0x80; /* RFC 7983, and wire.h */
 }
 
-/** nat_receive() - A datagram of STUN or TURN; what a TURN server relays goes on to the core */
+/** nat_receive() - A datagram of STUN */
 void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,
-                 size_t bytes, uint32_t waited_us, uint64_t now_us);
+                 size_t bytes);
 
 /** nat_kind_name() - A candidate's kind: "host", "reflexive" ... */
 const char *nat_kind_name(uint8_t kind);

@@ -178,6 +178,7 @@ static void apply_loaded(struct daemon *daemon, const struct peer_config *peers,
     for (size_t i = 0; i < count; i++)
         set_peer(daemon, &peers[i]);
     expire_invitations(daemon);
+    daemon->nat.look_again = true;
 }
 
 bool peers_apply(struct daemon *daemon, struct error *error)
@@ -255,6 +256,7 @@ bool peers_reload(struct daemon *daemon, struct error *error)
         daemon->config = fresh;
         set_options(daemon);
         apply_loaded(daemon, peers, count);
+        nat_reload(daemon);
         drive_resume(daemon);
         drive_settle(daemon);
     }
