@@ -172,7 +172,7 @@ static void give_back(struct port_mapper_side *side)
 static void refresh(struct port_mapper_side *side)
 {
     struct wan_route route;
-    bool found = wan_route_find(side->family, &route);
+    bool found = wan_route_find(side->mapper->netlink, side->family, &route);
     bool unneeded = found && side->family == IP_V4 && !port_mapping_is_private(&route.source);
     bool routed = found && !unneeded;
 
@@ -298,13 +298,14 @@ static void listen_for_announcements(struct port_mapper_side *side)
     uv_poll_start(&side->announced_poll, UV_READABLE, on_readable);
 }
 
-void port_mapper_start(struct port_mapper *mapper, uv_loop_t *loop,
+void port_mapper_start(struct port_mapper *mapper, uv_loop_t *loop, struct netlink *netlink,
                        const struct port_mapper_listener *listener, uint16_t port,
                        const uint8_t secret[PORT_MAPPER_SECRET_BYTES])
 {
     struct upnp_listener upnp = {mapper, on_upnp};
 
     mapper->loop = loop;
+    mapper->netlink = netlink;
     mapper->listener = *listener;
     mapper->port = port;
     memcpy(mapper->secret, secret, sizeof mapper->secret);

@@ -13,7 +13,6 @@
 #ifndef PORT_MAPPER_H
 #define PORT_MAPPER_H
 
-#include "error.h"
 #include "tunnel/port_mapping.h"
 #include "upnp.h"
 
@@ -45,6 +44,7 @@ struct port_mapper_side {
 
 struct port_mapper {
     uv_loop_t *loop; /* NULL: not started */
+    struct netlink *netlink;
     struct port_mapper_listener listener;
     uint16_t port;
     uint8_t secret[PORT_MAPPER_SECRET_BYTES];
@@ -61,7 +61,7 @@ struct json_object;
  * @secret: What nobody else knows and what is the same at the next start: after a crash the gateway
  *          knows us again by what is derived from it. Copied; port_mapper_stop() wipes it
  */
-void port_mapper_start(struct port_mapper *mapper, uv_loop_t *loop,
+void port_mapper_start(struct port_mapper *mapper, uv_loop_t *loop, struct netlink *netlink,
                        const struct port_mapper_listener *listener, uint16_t port,
                        const uint8_t secret[PORT_MAPPER_SECRET_BYTES]);
 

@@ -7,7 +7,6 @@
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -22,25 +21,23 @@ static bool address_from(struct ip_address *out, uint8_t family, struct nlattr *
     return true;
 }
 
-static int on_route(struct nl_msg *message, void *context)
+static void see_route(void *context, struct nlmsghdr *header)
 {
     struct wan_route *out = context;
-    struct nlmsghdr *header = nlmsg_hdr(message);
     const struct rtmsg *route = nlmsg_data(header);
 
     if (header->nlmsg_type != RTM_NEWROUTE || nlmsg_datalen(header) < (int)sizeof *route ||
         route->rtm_type != RTN_UNICAST)
-        return NL_OK;
+        return;
     uint8_t family = route->rtm_family == AF_INET ? IP_V4 : IP_V6;
     struct nlattr *interface = nlmsg_find_attr(header, sizeof *route, RTA_OIF);
     address_from(&out->gateway.address, family,
                  nlmsg_find_attr(header, sizeof *route, RTA_GATEWAY));
     address_from(&out->source, family, nlmsg_find_attr(header, sizeof *route, RTA_PREFSRC));
     if (interface == NULL || if_indextoname(nla_get_u32(interface), out->interface) == NULL)
-        return NL_OK;
+        return;
     if (family == IP_V6 && ip_is_link_local(&out->gateway.address))
         out->gateway.scope_id = nla_get_u32(interface);
-    return NL_OK;
 }
 
 static struct nl_msg *make_question(uint8_t family)
@@ -56,27 +53,13 @@ static struct nl_msg *make_question(uint8_t family)
     return NULL;
 }
 
-/* The kernel answers in our own time, and refuses when there is no such route. */
-static void ask(struct nl_sock *socket, uint8_t family, struct wan_route *out)
+bool wan_route_find(struct netlink *netlink, uint8_t family, struct wan_route *out)
 {
-    struct nl_msg *message = make_question(family);
-
-    if (message == NULL)
-        return;
-    nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, on_route, out);
-    if (nl_send_auto(socket, message) >= 0)
-        nl_wait_for_ack(socket);
-    nlmsg_free(message);
-}
-
-bool wan_route_find(uint8_t family, struct wan_route *out)
-{
-    struct nl_sock *socket = nl_socket_alloc();
+    struct nl_msg *question = make_question(family);
 
     memset(out, 0, sizeof *out);
-    if (socket != NULL && nl_connect(socket, NETLINK_ROUTE) == 0)
-        ask(socket, family, out);
-    nl_socket_free(socket);
+    if (question != NULL)
+        netlink_ask(netlink, question, see_route, out);
     if (out->gateway.address.family == family && out->source.family == family &&
         out->interface[0] != '\0')
         return true;

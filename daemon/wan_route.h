@@ -10,9 +10,7 @@
 #ifndef WAN_ROUTE_H
 #define WAN_ROUTE_H
 
-#include "address.h"
-
-#include <net/if.h>
+#include "netlink.h"
 
 struct wan_route {
     struct endpoint gateway;  /* the address, and the scope of a link-local one; port 0 */
@@ -27,7 +25,7 @@ struct wan_route {
  *
  * Return: whether there is one, with a gateway; a line such as PPPoE has none
  */
-bool wan_route_find(uint8_t family, struct wan_route *out);
+bool wan_route_find(struct netlink *netlink, uint8_t family, struct wan_route *out);
 
 /** wan_route_equal() - Whether both lead out alike */
 bool wan_route_equal(const struct wan_route *a, const struct wan_route *b);
