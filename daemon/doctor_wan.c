@@ -163,7 +163,8 @@ static void judge_mapping(const struct line *line, struct json_object *ipv4)
         finding.level = LEVEL_NOTE;
         finding.meaning = "Others do not know which port is theirs: a direct way by IPv4 is found "
                           "only to homes with a better NAT.";
-        finding.advice = remedy(line, words);
+        if (!line->has_map && !line->shared) /* these say it themselves */
+            finding.advice = remedy(line, words);
         report_add(line->report, &finding,
                    "the NAT shows this home at another port to each destination, to one as %s",
                    mapped);
@@ -274,6 +275,11 @@ static void find_map(struct line *line)
         machine->has_map || map_rules_from_json(json_field(line->nat, "map_e"), &line->map);
 }
 
+static bool listens_inside(const struct line *line)
+{
+    return map_e_contains(&line->map.ports, line->facts->config->port);
+}
+
 static void judge_map(const struct line *line)
 {
     char address[TEXT_ADDRESS_SIZE], ports[MAP_RULES_PORTS_SIZE];
@@ -284,7 +290,7 @@ static void judge_map(const struct line *line)
                               .subject = text_address(&line->map.address, address),
                               .family = IP_V4,
                               .meaning = meaning,
-                              .advice = remedy(line, words)};
+                              .advice = listens_inside(line) ? remedy(line, words) : NULL};
 
     snprintf(meaning, sizeof meaning, "They are %s; others cannot be forwarded.",
              map_rules_ports(&line->map.ports, ports));
@@ -304,7 +310,7 @@ static void judge_port(const struct line *line)
                               .meaning = "Nobody can call it there by IPv4.",
                               .advice = forward(line, words)};
 
-    if (map_e_contains(&line->map.ports, (uint16_t)port))
+    if (listens_inside(line))
         return;
     snprintf(subject, sizeof subject, "%u", port);
     report_add(line->report, &finding, "port %u is not one of this home's %u ports", port, count);
@@ -354,7 +360,6 @@ static void judge_turn(const struct line *line, struct json_object *turn)
         return;
     }
     finding.level = is_known(problem) ? LEVEL_WARN : LEVEL_NOTE;
-    finding.advice = "look at 'turn' and 'turn-secret' in [site], and whether the server runs";
     report_add(line->report, &finding, "TURN server %s does not relay for this home: %s", server,
                is_known(problem) ? problem : json_text(turn, "state"));
 }
