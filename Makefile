@@ -52,8 +52,12 @@ ifdef SAN
 CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS  += -fsanitize=$(SAN)
 else
-# What is not the data path may be small rather than fast: routers have little flash.
+# What frames do not pass may be small rather than fast: routers have little flash.
 SMALL    := -Os
+FAST     := $(addprefix kmod-free/,mailbox.c frame/%.c crypto/aead.c crypto/replay.c \
+                $(addprefix tunnel/,chunk.c session.c reassembly.c liveness.c) \
+                $(addprefix site/,border.c delivering.c from_lan.c from_peer.c judging.c notes.c \
+                    orders.c outgoing.c site.c))
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 # Nothing unwinds at run time; a debugger finds its tables in .debug_frame.
 CFLAGS   += -fno-asynchronous-unwind-tables
@@ -98,7 +102,8 @@ $B/lansplice: $(call obj,$(DAEMON_SRC)) $(CORE_LIB)
 # On the Makefile, too: flags and the version stand in it.
 $B/kmod-free/%.o: kmod-free/%.c Makefile
 	$(call say,CC,$<)
-	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(call pkg,--cflags,$(PKGS_CORE)) -c -o $@ $<
+	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter-out $(FAST),$<),$(SMALL)) -MMD -MP \
+	    $(call pkg,--cflags,$(PKGS_CORE)) -c -o $@ $<
 
 $B/%.o: %.c Makefile
 	$(call say,CC,$<)
