@@ -51,10 +51,12 @@ static void count_up(uint8_t *n)
 
 /* ---- coming and going ---- */
 
-/* Whether somebody other than the peer says that this address is the peer's. */
+/* Whether somebody other than the peer says that this address is the peer's. Who names a path
+ * through a TURN server speaks of the server; the address beyond is mostly the peer's word. */
 static bool is_vouched(const struct paths *p, const struct path *e)
 {
-    return (e->sources & ~(1u << PATHS_TOLD)) != 0 || e->answered || e->to.via >= VIA_PEER ||
+    bool named = (e->sources & ~(1u << PATHS_TOLD)) != 0 && e->to.via == VIA_DIRECT;
+    return named || e->answered || e->to.via >= VIA_PEER ||
            attestation_has(&p->told, &e->to.address);
 }
 
@@ -83,12 +85,13 @@ static void forget(struct paths *p, int i)
     move_index(&p->theirs, last, i);
 }
 
+/* What was named and no longer is, at once; what was only heard from, when nothing is under way. */
 static bool is_forgotten(const struct paths *p, int i)
 {
     const struct path *e = &p->path[i];
-    if (e->sources != 0 || path_is_valid(e) || i == p->selected || e->checking || e->heard > 0)
+    if (e->sources != 0 || path_is_valid(e) || i == p->selected || e->heard > 0)
         return false;
-    return e->state == PATH_FAILED || !is_vouched(p, e);
+    return e->was_named || (!e->checking && (e->state == PATH_FAILED || !is_vouched(p, e)));
 }
 
 /* What is kept when there is no room for all: by who names it, then by state. That a datagram has
@@ -161,6 +164,7 @@ static void name(struct paths *p, const struct candidate *c, uint8_t source_bit,
         return;
     struct path *e = &p->path[i];
     e->sources |= source_bit;
+    e->was_named = true;
     if (e->kind != CANDIDATE_RELAYED) /* which says most about it */
         e->kind = c->kind;
 }

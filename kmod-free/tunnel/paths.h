@@ -46,7 +46,8 @@
  *
  * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. An address that only the
  * peer named gets what attestation.h allows, and beyond that one check for each datagram that comes
- * from there. Punches go to a port set only when its address is attested.
+ * from there. Behind a TURN server it is the same. Punches go to a port set only when its
+ * address is attested.
  */
 #ifndef TUNNEL_PATHS_H
 #define TUNNEL_PATHS_H
@@ -74,9 +75,10 @@ enum path_state { PATH_WAITING = 0, PATH_CHECKING, PATH_VALID, PATH_FAILED };
 
 struct path {
     struct endpoint to;
-    uint8_t kind;      /* enum candidate_kind */
-    uint8_t state;     /* enum path_state */
-    uint8_t sources;   /* bit n: enum paths_source n names it; 0: nobody, it was only heard from */
+    uint8_t kind;    /* enum candidate_kind */
+    uint8_t state;   /* enum path_state */
+    uint8_t sources; /* bit n: enum paths_source n names it; 0: nobody, it was only heard from */
+    bool was_named;
     uint8_t losses;    /* checks in a row */
     uint8_t answers;   /* in a row */
     uint8_t better;    /* answers in a row at which it was better than the path in use */

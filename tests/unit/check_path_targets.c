@@ -29,6 +29,7 @@ START_TEST(all_are_tried_best_first)
     begin(start[_i]);
     NAME(PATHS_CONFIGURED, by_turn(1), by_peer(0), v4(1), v6(1));
     NAME(PATHS_MEETING, v4(2), v6(1));
+    paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 1}}); /* beyond the TURN server */
     for (unsigned i = 0; i < 100; i++) { /* the caller's clock sets the pace, for ever */
         ASSERT_TARGETS(v6(1), v4(1), v4(2), by_turn(1), by_peer(0));
         w.now_us += SECOND;
@@ -155,7 +156,7 @@ START_TEST(a_port_set_is_sprayed_once_a_minute)
     name_set(PATHS_TOLD, 5, 4, 8, 0x34);                     /* v6plus: 15 blocks of 16 */
     ck_assert_uint_eq(paths_spray_deadline_us(&w.p), NEVER); /* only the peer says so */
     ck_assert_uint_eq(w.p.count, 0);
-    paths_attest(&w.p, &(struct ip_address){v4(5).address.family, {198, 51, 100, 5}});
+    paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 5}});
     ck_assert_uint_eq(spray(480 * MS, 5, hits), 240);
     for (unsigned port = 0; port < 65536; port++)
         ck_assert_uint_eq(hits[port], port >= 4096 && (port >> 4 & 0xff) == 0x34 ? 1 : 0);
@@ -171,7 +172,7 @@ START_TEST(a_large_set_takes_several_bursts)
     memset(hits, 0, sizeof hits);
     begin(start[_i]);
     name_set(PATHS_CONFIGURED, 5, 6, 6, 63); /* 1008 ports */
-    paths_attest(&w.p, &(struct ip_address){v4(5).address.family, {198, 51, 100, 5}});
+    paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 5}});
     ck_assert_uint_eq(spray(30 * SECOND, 5, hits), PATHS_SPRAY_MAX);
     ck_assert_uint_eq(spray(60 * SECOND, 5, hits), PATHS_SPRAY_MAX);
     ck_assert_uint_eq(spray(60 * SECOND, 5, hits), PATHS_SPRAY_MAX);
@@ -207,7 +208,7 @@ START_TEST(well_known_ports_are_left_alone)
     memset(hits, 0, sizeof hits);
     begin(start[_i]);
     name_set(PATHS_CONFIGURED, 5, 0, 8, 3); /* 768 to 1023 */
-    paths_attest(&w.p, &(struct ip_address){v4(5).address.family, {198, 51, 100, 5}});
+    paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 5}});
     ck_assert_uint_eq(spray(SECOND, 5, hits), 0);
     name_set(PATHS_CONFIGURED, 5, 0, 6, 0); /* 0 to 1023 */
     w.now_us += 60 * SECOND;
@@ -232,7 +233,7 @@ START_TEST(it_stops_when_there_is_a_direct_path)
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         begin(start[_i]);
         name_set(PATHS_TOLD, 5, 4, 8, 1);
-        paths_attest(&w.p, &(struct ip_address){v4(5).address.family, {198, 51, 100, 5}});
+        paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 5}});
         ck_assert_uint_eq(spray(20 * MS, 5, hits), 10);
         works(row[i].path, 10 * MS);
         NAME(PATHS_CONFIGURED, row[i].path);

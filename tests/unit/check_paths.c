@@ -213,6 +213,22 @@ START_TEST(a_path_without_a_name_lives_while_it_is_valid)
 }
 END_TEST
 
+START_TEST(what_is_not_named_any_more_is_not_asked_again)
+{
+    begin(start[_i]);
+    works(v4(1), 10 * MS);
+    NAME(PATHS_CONFIGURED, v4(1));
+    NAME(PATHS_MEETING, by_peer(0));
+    run(SECOND);
+    uint64_t then = w.now_us;
+    paths_set(&w.p, PATHS_MEETING, &(struct candidate_list){0},
+              w.now_us); /* a check is under way */
+    ck_assert_int_eq(path_of(by_peer(0)), -1);
+    run(60 * SECOND);
+    assert_checks(by_peer(0), then, NULL, 0);
+}
+END_TEST
+
 START_TEST(each_source_replaces_only_its_own)
 {
     begin(start[_i]);
@@ -266,6 +282,23 @@ START_TEST(a_named_victim_gets_a_handful)
     for (unsigned i = 0; i < w.ways; i++)
         sent += w.way[i].to.address.octet[3] == 66 ? w.way[i].checks : 0;
     ck_assert_uint_eq(sent, 5);
+}
+END_TEST
+
+START_TEST(a_victim_behind_our_own_relay_gets_a_handful)
+{
+    begin(start[_i]);
+    NAME(PATHS_MEETING, by_turn(66));
+    NAME(PATHS_TOLD, v4(66));
+    struct endpoint out[PATHS_MAX];
+    size_t sent = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        sent += paths_targets(&w.p, out, PATHS_MAX, w.now_us);
+        run(290 * MS);
+    }
+    ck_assert_uint_eq(sent + way_of(by_turn(66))->checks + way_of(v4(66))->checks, 5);
+    paths_attest(&w.p, &out[0].address);
+    ck_assert_uint_eq(paths_targets(&w.p, out, PATHS_MAX, w.now_us), 2);
 }
 END_TEST
 
@@ -475,9 +508,11 @@ int main(void)
     tcase_add_loop_test(tc, no_value_comes_twice, 0, 1);
     tcase_add_loop_test(tc, what_comes_is_checked_at_once, 0, STARTS);
     tcase_add_loop_test(tc, a_path_without_a_name_lives_while_it_is_valid, 0, STARTS);
+    tcase_add_loop_test(tc, what_is_not_named_any_more_is_not_asked_again, 0, STARTS);
     tcase_add_loop_test(tc, each_source_replaces_only_its_own, 0, STARTS);
     tcase_add_loop_test(tc, the_unusable_is_passed_over, 0, STARTS);
     tcase_add_loop_test(tc, a_named_victim_gets_a_handful, 0, STARTS);
+    tcase_add_loop_test(tc, a_victim_behind_our_own_relay_gets_a_handful, 0, STARTS);
     tcase_add_loop_test(tc, ten_thousand_candidates, 0, 1);
     tcase_add_loop_test(tc, spoofed_sources_get_one_check_each, 0, STARTS);
     tcase_add_loop_test(tc, what_is_named_best_has_room, 0, STARTS);
