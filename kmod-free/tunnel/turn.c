@@ -12,10 +12,10 @@
 #define RETRY_US         (60 * TURN_SECOND_US)
 #define RETRY_MAX_US     (600 * TURN_SECOND_US)
 #define RETRANSMIT_US    (TURN_SECOND_US / 2)
-#define REFRESH_WAIT_US  (2 * TURN_PATIENCE_US)
 #define RELEASE_AGAIN_US (TURN_SECOND_US / 10)
 #define RELEASE_WAIT_US  (2 * RELEASE_AGAIN_US)
 #define SILENCE_US       (20 * TURN_SECOND_US)
+#define UNANSWERED_US    (3 * TURN_SECOND_US)
 
 enum {
     STALE_MAX = 3,
@@ -128,15 +128,20 @@ static void leave(struct turn *turn, enum turn_state state)
     memset(turn->peer, 0, sizeof turn->peer);
 }
 
+static void fail_for(struct turn *turn, enum turn_failure failure, unsigned code, uint64_t retry_us)
+{
+    leave(turn, TURN_FAILED);
+    turn->failure = failure;
+    turn->failure_code = code;
+    turn->retry_us = retry_us;
+}
+
 static void fail(struct turn *turn, enum turn_failure failure, unsigned code, uint64_t now_us)
 {
     uint64_t wait_us = RETRY_US << (turn->failures < 4 ? turn->failures : 4);
 
-    leave(turn, TURN_FAILED);
-    turn->failure = failure;
-    turn->failure_code = code;
     turn->failures++;
-    turn->retry_us = now_us + (wait_us < RETRY_MAX_US ? wait_us : RETRY_MAX_US);
+    fail_for(turn, failure, code, now_us + (wait_us < RETRY_MAX_US ? wait_us : RETRY_MAX_US));
 }
 
 static void ask_for_allocation(struct turn *turn, uint64_t now_us)
@@ -229,29 +234,37 @@ static bool is_last_word(const struct turn *turn)
 
 static uint64_t patience_us(const struct turn *turn)
 {
-    return is_last_word(turn)              ? RELEASE_WAIT_US
-           : turn->state == TURN_ALLOCATED ? REFRESH_WAIT_US
-                                           : TURN_PATIENCE_US;
+    return is_last_word(turn) ? RELEASE_WAIT_US : TURN_PATIENCE_US;
 }
 
 static uint64_t refresh_at_us(const struct turn *turn)
 {
     uint64_t silence_us = turn->heard_us + SILENCE_US;
     uint64_t half_us = turn->refreshed_us + turn->lifetime_us / 2;
+    uint64_t at_us = silence_us < half_us ? silence_us : half_us;
 
-    return silence_us < half_us ? silence_us : half_us;
+    if (turn->unanswered && turn->unanswered_since_us + UNANSWERED_US < at_us)
+        at_us = turn->unanswered_since_us + UNANSWERED_US;
+    return at_us;
+}
+
+/* One that worked a moment ago is worth another try soon. */
+static void on_silence(struct turn *turn, uint64_t now_us)
+{
+    if (turn->state == TURN_RELEASING)
+        released(turn, now_us);
+    else if (turn->state == TURN_ALLOCATED)
+        fail_for(turn, TURN_FAILURE_SILENCE, 0, now_us + TURN_PATIENCE_US);
+    else if (turn->cleared)
+        fail(turn, TURN_FAILURE_MISMATCH, ERROR_MISMATCH, now_us);
+    else
+        fail(turn, TURN_FAILURE_SILENCE, 0, now_us);
 }
 
 static void look_at_time(struct turn *turn, uint64_t now_us)
 {
-    if (turn->ask.out && now_us >= turn->ask.began_us + patience_us(turn)) {
-        if (turn->state == TURN_RELEASING)
-            released(turn, now_us);
-        else if (turn->state == TURN_ASKING && turn->cleared)
-            fail(turn, TURN_FAILURE_MISMATCH, ERROR_MISMATCH, now_us);
-        else
-            fail(turn, TURN_FAILURE_SILENCE, 0, now_us);
-    }
+    if (turn->ask.out && now_us >= turn->ask.began_us + patience_us(turn))
+        on_silence(turn, now_us);
     if (turn->state == TURN_ALLOCATED && !turn->ask.out && now_us >= refresh_at_us(turn))
         turn_ask(turn, &turn->ask, now_us);
 }
@@ -293,6 +306,12 @@ uint64_t turn_deadline_us(const struct turn *turn)
 }
 
 /* ---- answers ---- */
+
+static void hear(struct turn *turn, uint64_t now_us)
+{
+    turn->heard_us = now_us;
+    turn->unanswered = false;
+}
 
 static void take_lifetime(struct turn *turn, const struct stun_message *answer, uint64_t now_us)
 {
@@ -429,7 +448,7 @@ static void on_answer(struct turn *turn, const struct stun_message *answer, uint
         return;
     if (!is_authentic(turn, answer, code))
         return;
-    turn->heard_us = now_us;
+    hear(turn, now_us);
     if (peer != NULL)
         turn_peers_answer(turn, peer, answer, code, now_us);
     else if (code == 0)
@@ -461,7 +480,7 @@ enum turn_receipt turn_receive(struct turn *turn, const struct endpoint *from, u
     else if (message.class_ == STUN_SUCCESS || message.class_ == STUN_ERROR)
         on_answer(turn, &message, now_us);
     if (data)
-        turn->heard_us = now_us;
+        hear(turn, now_us);
     return data ? TURN_DATA : TURN_HANDLED;
 }
 

@@ -28,9 +28,9 @@
  * Only an answer from the server's address with the transaction's 96 random bits is looked at; but
  * for the two that tell a nonce it must carry the integrity of our key, once there is one.
  *
- * Refresh. When nothing has come from the server for 20 s, and at half the allocation's lifetime.
- * So one request in 20 s keeps our NAT's mapping to the server alive, and finds out that the server
- * forgot us, unless traffic does.
+ * Refresh. At half the allocation's lifetime; when nothing has come from the server for 20 s, to
+ * keep our NAT's mapping to it alive; and when nothing has for 3 s though we sent something: is it
+ * still there? A server that is not is given up after 5 s, and may be tried again 5 s later.
  *
  * Peers. An address gets a channel when it is first sent to: ChannelBind installs its permission,
  * too (s.12.1), and repeated every 4 minutes keeps both (they live 10 and 5). Until it is answered,
@@ -136,6 +136,8 @@ struct turn {
 
     struct endpoint relayed;
     uint64_t lifetime_us, refreshed_us, heard_us;
+    bool unanswered; /* something was sent through it since the server was heard, ... */
+    uint64_t unanswered_since_us; /* ... first at this time */
     uint16_t next_channel;
     struct turn_peer peer[TURN_PEERS_MAX];
 };

@@ -231,6 +231,9 @@ size_t turn_wrap(struct turn *turn, const struct endpoint *to, const uint8_t *da
     const struct turn_peer *p = take(turn, &at, now_us);
     if (p == NULL || p->state == TURN_PEER_REFUSED)
         return 0;
+    if (!turn->unanswered)
+        turn->unanswered_since_us = now_us;
+    turn->unanswered = true;
     if (p->state == TURN_PEER_BOUND)
         return wrap_channel(p->channel, datagram, bytes, out, capacity);
     return wrap_send(turn, &at, datagram, bytes, out, capacity);
