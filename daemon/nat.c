@@ -125,7 +125,7 @@ bool nat_start(struct daemon *daemon, struct error *error)
 
     (void)error;
     stun_start(&nat->stun, &daemon->loop, &stun, daemon->config);
-    port_mapper_start(&nat->mapper, &daemon->loop, &mapper, daemon->config->port,
+    port_mapper_start(&nat->mapper, &daemon->loop, &daemon->netlink, &mapper, daemon->config->port,
                       daemon->config->private_key);
     nat->started = true;
     compose(daemon);
