@@ -44,6 +44,7 @@ struct daemon {
     struct netlink netlink;
     struct tap tap;
     struct udp udp;
+    struct wan wan;
     struct network network;
     struct nat nat;
     struct control control;

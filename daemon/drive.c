@@ -27,7 +27,7 @@ void drive_transmit(void *context, const struct datagram *datagrams, size_t coun
 {
     struct daemon *daemon = context;
 
-    udp_transmit(&daemon->udp, datagrams, count, daemon->udp.refused);
+    wan_transmit(&daemon->wan, datagrams, count, daemon->udp.refused);
 }
 
 void drive_deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count)
@@ -117,7 +117,7 @@ static void on_datagram(void *context, const struct endpoint *from, uint8_t *dat
     const struct batch *batch = context;
 
     if (bytes != 0 && nat_is_ours(datagram[0]))
-        nat_receive(batch->daemon, from, datagram, bytes);
+        nat_receive(batch->daemon, from, datagram, bytes, waited_us, batch->now_us);
     else
         site_receive_datagram(batch->daemon->site, from, datagram, bytes, waited_us, batch->now_us);
 }
@@ -204,7 +204,7 @@ void drive_pause(struct daemon *daemon)
 void drive_resume(struct daemon *daemon)
 {
     if (!daemon->two_threads || daemon->tap.fd < 0 ||
-        worker_start(&daemon->worker, daemon->site, &daemon->udp, &daemon->tap,
+        worker_start(&daemon->worker, daemon->site, &daemon->wan, &daemon->tap,
                      daemon->config->hub))
         return;
     daemon->two_threads = false;

@@ -71,11 +71,11 @@ static void keep_endpoint(struct daemon *daemon, const char *peer, const struct 
 static void tell_up(const struct daemon *daemon, const char *name)
 {
     struct peer_status peer;
-    char at[TEXT_ENDPOINT_SIZE];
+    char at[STATUS_WHERE_SIZE];
 
     if (!site_find_status(daemon->site, name, clock_now_us(), &peer))
         return;
-    text_endpoint(&peer.endpoint, at);
+    status_where(daemon->site, &peer.endpoint, at);
     if (peer.joining)
         log_info("peer %s answers at %s: waiting for it to accept us", name, at);
     else
@@ -108,9 +108,9 @@ static void tell_refusal(const char *invited, const char *caller)
 
 static void tell_peer(const struct daemon *daemon, const struct site_event *event)
 {
-    char at[TEXT_ENDPOINT_SIZE];
+    char at[STATUS_WHERE_SIZE];
 
-    text_endpoint(&event->endpoint, at);
+    status_where(daemon->site, &event->endpoint, at);
     switch (event->kind) {
     case EVENT_PEER_UP:
         tell_up(daemon, event->peer);
@@ -213,6 +213,9 @@ void events_report(void *context, const struct site_event *event)
     case EVENT_PEER_DOWN:
         daemon->ask_names_again = daemon->nat.look_again = true;
         tell_peer(daemon, event);
+        break;
+    case EVENT_SEEN_AS:
+        daemon->nat.look_again = true;
         break;
     case EVENT_PEER_SITE:
     case EVENT_TOKEN_REFUSED:

@@ -18,17 +18,25 @@ static const struct reflexive_result *seen(const struct nat *nat, enum ip_family
     return reflexive_result(stun_state(&nat->stun), family);
 }
 
-/* The router's own rules, or what follows from our IPv6 prefix. */
-static void recognise_map_e(struct daemon *daemon)
+/* What STUN servers see of our IPv4; without, what a peer sees. */
+static struct endpoint mapped_v4(const struct daemon *daemon)
+{
+    const struct reflexive_result *v4 = seen(&daemon->nat, IP_V4);
+
+    return v4->known ? v4->mapped : site_seen_as(daemon->site, IP_V4);
+}
+
+static void find_map_e(struct daemon *daemon)
 {
     struct nat *nat = &daemon->nat;
-    const struct reflexive_result *v4 = seen(nat, IP_V4);
+    struct ip_address address[WAN_ADDRESSES_MAX + SITE_OWN_ADDRESSES_MAX];
+    struct endpoint mapped = mapped_v4(daemon);
+    size_t count = nat->address_count;
 
-    nat->has_map = nat->map_is_sure = map_rules_read(daemon->config->map_rules, &nat->map);
-    for (unsigned i = 0; i < nat->address_count && !nat->has_map; i++)
-        nat->has_map = map_e_recognise(&nat->address[i], &nat->map);
-    if (nat->has_map && v4->known)
-        nat->map_is_sure = nat->map_is_sure || map_e_confirms(&nat->map, &v4->mapped);
+    memcpy(address, nat->address, count * sizeof *address);
+    memcpy(address + count, nat->lan.own, nat->lan.own_count * sizeof *address);
+    nat->has_map = map_rules_find(daemon->config->map_rules, address, count + nat->lan.own_count,
+                                  &mapped, &nat->map);
 }
 
 /* ---- our candidates ---- */
@@ -83,8 +91,19 @@ static void add_port_set(const struct nat *nat, struct candidate_list *list)
     struct candidate c = {.kind = CANDIDATE_PORT_SET, .set = nat->map.ports};
 
     c.endpoint.address = nat->map.address;
-    if (nat->map_is_sure && (!v4->known || v4->mapping == NAT_MAPPING_DEPENDENT))
+    if (nat->has_map && (!v4->known || v4->mapping == NAT_MAPPING_DEPENDENT))
         candidate_add(list, &c);
+}
+
+static void add_relay(struct daemon *daemon, struct candidate_list *list)
+{
+    struct endpoint relayed;
+    uint8_t via;
+    bool there = turn_relay_address(&daemon->nat.turn, &relayed, &via);
+
+    if (there)
+        add(&daemon->nat, list, CANDIDATE_RELAYED, &relayed);
+    site_set_turn(daemon->site, there ? 1u << (via - VIA_TURN) : 0, clock_now_us());
 }
 
 static void compose(struct daemon *daemon)
@@ -94,13 +113,13 @@ static void compose(struct daemon *daemon)
 
     if (!nat->started)
         return;
-    recognise_map_e(daemon);
+    find_map_e(daemon);
     add_hosts(daemon, &list);
     add_reflexive(nat, &list, IP_V4);
     add_reflexive(nat, &list, IP_V6);
     add_mapped(nat, &list);
-    if (nat->has_map)
-        add_port_set(nat, &list);
+    add_port_set(nat, &list);
+    add_relay(daemon, &list);
     if (candidate_list_equal(&list, &nat->own))
         return;
     nat->own = list;
@@ -115,15 +134,25 @@ static void on_changed(void *context)
     drive_settle(daemon);
 }
 
+/* By any thread. */
+static void transmit_directly(void *context, const struct datagram *datagrams, size_t count)
+{
+    struct daemon *daemon = context;
+
+    udp_transmit(&daemon->udp, datagrams, count, NULL);
+}
+
 /* ---- the daemon's calls ---- */
 
 bool nat_start(struct daemon *daemon, struct error *error)
 {
     struct nat *nat = &daemon->nat;
-    struct stun_listener stun = {daemon, on_changed, drive_transmit};
+    struct stun_listener stun = {daemon, on_changed, transmit_directly};
     struct port_mapper_listener mapper = {daemon, on_changed};
+    struct turn_relay_listener turn = {daemon, on_changed, transmit_directly};
 
-    (void)error;
+    if (!turn_relay_start(&nat->turn, &daemon->loop, &turn, daemon->config, error))
+        return false;
     stun_start(&nat->stun, &daemon->loop, &stun, daemon->config);
     port_mapper_start(&nat->mapper, &daemon->loop, &daemon->netlink, &mapper, daemon->config->port,
                       daemon->config->private_key);
@@ -137,6 +166,7 @@ void nat_stop(struct daemon *daemon)
     if (!daemon->nat.started)
         return;
     daemon->nat.started = false;
+    turn_relay_stop(&daemon->nat.turn);
     stun_stop(&daemon->nat.stun);
     port_mapper_stop(&daemon->nat.mapper);
 }
@@ -144,6 +174,7 @@ void nat_stop(struct daemon *daemon)
 void nat_reload(struct daemon *daemon)
 {
     stun_reload(&daemon->nat.stun, daemon->config);
+    turn_relay_reload(&daemon->nat.turn, daemon->config);
     compose(daemon);
 }
 
@@ -161,24 +192,40 @@ void nat_settle(struct daemon *daemon)
         awaited = peer.state != PEER_UP;
     }
     stun_keep(&daemon->nat.stun, awaited);
+    compose(daemon);
 }
 
 void nat_outside(struct daemon *daemon, const struct lan_view *view)
 {
     struct nat *nat = &daemon->nat;
 
+    nat->lan = view->lan;
     nat->address_count = view->wan_count;
     memcpy(nat->address, view->wan, sizeof nat->address);
     stun_set_local(&nat->stun, daemon->config->port, nat->address, nat->address_count);
     stun_hurry(&nat->stun);
+    turn_relay_hurry(&nat->turn);
     port_mapper_refresh(&nat->mapper);
     compose(daemon);
 }
 
 void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,
-                 size_t bytes)
+                 size_t bytes, uint32_t waited_us, uint64_t now_us)
 {
-    stun_receive(&daemon->nat.stun, from, datagram, bytes);
+    struct turn_delivery inside;
+
+    switch (turn_relay_receive(&daemon->nat.turn, from, datagram, bytes, &inside)) {
+    case TURN_DATA:
+        if (inside.bytes != 0 && !nat_is_ours(inside.data[0]))
+            site_receive_datagram(daemon->site, &inside.peer, inside.data, inside.bytes, waited_us,
+                                  now_us);
+        break;
+    case TURN_NOT_OURS:
+        stun_receive(&daemon->nat.stun, from, datagram, bytes);
+        break;
+    case TURN_HANDLED:
+        break;
+    }
 }
 
 /* ---- for people ---- */
@@ -239,22 +286,19 @@ static struct json_object *family_json(const struct nat *nat, enum ip_family fam
 
 static struct json_object *map_json(const struct nat *nat)
 {
-    if (!nat->has_map)
-        return NULL;
-    struct json_object *map = map_rules_json(&nat->map);
-    json_object_object_add(map, "sure", json_object_new_boolean(nat->map_is_sure));
-    return map;
+    return nat->has_map ? map_rules_json(&nat->map) : NULL;
 }
 
-struct json_object *nat_json(const struct daemon *daemon)
+struct json_object *nat_json(struct daemon *daemon)
 {
-    const struct nat *nat = &daemon->nat;
+    struct nat *nat = &daemon->nat;
     struct json_object *to = json_object_new_object();
 
     json_object_object_add(to, "ipv4", family_json(nat, IP_V4));
     json_object_object_add(to, "ipv6", family_json(nat, IP_V6));
     json_object_object_add(to, "map_e", map_json(nat));
     json_object_object_add(to, "port_mapping", port_mapper_json(&nat->mapper));
+    json_object_object_add(to, "turn", turn_relay_json(&nat->turn));
     json_object_object_add(to, "candidates", candidates_json(&nat->own));
     return to;
 }

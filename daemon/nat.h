@@ -15,6 +15,7 @@
 #include "stun.h"
 #include "tunnel/candidate.h"
 #include "tunnel/map_e.h"
+#include "turn_relay.h"
 
 #include <json-c/json.h>
 
@@ -23,13 +24,14 @@ struct daemon;
 struct nat {
     uint8_t address_count;
     struct ip_address address[WAN_ADDRESSES_MAX];
+    struct site_lan lan; /* addresses of ours, too */
     struct stun stun;
     struct port_mapper mapper;
-    bool has_map;     /* IPv4 is shared by MAP-E: */
-    bool map_is_sure; /* the router's own rules say so, or a STUN server confirms it */
+    struct turn_relay turn;
+    bool has_map; /* IPv4 is shared, by MAP-E: */
     struct map_e map;
     struct candidate_list own;
-    bool look_again; /* at who is awaited, at the end of this turn */
+    bool look_again; /* peers came or went, or see us elsewhere: at the end of this turn */
     bool started;
 };
 
@@ -42,7 +44,7 @@ void nat_stop(struct daemon *daemon);
 /** nat_reload() - The daemon has another configuration */
 void nat_reload(struct daemon *daemon);
 
-/** nat_settle() - At the end of a turn: if peers came or went, who must be able to find us? */
+/** nat_settle() - At the end of a turn: do what 'look_again' asks for */
 void nat_settle(struct daemon *daemon);
 
 /** nat_outside() - The machine's addresses or default routes changed */
@@ -54,14 +56,14 @@ static inline bool nat_is_ours(uint8_t first)
     return first < 0x80; /* RFC 7983, and wire.h */
 }
 
-/** nat_receive() - A datagram of STUN */
+/** nat_receive() - A datagram of STUN or TURN; what a TURN server relays goes on to the core */
 void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,
-                 size_t bytes);
+                 size_t bytes, uint32_t waited_us, uint64_t now_us);
 
 /** nat_kind_name() - A candidate's kind: "host", "reflexive" ... */
 const char *nat_kind_name(uint8_t kind);
 
 /** nat_json() - For status: "nat"; the caller's */
-struct json_object *nat_json(const struct daemon *daemon);
+struct json_object *nat_json(struct daemon *daemon);
 
 #endif

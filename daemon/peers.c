@@ -103,6 +103,16 @@ static void remove_unlisted(struct daemon *daemon, const struct peer_config *pee
     events_store(daemon);
 }
 
+/* What it said in its reply line. */
+static void set_candidates(struct daemon *daemon, const char *name)
+{
+    struct candidate_list list;
+
+    state_load_candidates(daemon->config, name, &list);
+    if (list.count != 0)
+        site_tell_candidates(daemon->site, name, &list, clock_now_us());
+}
+
 static void set_peer(struct daemon *daemon, const struct peer_config *peer)
 {
     const struct config_peer *configured = config_find_peer(daemon->config, peer->name);
@@ -116,6 +126,7 @@ static void set_peer(struct daemon *daemon, const struct peer_config *peer)
         resolver_set_peer(&daemon->resolver, configured);
     else
         resolver_remove_peer(&daemon->resolver, peer->name);
+    set_candidates(daemon, peer->name);
 }
 
 /* The disk knows best which invitations are left, and who has joined since the start.

@@ -324,6 +324,7 @@ int command_run(const char *config_path)
     daemon.started_us = clock_now_us();
     daemon.tick_armed_us = UINT64_MAX;
     daemon.tap.fd = daemon.control.fd = daemon.worker.wake_fd = -1;
+    daemon.wan = (struct wan){&daemon.udp, &daemon.nat.turn};
     daemon.udp.fd[UDP_V4] = daemon.udp.fd[UDP_V6] = -1;
     signal(SIGPIPE, SIG_IGN);
     hold_signals(SIG_BLOCK);

@@ -32,8 +32,6 @@ static void add_count(struct json_object *to, const char *name, uint64_t count)
     add(to, name, json_object_new_int64(count > INT64_MAX ? INT64_MAX : (int64_t)count));
 }
 
-enum { WHERE_SIZE = TEXT_ENDPOINT_SIZE + SITE_NAME_MAX };
-
 static const char *state_name(enum peer_state state)
 {
     switch (state) {
@@ -47,11 +45,20 @@ static const char *state_name(enum peer_state state)
     return "down";
 }
 
+/* By a relay of ours, or straight to one of the peer's. */
+static bool is_relayed(const struct peer_status *peer)
+{
+    for (size_t i = 0; i < peer->path_count; i++)
+        if (peer->path[i].selected && peer->path[i].kind == CANDIDATE_RELAYED)
+            return true;
+    return peer->endpoint.via != VIA_DIRECT;
+}
+
 static const char *path_name(const struct peer_status *peer)
 {
     if (peer->state != PEER_UP || peer->endpoint.address.family == IP_NONE)
         return NULL;
-    if (peer->endpoint.via != VIA_DIRECT)
+    if (is_relayed(peer))
         return "relay";
     return peer->endpoint.address.family == IP_V4 ? "direct4" : "direct6";
 }
@@ -175,16 +182,15 @@ static const struct path_status *path_in_use(const struct peer_status *peer)
     return peer->endpoint.address.family == IP_V6 ? &peer->path_v6 : &peer->path_v4;
 }
 
-/* "192.0.2.1:7788", "192.0.2.1:7788 via turn", "via NAME" */
-static const char *where(const struct status_source *source, const struct endpoint *at,
-                         char out[WHERE_SIZE])
+const char *status_where(const struct site *site, const struct endpoint *at,
+                         char out[STATUS_WHERE_SIZE])
 {
     char endpoint[TEXT_ENDPOINT_SIZE], carrier[SITE_NAME_MAX + 1];
 
     if (at->via >= VIA_PEER)
-        snprintf(out, WHERE_SIZE, "via %s", site_carrier_name(source->site, at, carrier));
+        snprintf(out, STATUS_WHERE_SIZE, "via %s", site_carrier_name(site, at, carrier));
     else
-        snprintf(out, WHERE_SIZE, "%s%s", text_endpoint(at, endpoint),
+        snprintf(out, STATUS_WHERE_SIZE, "%s%s", text_endpoint(at, endpoint),
                  at->via != VIA_DIRECT ? " via turn" : "");
     return out;
 }
@@ -198,12 +204,12 @@ static struct json_object *candidates_json(const struct status_source *source,
                                          [PATH_VALID] = "valid",
                                          [PATH_FAILED] = "failed"};
     struct json_object *list = json_object_new_array();
-    char at[WHERE_SIZE];
+    char at[STATUS_WHERE_SIZE];
 
     for (size_t i = 0; i < peer->path_count; i++) {
         const struct path_info *path = &peer->path[i];
         struct json_object *one = json_object_new_object();
-        add_text(one, "endpoint", where(source, &path->to, at));
+        add_text(one, "endpoint", status_where(source->site, &path->to, at));
         add_text(one, "kind", nat_kind_name(path->kind));
         add_text(one, "state", states[path->state]);
         add(one, "rtt_ms", rtt_json(path->srtt_us < 0 ? -1.0 : (double)path->srtt_us / 1000.0));
@@ -219,12 +225,12 @@ static struct json_object *peer_json(const struct status_source *source,
                                      const struct peer_status *peer)
 {
     struct json_object *to = json_object_new_object();
-    char endpoint[WHERE_SIZE], called_at[REACH_WHERE_SIZE];
+    char endpoint[STATUS_WHERE_SIZE], called_at[REACH_WHERE_SIZE];
     bool known = peer->endpoint.address.family != IP_NONE;
 
     add_text(to, "name", peer->name);
     add_text(to, "state", state_name(peer->state));
-    add_text(to, "endpoint", known ? where(source, &peer->endpoint, endpoint) : NULL);
+    add_text(to, "endpoint", known ? status_where(source->site, &peer->endpoint, endpoint) : NULL);
     add_text(to, "called_at", reach_where(source->daemon, peer->name, called_at));
     add_text(to, "path", path_name(peer));
     add(to, "rtt_ms", rtt_json(peer->rtt_ms));

@@ -7,13 +7,14 @@
 
 #include "config.h"
 #include "site.h"
+#include "text.h"
 
 struct json_object;
 
 struct daemon;
 
 struct status_source {
-    const struct daemon *daemon;
+    struct daemon *daemon;
     const struct config *config;
     const struct site *site;
     const char *bridge; /* the bridge the TAP is in; NULL: none */
@@ -24,6 +25,12 @@ struct status_source {
 
 /** status_json() - The object of `lansplice status --json`; the caller releases it */
 struct json_object *status_json(const struct status_source *source);
+
+enum { STATUS_WHERE_SIZE = TEXT_ENDPOINT_SIZE + SITE_NAME_MAX };
+
+/** status_where() - A path for people: "192.0.2.1:7788", "192.0.2.1:7788 via turn", "via NAME" */
+const char *status_where(const struct site *site, const struct endpoint *path,
+                         char out[STATUS_WHERE_SIZE]);
 
 /** status_suite_name() - "aes256gcm" ...; NULL for none */
 const char *status_suite_name(enum suite suite);

@@ -40,7 +40,7 @@ static void on_transmit(void *context, const struct datagram *datagrams, size_t 
     struct worker *worker = context;
 
     /* What the kernel refuses wakes the loop by the socket's error queue. */
-    udp_transmit(worker->udp, datagrams, count, NULL);
+    wan_transmit(worker->wan, datagrams, count, NULL);
 }
 
 static void on_deliver(void *context, const uint8_t *offload, const struct slice *slices,
@@ -159,7 +159,7 @@ static int start_thread(struct worker *worker)
     return code;
 }
 
-bool worker_start(struct worker *worker, struct site *site, struct udp *udp, struct tap *tap,
+bool worker_start(struct worker *worker, struct site *site, const struct wan *wan, struct tap *tap,
                   bool hub)
 {
     struct egress_ops ops = {worker, on_transmit, on_deliver, wake_site, wake_egress};
@@ -168,7 +168,7 @@ bool worker_start(struct worker *worker, struct site *site, struct udp *udp, str
         return true;
     mailbox_init(&worker->orders, orders_memory, hub ? ORDERS_HUB_BYTES : ORDERS_BYTES);
     mailbox_init(&worker->notes, notes_memory, NOTES_BYTES);
-    worker->udp = udp;
+    worker->wan = wan;
     worker->tap = tap;
     worker->ending = false;
     worker->egress = site_split(site, &ops, &worker->orders, &worker->notes);

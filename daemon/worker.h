@@ -15,7 +15,7 @@
 
 #include "mailbox.h"
 #include "tap.h"
-#include "udp.h"
+#include "wan.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,7 +24,7 @@
 struct worker {
     struct mailbox orders, notes;
     struct egress *egress;
-    struct udp *udp;
+    const struct wan *wan;
     struct tap *tap;
     int wake_fd;        /* an eventfd; -1: not open */
     uv_async_t arrived; /* notes */
@@ -51,13 +51,13 @@ bool worker_open(struct worker *worker, uv_loop_t *loop, uv_async_cb on_notes, v
 
 /**
  * worker_start() - Take the egress from the site and begin
- * @udp, @tap:  Must stay until worker_stop()
+ * @wan, @tap:  Must stay until worker_stop()
  * @hub:        Frames between peers pass, too: a larger mailbox
  *
  * Nothing happens when it runs. Return: false, and logged, when no thread can be made: nothing has
  * changed then, and the TAP is the caller's to read
  */
-bool worker_start(struct worker *worker, struct site *site, struct udp *udp, struct tap *tap,
+bool worker_start(struct worker *worker, struct site *site, const struct wan *wan, struct tap *tap,
                   bool hub);
 
 /** worker_stop() - Wait for the thread's end and give the egress back; nothing happens when it does

@@ -55,6 +55,7 @@ enum site_event_kind {
     EVENT_PEER_UP,        /* peer, endpoint */
     EVENT_PEER_DOWN,      /* peer */
     EVENT_PEER_MOVED,     /* peer, endpoint: proven; worth keeping on disk */
+    EVENT_SEEN_AS,        /* peer: it sees us elsewhere than before (site_seen_as()) */
     EVENT_PEER_SITE,      /* peer: its prefixes or gateways are new (site_peer_status has them) */
     EVENT_TOKEN_REFUSED,  /* endpoint; peer: its token came from a second key, or too late; NULL:
                              one that is not known, or was used before */
@@ -381,6 +382,8 @@ bool site_find_status(const struct site *site, const char *name, uint64_t now_us
                       struct peer_status *out);
 size_t site_clashes(const struct site *site, uint64_t now_us, struct site_clash *out,
                     size_t capacity);
+/** site_seen_as() - Where a peer sees us, in that family; family IP_NONE: no peer does */
+struct endpoint site_seen_as(const struct site *site, enum ip_family family);
 bool site_port_shut(const struct site *site);
 /** site_carrier_name() - The peer that passes on what goes by this path; returns @out */
 const char *site_carrier_name(const struct site *site, const struct endpoint *path,

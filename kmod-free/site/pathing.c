@@ -16,6 +16,7 @@
 
 #include "bytes.h"
 #include "tunnel/endpoint.h"
+#include "tunnel/port_mapping.h"
 #include "tunnel/stun.h"
 
 #include <sodium.h>
@@ -117,6 +118,7 @@ static void note_seen_as(struct site *site, struct peer *peer, const struct endp
         return;
     *known = *seen_as;
     site->candidates_changed = true;
+    site_report(site, EVENT_SEEN_AS, peer);
 }
 
 void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_t *value,
@@ -157,13 +159,13 @@ void peer_tell_candidates(struct site *site, struct peer *peer)
 {
     uint8_t value[CANDIDATES_MAX_BYTES];
     struct candidate_list list;
+    peer->tell_candidates_us = site->now_us + TELL_AGAIN_US;
     if (!peer_can_send(peer) || peer->current->enrolling)
         return;
     compose_candidates(site, peer, &list);
     size_t bytes = candidate_encode(&list, value, sizeof value);
     if (bytes != 0)
         peer_send_control(site, peer, CONTROL_CANDIDATES, value, bytes);
-    peer->tell_candidates_us = site->now_us + TELL_AGAIN_US;
 }
 
 /* The other home has the same subnets: what is sent there would go through the tunnel itself. */
@@ -247,7 +249,7 @@ static void add_turn(const struct site *site, const struct candidate_list *their
         for (unsigned i = 0; i < theirs->count && added < TURN_PATHS_MAX; i++) {
             struct candidate c = theirs->item[i];
             if (c.endpoint.address.family != IP_V4 || c.kind == CANDIDATE_PORT_SET ||
-                c.kind == CANDIDATE_HOST)
+                port_mapping_is_private(&c.endpoint.address))
                 continue;
             c.kind = CANDIDATE_RELAYED;
             c.endpoint.via = (uint8_t)(VIA_TURN + relay);

@@ -78,6 +78,14 @@ void site_peer_status(const struct site *site, size_t n, uint64_t now_us, struct
     memset(out, 0, sizeof *out);
 }
 
+struct endpoint site_seen_as(const struct site *site, enum ip_family family)
+{
+    for (const struct peer *p = site->peer; p < site->peer + SITE_PEERS_MAX; p++)
+        if (p->used && p->up && p->seen_as[family == IP_V6].address.family != IP_NONE)
+            return p->seen_as[family == IP_V6];
+    return (struct endpoint){0};
+}
+
 bool site_port_shut(const struct site *site)
 {
     return loop_site_shut(&site->loop);
