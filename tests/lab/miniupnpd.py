@@ -39,11 +39,11 @@ table inet filter {
 class MiniUpnpd:
     """The home's gateway, from now on.
 
-    upnp and pcp say what it speaks (pcp: NAT-PMP, too; for IPv6 it speaks PCP always). With
-    beside=True it is in the LAN.
+    upnp and pcp say what it speaks (pcp: NAT-PMP, too; for IPv6 it speaks PCP always). It lends
+    ports for lifetime_s at most. With beside=True it is in the LAN.
     """
 
-    def __init__(self, home, upnp=True, pcp=True, beside=False):
+    def __init__(self, home, upnp=True, pcp=True, lifetime_s=86400, beside=False):
         self.home, self.machine = home, home.isp
         n = home.number
         self.inside, self.outside = f"10.77.{n}.1", f"11.77.{n}.2"
@@ -69,6 +69,8 @@ ext_ip={self.outside}
 listening_ip=home
 enable_upnp={"yes" if upnp else "no"}
 enable_natpmp={"yes" if pcp else "no"}
+min_lifetime=1
+max_lifetime={lifetime_s}
 secure_mode=yes
 uuid=00000000-0000-0000-0000-00000000000{n}
 allow 1024-65535 0.0.0.0/0 1024-65535

@@ -17,6 +17,72 @@ NO_PORT_MAPPING = "udp dport 5351"
 
 Request = namedtuple("Request", "to_mac from_mac source port payload")
 
+# A gateway that knows UPnP alone, and only ports that are lent for ever; and which writes down what
+# it is asked.
+UPNP = """
+import re, socket, struct, sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+inside, outside = sys.argv[1:3]
+SERVICE = 'urn:schemas-upnp-org:service:WANIPConnection:1'
+DEVICE = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1'
+
+def device(kind, more):
+    return ('<device><deviceType>urn:schemas-upnp-org:device:%s:1</deviceType>%s</device>'
+            % (kind, more))
+
+def inner(kind, more):
+    return '<deviceList>' + device(kind, more) + '</deviceList>'
+
+DESCRIPTION = '<?xml version="1.0"?><root xmlns="urn:schemas-upnp-org:device-1-0">' + device(
+    'InternetGatewayDevice', inner('WANDevice', inner('WANConnectionDevice',
+    '<serviceList><service><serviceType>' + SERVICE + '</serviceType>'
+    '<controlURL>/control</controlURL><SCPDURL>/scpd</SCPDURL></service></serviceList>')))
+DESCRIPTION += '</root>'
+
+class Gateway(BaseHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+    def answer(self, status, text):
+        self.send_response(status)
+        self.send_header('Content-Length', str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+    def do_GET(self):
+        self.answer(200, DESCRIPTION)
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers['Content-Length'])).decode()
+        action = self.headers['SOAPAction'].strip('"').split('#')[1]
+        values = dict(re.findall('<(New[A-Za-z]+)>([^<]*)<', asked))
+        print(action, values.get('NewLeaseDuration'), values.get('NewExternalPort'),
+              values.get('NewInternalClient'), flush=True)
+        envelope = ('<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>%s'
+                    '</s:Body></s:Envelope>')
+        if values.get('NewLeaseDuration', '0') != '0':
+            self.answer(500, envelope % ('<s:Fault><faultcode>s:Client</faultcode>'
+                '<faultstring>UPnPError</faultstring><detail><UPnPError '
+                'xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>725</errorCode>'
+                '<errorDescription>OnlyPermanentLeasesSupported</errorDescription></UPnPError>'
+                '</detail></s:Fault>'))
+        else:
+            self.answer(200, envelope % ('<u:%sResponse xmlns:u="%s"><NewExternalIPAddress>%s'
+                '</NewExternalIPAddress></u:%sResponse>' % (action, SERVICE, outside, action)))
+
+web = HTTPServer((inside, 0), Gateway)
+threading.Thread(target=web.serve_forever, daemon=True).start()
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(('', 1900))
+s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+             struct.pack('4s4s', socket.inet_aton('239.255.255.250'), socket.inet_aton(inside)))
+print('ready', flush=True)
+while True:
+    asked, where = s.recvfrom(2000)
+    if asked.startswith(b'M-SEARCH') and DEVICE.encode() in asked:
+        s.sendto(('HTTP/1.1 200 OK\\r\\nST: %s\\r\\nUSN: uuid:1::%s\\r\\nEXT:\\r\\n'
+                  'LOCATION: http://%s:%d/root.xml\\r\\n\\r\\n'
+                  % (DEVICE, DEVICE, inside, web.server_port)).encode(), where)
+"""
+
 # A gateway that knows NAT-PMP alone, and says so to who speaks PCP.
 NAT_PMP = """
 import socket, struct, sys, time
@@ -212,6 +278,42 @@ def test_a_new_address(lab, a):
     wait_for(lambda: any("10.77.1.9:7788" in rule for rule in gateway.granted()), 6,
              "a port for the new address")
     wait_mapped(a)
+
+
+def test_ports_are_renewed(lab, a):
+    gateway = MiniUpnpd(a, lifetime_s=7)
+    start(lab, a)
+    assert wait_mapped(a)["expires_s"] <= 7
+    for _ in range(12):
+        time.sleep(1)
+        assert state(a, "ipv4")["state"] == state(a, "ipv6")["state"] == "mapped"
+        assert len(gateway.granted()) == 3
+
+
+def test_a_gateway_that_lends_for_ever(lab, a):
+    """Many lend ports by UPnP only until they are given back, and refuse a time."""
+    gateway = MiniUpnpd(a, upnp=False)
+    gateway.drop(f"meta nfproto ipv4 {NO_PORT_MAPPING}")
+    igd = gateway.machine.start(["/usr/bin/python3", "-c", UPNP, gateway.inside, "9.9.9.9"],
+                                name="upnp")
+    wait_for(lambda: "ready" in igd.log(), 5, "the gateway to be ready")
+    daemon = start(lab, a)
+    assert wait_mapped(a, protocol="upnp", seconds=15)["external"] == "9.9.9.9:7788"
+    daemon.stop()
+    assert igd.log().splitlines()[1:] == [
+        f"AddPortMapping 3600 7788 {gateway.home_ip}", f"AddPortMapping 0 7788 {gateway.home_ip}",
+        "GetExternalIPAddress None None None", "DeletePortMapping None 7788 None"]
+
+
+def test_a_gateway_that_is_gone_does_not_hold_up_the_end(lab, a):
+    gateway = MiniUpnpd(a)
+    gateway.drop(f"meta nfproto ipv4 {NO_PORT_MAPPING}")
+    daemon = start(lab, a)
+    wait_mapped(a, protocol="upnp", seconds=15)
+    gateway.drop("meta l4proto tcp")
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert 1.5 < time.monotonic() - began < 3.5
 
 
 def test_the_other_homes_gateway_is_left_alone(lab, a, b):
