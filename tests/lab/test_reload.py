@@ -19,7 +19,7 @@ FIXED = {"name": "renamed", "private-key": "other.key", "port": 7799, "bridge": 
 WAN_IP = "198.51.100.17"  # where the network between the homes begins for home a
 
 # Not in this version: any value but the default is refused, by name.
-UNBUILT = {"stun": "host:3478", "rendezvous-command": "/x", "event-command": "/x"}
+UNBUILT = {"rendezvous-command": "/x", "event-command": "/x"}
 
 
 # What shows that a new value holds. Each prepares homes that do not run yet and returns a question:
@@ -118,6 +118,12 @@ def relay_for_peers(lab, a, b):
     return does
 
 
+def stun(lab, a, b):
+    """Home a hears how it is seen."""
+    Coturn(lab.wan)
+    return lambda: a.lansplice.status()["nat"]["ipv4"]["mapped"] is not None
+
+
 def turn(lab, a, b):
     """The server gives home a an address when it names the server, and has the password."""
     lab.daemon(a).site.setdefault("turn", f"turn:home@{WAN_IP}")
@@ -140,7 +146,7 @@ SITE = {"guard": (None, "off", guard), "ttl-repair": ("off", "mdns", ttl_repair)
         "ipv6-on-link": ("off", "on", ipv6_on_link), "hub": ("no", "yes", hub),
         "max-datagram": ("auto", 1200, max_datagram), "icmp-hint": ("off", "on", icmp_hint),
         "relay-for-peers": ("no", "yes", relay_for_peers),
-        "turn": (None, f"turn:home@{WAN_IP}", turn),
+        "stun": (None, WAN_IP, stun), "turn": (None, f"turn:home@{WAN_IP}", turn),
         "turn-secret": ("wrong.secret", "right.secret", turn)}
 PEER = {"public-key": ("other", "right", is_up), "preshared-key": ("none", "right", is_up),
         "endpoint": ("192.0.2.99:7788", "right", is_up)}

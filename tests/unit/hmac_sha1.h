@@ -20,7 +20,7 @@ static inline uint32_t sha1_rotate(uint32_t x, unsigned bits)
 
 static inline void sha1_block(uint32_t h[5], const uint8_t *block)
 {
-    uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    uint32_t w[80] = {0}, a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
     for (unsigned i = 0; i < 80; i++)
         w[i] = i < 16 ? load_be32(block + (size_t)4 * i)
                       : sha1_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
