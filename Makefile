@@ -97,7 +97,7 @@ $(CORE_LIB): $(call obj,$(CORE_SRC))
 
 $B/lansplice: $(call obj,$(DAEMON_SRC)) $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON)) -lresolv $(LIBS_TURN)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
 
 # On the Makefile, too: flags and the version stand in it.
 $B/kmod-free/%.o: kmod-free/%.c Makefile

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * srv.c - see srv.h. Parsing is the C library's (ns_parserr), and so is asking for the addresses.
+ * srv.c - see srv.h. The C library asks, and unpacks names. The rest of its parser would be one
+ * library more to load.
  */
 #include "srv.h"
 
-#include "bytes.h"
+#include "cursor.h"
 #include "socket_address.h"
 
 #include <arpa/nameser.h>
@@ -14,39 +15,58 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWER_BYTES = 4096, RECORDS_MAX = 8, PORT_TEXT_SIZE = 8, SRV_FIXED_BYTES = 6 };
+enum { ANSWER_BYTES = 4096, RECORDS_MAX = 8, PORT_TEXT_SIZE = 8 };
 
 struct record {
     uint16_t priority, weight, port;
     char host[NS_MAXDNAME];
 };
 
-/* Priority 2, weight 2, port 2, target (RFC 2782). */
-static bool read_record(const ns_msg *message, const ns_rr *answer, struct record *out)
+static bool skip_name(struct cursor *c)
 {
-    const uint8_t *data = ns_rr_rdata(*answer);
+    int bytes = dn_skipname(c->at, c->end);
 
-    if (ns_rr_type(*answer) != ns_t_srv || ns_rr_rdlen(*answer) <= SRV_FIXED_BYTES ||
-        dn_expand(ns_msg_base(*message), ns_msg_end(*message), data + SRV_FIXED_BYTES, out->host,
-                  sizeof out->host) < 0)
-        return false;
-    out->priority = load_be16(data);
-    out->weight = load_be16(data + 2);
-    out->port = load_be16(data + 4);
-    return out->port != 0 && out->host[0] != '\0'; /* the root: there is no such service */
+    return bytes >= 0 && cursor_skip(c, (size_t)bytes);
 }
 
-static size_t read_records(const uint8_t *answer, int bytes, struct record *out)
+/* Priority 2, weight 2, port 2, target (RFC 2782), which may point back into the message. */
+static bool read_record(const uint8_t *message, struct cursor *data, struct record *out)
 {
-    ns_msg message;
-    ns_rr record;
+    return cursor_u16(data, &out->priority) && cursor_u16(data, &out->weight) &&
+           cursor_u16(data, &out->port) &&
+           dn_expand(message, data->end, data->at, out->host, sizeof out->host) >= 0 &&
+           out->port != 0 && out->host[0] != '\0'; /* the root: there is no such service */
+}
+
+/* Name, type 2, class 2, TTL 4, length 2, data (RFC 1035 s.4.1.3). Return: false at the end */
+static bool next_record(struct cursor *c, uint16_t *type, struct cursor *data)
+{
+    const uint8_t *at;
+    uint16_t bytes;
+
+    if (!skip_name(c) || !cursor_u16(c, type) || !cursor_skip(c, 6) || !cursor_u16(c, &bytes) ||
+        !cursor_take(c, bytes, &at))
+        return false;
+    *data = cursor_over(at, bytes);
+    return true;
+}
+
+/* Header 12: id, flags, questions, answers, ...; then the questions, each a name, type and class.
+ */
+static size_t read_records(const uint8_t *message, size_t bytes, struct record *out)
+{
+    struct cursor c = cursor_over(message, bytes), data;
+    uint16_t questions, answers, type;
     size_t count = 0;
 
-    if (ns_initparse(answer, bytes, &message) < 0)
+    if (!cursor_skip(&c, 4) || !cursor_u16(&c, &questions) || !cursor_u16(&c, &answers) ||
+        !cursor_skip(&c, 4))
         return 0;
-    for (int i = 0; i < ns_msg_count(message, ns_s_an) && count < RECORDS_MAX; i++)
-        if (ns_parserr(&message, ns_s_an, i, &record) == 0 &&
-            read_record(&message, &record, &out[count]))
+    while (questions-- > 0)
+        if (!skip_name(&c) || !cursor_skip(&c, 4))
+            return 0;
+    while (answers-- > 0 && count < RECORDS_MAX && next_record(&c, &type, &data))
+        if (type == ns_t_srv && read_record(message, &data, &out[count]))
             count++;
     return count;
 }
@@ -98,7 +118,7 @@ const char *srv_look_up(const char *name, struct endpoint *out, size_t capacity,
     *count = 0;
     if (bytes < 0)
         return reason();
-    found = read_records(answer, bytes < ANSWER_BYTES ? bytes : ANSWER_BYTES, records);
+    found = read_records(answer, bytes < ANSWER_BYTES ? (size_t)bytes : ANSWER_BYTES, records);
     if (found == 0)
         return "the name has no SRV record";
     qsort(records, found, sizeof *records, compare);
