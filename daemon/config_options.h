@@ -31,7 +31,7 @@
     X("turn", set_turn, true, "turn:USER@HOST or turn:USER@HOST:PORT; at most 3")                  \
     X("turn-secret", set_turn_secret, false, "the path of a file with mode 0600")                  \
     X("relay-for-peers", set_relay_for_peers, false, LEGAL_SWITCH)                                 \
-    X("rendezvous-command", set_text_unbuilt, false, "nothing")                                    \
+    X("rendezvous-command", set_rendezvous_command, false, "the path of a program, or nothing")    \
     X("event-command", set_text_unbuilt, false, "nothing")
 
 #define PEER_OPTIONS(X)                                                                            \

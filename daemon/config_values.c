@@ -23,6 +23,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 {
@@ -339,6 +341,28 @@ static bool set_turn_secret(struct config_target *target, const char *value)
     error_set(target->error, EXIT_USAGE, "bad file: %s: %s %s", target->where,
               config->turn_secret_path, problem);
     return false;
+}
+
+/* It runs with our rights: who may write it must be us. */
+static bool set_rendezvous_command(struct config_target *target, const char *value)
+{
+    char *path = target->config->rendezvous_command;
+    struct stat file;
+    const char *wrong = NULL;
+
+    if (!value[0])
+        return true;
+    if (!files_join_path(path, CONFIG_PATH_SIZE, target->directory, value))
+        return false;
+    if (stat(path, &file) < 0)
+        wrong = "it cannot be found: correct the path";
+    else if (!S_ISREG(file.st_mode) || access(path, X_OK) < 0)
+        wrong = "it cannot be run: make it executable: chmod +x";
+    else if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0 || !files_are_ours(path))
+        wrong = "others can write it: chown root and chmod go-w it";
+    if (wrong)
+        error_set(target->error, EXIT_USAGE, "bad program: %s: %s: %s", target->where, path, wrong);
+    return !wrong;
 }
 
 static bool set_public_key(struct config_target *target, const char *value)

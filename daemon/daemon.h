@@ -20,6 +20,7 @@
 #include "control.h"
 #include "nat.h"
 #include "network.h"
+#include "rendezvous.h"
 #include "resolver.h"
 #include "state.h"
 #include "udp.h"
@@ -49,6 +50,8 @@ struct daemon {
     struct nat nat;
     struct control control;
     struct resolver resolver;
+    struct rendezvous rendezvous;
+    uint64_t first_order; /* of this run; higher than all of earlier ones */
     struct worker worker;
     bool two_threads; /* there is use for it */
 
@@ -104,5 +107,7 @@ bool peers_apply(struct daemon *daemon, struct error *error);
 bool peers_reload(struct daemon *daemon, struct error *error);
 /** peers_listener() - What the resolver is to tell */
 struct resolver_listener peers_listener(struct daemon *daemon);
+/** peers_rendezvous_listener() - What the rendezvous is to tell */
+struct rendezvous_listener peers_rendezvous_listener(struct daemon *daemon);
 
 #endif

@@ -105,6 +105,7 @@ void drive_settle(struct daemon *daemon)
     if (daemon->ask_names_again) {
         daemon->ask_names_again = false;
         resolver_hurry(&daemon->resolver);
+        rendezvous_hurry(&daemon->rendezvous);
     }
     arm_tick(daemon, site_deadline_us(daemon->site), now_us);
 }

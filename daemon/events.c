@@ -10,6 +10,7 @@
 #include "status.h"
 #include "text.h"
 
+#include <sodium.h>
 #include <string.h>
 
 enum { STORE_INTERVAL_S = 10 };
@@ -246,6 +247,18 @@ void events_report(void *context, const struct site_event *event)
     }
 }
 
+/* From now on both homes have the lasting PSK, and no token. */
+static void move_rendezvous(struct daemon *daemon, const struct site_enrolment *enrolment)
+{
+    struct peer_config peer = {.has_key = true};
+
+    memcpy(peer.name, enrolment->peer, strnlen(enrolment->peer, sizeof peer.name - 1));
+    memcpy(peer.public_key, enrolment->public_key, sizeof peer.public_key);
+    memcpy(peer.psk, enrolment->psk, sizeof peer.psk);
+    rendezvous_set_peer(&daemon->rendezvous, &peer);
+    sodium_memzero(&peer, sizeof peer);
+}
+
 bool events_enrol(void *context, const struct site_enrolment *enrolment)
 {
     struct daemon *daemon = context;
@@ -255,6 +268,8 @@ bool events_enrol(void *context, const struct site_enrolment *enrolment)
         log_error("%s", error.text);
         return false;
     }
+    if (enrolment->joining || enrolment->confirmed)
+        move_rendezvous(daemon, enrolment);
     if (enrolment->joining)
         log_info("peer %s is up: it has accepted us", enrolment->peer);
     else

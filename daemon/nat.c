@@ -4,6 +4,7 @@
  */
 #include "nat.h"
 
+#include "candidate_text.h"
 #include "clock.h"
 #include "daemon.h"
 #include "map_rules.h"
@@ -124,6 +125,7 @@ static void compose(struct daemon *daemon)
         return;
     nat->own = list;
     site_set_own_candidates(daemon->site, &list, clock_now_us());
+    rendezvous_set_candidates(&daemon->rendezvous, &list);
 }
 
 static void on_changed(void *context)
@@ -230,39 +232,13 @@ void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *da
 
 /* ---- for people ---- */
 
-const char *nat_kind_name(uint8_t kind)
-{
-    switch ((enum candidate_kind)kind) {
-    case CANDIDATE_HOST:
-        return "host";
-    case CANDIDATE_REFLEXIVE:
-        return "reflexive";
-    case CANDIDATE_MAPPED:
-        return "mapped";
-    case CANDIDATE_RELAYED:
-        return "relayed";
-    case CANDIDATE_PORT_SET:
-        return "port-set";
-    case CANDIDATE_CONFIGURED:
-        return "configured";
-    case CANDIDATE_PEER_REFLEXIVE:
-        return "peer-reflexive";
-    case CANDIDATE_THROUGH_PEER:
-        return "through-peer";
-    }
-    return "unknown";
-}
-
 static struct json_object *candidates_json(const struct candidate_list *list)
 {
     struct json_object *array = json_object_new_array();
-    char line[TEXT_ENDPOINT_SIZE + 32], at[TEXT_ENDPOINT_SIZE];
+    char line[CANDIDATE_TEXT_SIZE];
 
-    for (unsigned i = 0; i < list->count; i++) {
-        text_endpoint(&list->item[i].endpoint, at);
-        snprintf(line, sizeof line, "%s %s", at, nat_kind_name(list->item[i].kind));
-        json_object_array_add(array, json_object_new_string(line));
-    }
+    for (unsigned i = 0; i < list->count; i++)
+        json_object_array_add(array, json_object_new_string(candidate_text(&list->item[i], line)));
     return array;
 }
 

@@ -60,9 +60,6 @@ static inline bool nat_is_ours(uint8_t first)
 void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,
                  size_t bytes, uint32_t waited_us, uint64_t now_us);
 
-/** nat_kind_name() - A candidate's kind: "host", "reflexive" ... */
-const char *nat_kind_name(uint8_t kind);
-
 /** nat_json() - For status: "nat"; the caller's */
 struct json_object *nat_json(struct daemon *daemon);
 

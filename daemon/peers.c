@@ -61,6 +61,21 @@ struct resolver_listener peers_listener(struct daemon *daemon)
     return (struct resolver_listener){daemon, on_resolved, is_up};
 }
 
+/* ---- rendezvous ---- */
+
+static void on_candidates(void *context, const char *peer, const struct candidate_list *list)
+{
+    struct daemon *daemon = context;
+
+    site_tell_candidates(daemon->site, peer, list, clock_now_us());
+    drive_settle(daemon);
+}
+
+struct rendezvous_listener peers_rendezvous_listener(struct daemon *daemon)
+{
+    return (struct rendezvous_listener){daemon, on_candidates, is_up};
+}
+
 /* ---- peers ---- */
 
 static bool is_listed(const struct peer_config *peers, size_t count, const char *name)
@@ -78,6 +93,7 @@ static void forget(struct daemon *daemon, const char *name)
     site_remove_peer(daemon->site, name, clock_now_us());
     daemon->forgotten = NULL;
     resolver_remove_peer(&daemon->resolver, name);
+    rendezvous_remove_peer(&daemon->rendezvous, name);
     for (size_t i = 0; i < daemon->kept_count; i++)
         if (strcmp(daemon->kept[i].peer, name) == 0) {
             daemon->kept[i] = daemon->kept[--daemon->kept_count];
@@ -103,7 +119,7 @@ static void remove_unlisted(struct daemon *daemon, const struct peer_config *pee
     events_store(daemon);
 }
 
-/* What it said in its reply line. */
+/* What it said in its token or its reply; kept as long as there is the token. */
 static void set_candidates(struct daemon *daemon, const char *name)
 {
     struct candidate_list list;
@@ -122,6 +138,7 @@ static void set_peer(struct daemon *daemon, const struct peer_config *peer)
                   SITE_PEERS_MAX);
         return;
     }
+    rendezvous_set_peer(&daemon->rendezvous, peer);
     if (configured != NULL)
         resolver_set_peer(&daemon->resolver, configured);
     else
@@ -150,6 +167,7 @@ static void end_invitation(struct daemon *daemon, const char *name)
     log_info("the invitation of %s has ended unused: 'lansplice invite %s' makes a new one", name,
              name);
     site_remove_peer(daemon->site, name, clock_now_us());
+    rendezvous_remove_peer(&daemon->rendezvous, name);
     state_remove_token(daemon->config, STATE_INVITE, name, NULL);
 }
 
@@ -186,6 +204,7 @@ static void on_expiry(uv_timer_t *timer)
 static void apply_loaded(struct daemon *daemon, const struct peer_config *peers, size_t count)
 {
     remove_unlisted(daemon, peers, count);
+    rendezvous_set_program(&daemon->rendezvous, daemon->config->rendezvous_command);
     for (size_t i = 0; i < count; i++)
         set_peer(daemon, &peers[i]);
     expire_invitations(daemon);

@@ -37,6 +37,7 @@ static bool read_files(struct daemon *daemon, uint64_t *next, uint64_t *limit, s
         !state_directory(daemon->config, daemon->state_directory, error) ||
         !state_reserve_order(daemon->state_directory, next, limit, error))
         return false;
+    daemon->first_order = *next;
     daemon->kept_count =
         state_load_endpoints(daemon->state_directory, daemon->kept, SITE_PEERS_MAX);
     return true;
@@ -224,6 +225,7 @@ static bool start_loop(struct daemon *daemon, struct error *error)
 {
     struct network_listener network = {daemon, on_lan, on_links, on_outside, on_tap};
     struct resolver_listener resolver = peers_listener(daemon);
+    struct rendezvous_listener rendezvous = peers_rendezvous_listener(daemon);
 
     if (!control_serve(&daemon->control, &daemon->loop, on_command, daemon, error))
         return false;
@@ -238,6 +240,8 @@ static bool start_loop(struct daemon *daemon, struct error *error)
     if (!drive_start(daemon, error))
         return false;
     reach_start(daemon);
+    rendezvous_start(&daemon->rendezvous, &daemon->loop, &rendezvous, daemon->config->private_key,
+                     daemon->first_order);
     if (!nat_start(daemon, error))
         return false;
     network_watch(&daemon->network, &daemon->loop, &network);
@@ -289,6 +293,7 @@ static bool stop(struct daemon *daemon)
     drive_pause(daemon);
     nat_stop(daemon);
     resolver_stop(&daemon->resolver);
+    rendezvous_stop(&daemon->rendezvous);
     network_unwatch(&daemon->network);
     control_close(&daemon->control);
     close_handles(daemon, false);

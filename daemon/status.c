@@ -4,6 +4,7 @@
  */
 #include "status.h"
 
+#include "candidate_text.h"
 #include "crypto/aead.h"
 #include "daemon.h"
 #include "text.h"
@@ -210,7 +211,7 @@ static struct json_object *candidates_json(const struct status_source *source,
         const struct path_info *path = &peer->path[i];
         struct json_object *one = json_object_new_object();
         add_text(one, "endpoint", status_where(source->site, &path->to, at));
-        add_text(one, "kind", nat_kind_name(path->kind));
+        add_text(one, "kind", candidate_kind_text(path->kind));
         add_text(one, "state", states[path->state]);
         add(one, "rtt_ms", rtt_json(path->srtt_us < 0 ? -1.0 : (double)path->srtt_us / 1000.0));
         add(one, "answered_s", age_json(path->answered_age_us));

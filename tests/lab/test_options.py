@@ -49,6 +49,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
     GOOD + "relay-for-peers = yes\n",
     GOOD + "stun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
            "rendezvous-command =\nevent-command =\n",
+    GOOD + "rendezvous-command = /bin/true\n",
     GOOD + PEER,
     GOOD + PEER + "keepalive = 0\n",
     GOOD + PEER + "keepalive = 65535\nendpoint = a.example:1\nendpoint = 192.0.2.1:65535\n"
@@ -57,7 +58,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
            "raise-after-ms = 2000\n",
     (GOOD + PEER).rstrip("\n"),
     GOOD + "# " + "x" * 190 + "\n",
-], ids=range(23))
+], ids=range(24))
 def test_good_configuration(tmp_path, text):
     result = lansplice("check-config", "-c", write_config(tmp_path, text))
     assert result.returncode == 0, result.stderr
@@ -132,7 +133,10 @@ BAD = [
     (GOOD + "turn = turn:u@h\n", None, "turn-secret is missing"),
     (GOOD + "turn-secret = none.secret\n", 4, "missing"),
     (GOOD + "relay-for-peers = maybe\n", 4, "on or off"),
-    (GOOD + "rendezvous-command = /x\n", 4, "not in this version yet"),
+    (GOOD + "rendezvous-command = /x\n", 4, "cannot be found"),
+    (GOOD + "rendezvous-command = /etc\n", 4, "cannot be run"),
+    (GOOD + "rendezvous-command = /etc/passwd\n", 4, "cannot be run"),
+    (GOOD + "rendezvous-command = /bin/true\nrendezvous-command =\n", 5, "twice"),
     (GOOD + "event-command = /x\n", 4, "not in this version yet"),
     (GOOD + "[peer parents]\nkeepalive = 1\n", 4, "public-key is missing"),
     (GOOD + "[peer Parents]\n", 4, "a-z, 0-9"),

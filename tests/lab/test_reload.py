@@ -19,7 +19,7 @@ FIXED = {"name": "renamed", "private-key": "other.key", "port": 7799, "bridge": 
 WAN_IP = "198.51.100.17"  # where the network between the homes begins for home a
 
 # Not in this version: any value but the default is refused, by name.
-UNBUILT = {"rendezvous-command": "/x", "event-command": "/x"}
+UNBUILT = {"event-command": "/x"}
 
 
 # What shows that a new value holds. Each prepares homes that do not run yet and returns a question:
@@ -141,13 +141,21 @@ def is_up(lab, a, b):
     return up
 
 
+def rendezvous_command(lab, a, b):
+    """The program, once it is the option's, leaves a trace."""
+    a.router.run("printf '#!/bin/sh\\ncat >/run/stored\\n' >/run/rendezvous; "
+                 "chmod 755 /run/rendezvous")
+    return lambda: a.router.ok("test -s /run/stored")
+
+
 SITE = {"guard": (None, "off", guard), "ttl-repair": ("off", "mdns", ttl_repair),
         "multicast": ("discovery", "all", multicast), "ra-routes": ("off", "on", ra_routes),
         "ipv6-on-link": ("off", "on", ipv6_on_link), "hub": ("no", "yes", hub),
         "max-datagram": ("auto", 1200, max_datagram), "icmp-hint": ("off", "on", icmp_hint),
         "relay-for-peers": ("no", "yes", relay_for_peers),
         "stun": (None, WAN_IP, stun), "turn": (None, f"turn:home@{WAN_IP}", turn),
-        "turn-secret": ("wrong.secret", "right.secret", turn)}
+        "turn-secret": ("wrong.secret", "right.secret", turn),
+        "rendezvous-command": (None, "/run/rendezvous", rendezvous_command)}
 PEER = {"public-key": ("other", "right", is_up), "preshared-key": ("none", "right", is_up),
         "endpoint": ("192.0.2.99:7788", "right", is_up)}
 

@@ -2,11 +2,15 @@
 """The second paste: join prints a reply line, accept at the inviter takes it."""
 
 import re
+import time
 
 import pytest
 
 from commands import one_line, run, with_daemon
+from machine import wait_for
+from nats import place
 
+SECONDS = 5  # from the second paste on
 OK = b'{"ok":true}\n'
 REPLY = re.compile(r"^lansplice-reply1:\S+$", re.M)
 FINGERPRINT = re.compile(r"\b\d{5} \d{5} \d{5} \d{5}\b")
@@ -159,3 +163,55 @@ def test_candidates_go_with_the_invite(home, reply, end):
     assert kept(home, "parents")
     run("invite", "parents", *(["--cancel"] if end == "cancel" else []), "-c", home)
     assert not (home.parent / "state/candidates/parents").exists()
+
+
+# --- two homes that nobody can call ---------------------------------------------------------------
+
+def paste_twice(a, b):
+    """Invite at a, join at b, accept at a; return the moment of the last."""
+    token = a.lansplice.command("invite", "b").stdout
+    joined = b.lansplice.command("join", input=token).stdout
+    time.sleep(2)
+    assert not a.lansplice.is_up("b") and not b.lansplice.is_up("a")
+    accepted = a.lansplice.command("accept", input=reply_of(joined))
+    assert "b calls itself b" in accepted.stdout
+    return time.monotonic()
+
+
+def assert_found(a, b, since):
+    for one, other in (a, b), (b, a):
+        one.lansplice.wait_up(other.name, seconds=SECONDS)
+    assert a.host("h1").ping(b.host("h1").ip)
+    assert time.monotonic() - since <= SECONDS + 1  # the ping's own second
+    wait_for(lambda: not (a.lansplice.folder / "state/invites/b").exists(), 5, "the token's end")
+    for daemon, peer in (a.lansplice, "b"), (b.lansplice, "a"):
+        assert not (daemon.folder / "state/candidates" / peer).exists()
+
+
+def test_both_behind_ipv6_firewalls(lab, a, b):
+    """Nothing else is in the world: no meeting point, no server, no name."""
+    for home in a, b:
+        place(home, "ip6fw")
+        lab.daemon(home).start()
+    assert_found(a, b, paste_twice(a, b))
+
+
+@pytest.mark.parametrize("accepting", ["stopped", "running"])
+def test_the_inviter_restarts_after_the_second_paste(lab, a, b, accepting):
+    """What accept took waits on disk."""
+    for home in a, b:
+        place(home, "ip6fw")
+        lab.daemon(home).start()
+    token = a.lansplice.command("invite", "b").stdout
+    joined = b.lansplice.command("join", input=token).stdout
+    if accepting == "stopped":
+        a.lansplice.stop()
+    else:
+        b.rule("drop")  # nothing comes of it at once
+    a.lansplice.command("accept", input=reply_of(joined))
+    if accepting == "running":
+        a.lansplice.stop()
+        b.clear_rules()
+    a.lansplice.restart()
+    since = time.monotonic()
+    assert_found(a, b, since)
