@@ -39,13 +39,29 @@ static const struct link *interface_of(const struct doctor_facts *facts, const c
     return NULL;
 }
 
+/* A way through a relay has none: it may be both. */
+static enum ip_family family_of(const char *name)
+{
+    if (is(name, "relay"))
+        return IP_NONE;
+    return is(name, "ipv6") ? IP_V6 : IP_V4;
+}
+
+static const char *family_words(enum ip_family family)
+{
+    static const char *const words[] = {
+        [IP_NONE] = "through a relay", [IP_V4] = "by IPv4", [IP_V6] = "by IPv6"};
+
+    return words[family];
+}
+
 static struct mtu_path read_path(const struct doctor_facts *facts, const char *peer,
                                  struct json_object *from)
 {
     struct mtu_path path = {.peer = peer,
                             .state = json_text(from, "state"),
                             .limit = json_text(from, "limit"),
-                            .family = is(json_text(from, "family"), "ipv6") ? IP_V6 : IP_V4};
+                            .family = family_of(json_text(from, "family"))};
     int64_t mtu = json_number(from, "path_mtu");
 
     path.mtu_bytes = mtu > 0 && mtu <= UINT16_MAX ? (unsigned)mtu : 0;
@@ -111,7 +127,7 @@ static const char *advice_for(const struct mtu_path *path, char out[WORDS_SIZE])
     if (is(path->limit, "below-base"))
         return "look for a router or tunnel on the way whose MTU is set too small; ask the "
                "provider";
-    if (is_fixed(path) || is(path->state, "searching"))
+    if (is_fixed(path) || is(path->state, "searching") || path->family == IP_NONE)
         return NULL;
     if (is_narrow_map_e(path)) {
         snprintf(out, WORDS_SIZE,
@@ -123,11 +139,11 @@ static const char *advice_for(const struct mtu_path *path, char out[WORDS_SIZE])
     return path_meaning(path->family, path->mtu_bytes).advice;
 }
 
-/* What the line is likely to be; NULL while the number is not the line's. */
+/* What the line is likely to be; NULL while the number is not the line's, or a relay's, too. */
 static const char *line_of(const struct mtu_path *path)
 {
     if (path->mtu_bytes == 0 || is(path->state, "searching") || is(path->limit, "below-base") ||
-        is_fixed(path))
+        is_fixed(path) || path->family == IP_NONE)
         return NULL;
     return path_meaning(path->family, path->mtu_bytes).what;
 }
@@ -166,10 +182,9 @@ static void judge_path(const struct mtu_path *path, struct json_object *report)
                                  .mtu = path->mtu_bytes,
                                  .meaning = meaning_for(path, meaning),
                                  .advice = advice_for(path, advice)},
-               "the path to %s by %s %s packets of %u bytes%s%s%s%s", path->peer,
-               path->family == IP_V4 ? "IPv4" : "IPv6", is_fixed(path) ? "is given" : "takes",
-               path->mtu_bytes, reason(path), by_interface ? ": " : "",
-               by_interface ? path->out->name : "",
+               "the path to %s %s %s packets of %u bytes%s%s%s%s", path->peer,
+               family_words(path->family), is_fixed(path) ? "is given" : "takes", path->mtu_bytes,
+               reason(path), by_interface ? ": " : "", by_interface ? path->out->name : "",
                is(path->state, "stopped") ? " (not in use)" : "");
 }
 
@@ -218,7 +233,7 @@ static void list_path(const struct mtu_path *path, struct json_object *report)
     bool known = path->mtu_bytes != 0;
 
     add_word(one, "peer", path->peer);
-    add_word(one, "family", report_family(path->family));
+    add_word(one, "family", path->family == IP_NONE ? "relay" : report_family(path->family));
     json_object_object_add(one, "path_mtu", known ? json_object_new_int64(path->mtu_bytes) : NULL);
     add_word(one, "state", path->state);
     add_word(one, "limit", path->limit);
@@ -229,8 +244,10 @@ static void list_path(const struct mtu_path *path, struct json_object *report)
 /* A size that is fixed is status' for both families, also for one that no datagram ever took. */
 static bool is_real(const struct mtu_path *path, struct json_object *peer)
 {
-    return !is(path->state, "fixed") ||
-           is(json_text(peer, "path"), path->family == IP_V4 ? "direct4" : "direct6");
+    static const char *const used[] = {
+        [IP_NONE] = "relay", [IP_V4] = "direct4", [IP_V6] = "direct6"};
+
+    return !is(path->state, "fixed") || is(json_text(peer, "path"), used[path->family]);
 }
 
 static void judge_peer_paths(const struct doctor_facts *facts, struct json_object *peer,

@@ -24,6 +24,7 @@ struct line {
     bool content; /* every peer is reached directly */
     bool is_ce;   /* this router does MAP-E itself */
     bool has_map;
+    bool sure;   /* of it; else only the IPv6 prefix suggests it */
     bool shared; /* the provider's NAT is in front: forwards do not help */
     struct map_e map;
 };
@@ -69,6 +70,11 @@ static enum kind kind_of_text(const char *text)
 
 /* ---- remedies ---- */
 
+static bool listens_inside(const struct line *line)
+{
+    return map_e_contains(&line->map.ports, line->facts->config->port);
+}
+
 /* What to do on the router so that this home can be called by IPv4. */
 static const char *forward(const struct line *line, char out[WORDS_SIZE])
 {
@@ -79,7 +85,7 @@ static const char *forward(const struct line *line, char out[WORDS_SIZE])
     unsigned port = config->port, count = map_e_port_count(&line->map.ports);
     char also[64] = "";
 
-    if (line->has_map && !map_e_contains(&line->map.ports, config->port)) {
+    if (line->has_map && !listens_inside(line)) {
         port = map_e_choose_port(&line->map.ports, seed);
         snprintf(also, sizeof also, ", and set 'port = %u' in [site]", port);
     }
@@ -163,7 +169,7 @@ static void judge_mapping(const struct line *line, struct json_object *ipv4)
         finding.level = LEVEL_NOTE;
         finding.meaning = "Others do not know which port is theirs: a direct way by IPv4 is found "
                           "only to homes with a better NAT.";
-        if (!line->has_map && !line->shared) /* these say it themselves */
+        if (!line->has_map && !line->shared) /* those say it themselves */
             finding.advice = remedy(line, words);
         report_add(line->report, &finding,
                    "the NAT shows this home at another port to each destination, to one as %s",
@@ -263,40 +269,56 @@ static void judge_double_nat(const struct line *line)
 
 /* ---- MAP-E ---- */
 
-/* The daemon's verdict is confirmed by STUN; this router's own rules need no confirmation. */
+/* This router's own rules need no confirmation; what follows from the IPv6 prefix does, and is
+ * dropped when STUN saw something else. */
 static void find_map(struct line *line)
 {
     const struct doctor_machine *machine = &line->facts->machine;
+    struct json_object *told = json_field(line->nat, "map_e");
+    bool seen = json_field(json_field(line->nat, "ipv4"), "mapped") != NULL;
 
     line->is_ce = machine->has_map;
+    line->sure = machine->has_map || json_flag(told, "sure");
     if (machine->has_map)
         line->map = machine->map;
     line->has_map =
-        machine->has_map || map_rules_from_json(json_field(line->nat, "map_e"), &line->map);
+        machine->has_map || ((line->sure || !seen) && map_rules_from_json(told, &line->map));
 }
 
-static bool listens_inside(const struct line *line)
+static const char *map_advice(const struct line *line, char out[WORDS_SIZE])
 {
-    return map_e_contains(&line->map.ports, line->facts->config->port);
+    if (line->sure && !listens_inside(line))
+        return NULL; /* judge_port() has it */
+    if (line->sure || line->content)
+        return remedy(line, out);
+    return "to be sure, name a STUN server: 'stun = HOST:PORT' in [site]";
 }
 
 static void judge_map(const struct line *line)
 {
     char address[TEXT_ADDRESS_SIZE], ports[MAP_RULES_PORTS_SIZE];
     char meaning[MEANING_SIZE], words[WORDS_SIZE];
-    const char *service = line->map.service;
+    const char *service = line->map.service != NULL ? line->map.service : "another service";
+    unsigned count = map_e_port_count(&line->map.ports);
     struct finding finding = {.level = line->content ? LEVEL_OK : LEVEL_NOTE,
                               .check = "map-e",
                               .subject = text_address(&line->map.address, address),
                               .family = IP_V4,
                               .meaning = meaning,
-                              .advice = listens_inside(line) ? remedy(line, words) : NULL};
+                              .advice = map_advice(line, words)};
 
     snprintf(meaning, sizeof meaning, "They are %s; others cannot be forwarded.",
              map_rules_ports(&line->map.ports, ports));
-    report_add(line->report, &finding, "this home has MAP-E%s%s%s: %u ports of %s are its own",
-               service != NULL ? " (" : "", service != NULL ? service : "",
-               service != NULL ? ")" : "", map_e_port_count(&line->map.ports), address);
+    if (line->sure)
+        report_add(line->report, &finding,
+                   "this home shares its IPv4 address by MAP-E (%s): %u ports of %s are its own",
+                   service, count, address);
+    else
+        report_add(
+            line->report, &finding,
+            "the IPv6 prefix is one of %s: if IPv4 comes from there, too, by MAP-E, %u ports "
+            "of %s are this home's own",
+            service, count, address);
 }
 
 static void judge_port(const struct line *line)
@@ -402,10 +424,10 @@ void judge_wan(const struct doctor_facts *facts, struct json_object *report)
     judge_shared(&line);
     judge_ipv4(&line);
     judge_double_nat(&line);
-    if (line.has_map) {
+    if (line.has_map)
         judge_map(&line);
+    if (line.has_map && line.sure)
         judge_port(&line);
-    }
     judge_forwards(&line);
     judge_turns(&line);
 }

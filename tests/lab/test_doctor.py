@@ -81,6 +81,15 @@ def test_both_families_are_told_of(told):
     assert [f["level"] for f in report.only(check="path-mtu")] == ["note", "ok"]
 
 
+def test_a_path_through_a_relay_says_nothing_of_the_line(told):
+    report = told.judge(status_of(path_of(1454, "relay"), path="relay"))
+    path, = report.paths
+    assert (path["family"], path["path_mtu"], path["meaning"]) == ("relay", 1454, None)
+    found = report.one(check="path-mtu")
+    assert found["family"] is None and "through a relay takes packets of 1454" in found["text"]
+    assert "about speed" in found["meaning"] and found["advice"] is None
+
+
 @pytest.mark.parametrize("status,check,words", [
     (status_of(state="connecting", called_at="b.example:7788"), "peer", "b.example:7788"),
     (status_of(state="down"), "peer", "has not called"),

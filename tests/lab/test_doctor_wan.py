@@ -15,7 +15,7 @@ from machine import Machine, wait_for
 # PSID 0x45 of v6plus: A 1..15, then 0x45, then 0..15.
 PORTS = [(a << 12) + 0x450 for a in range(1, 16)]
 V6PLUS = {"service": "v6plus", "address": "106.73.2.3", "offset_bits": 4, "psid_bits": 8,
-          "psid": 0x45, "ports": "5200-5215, ..."}
+          "psid": 0x45, "ports": "5200-5215, ...", "sure": True}
 RULES = """RULE_1_FMR=1
 RULE_1_EALEN=25
 RULE_1_PSIDLEN=8
@@ -174,7 +174,7 @@ def test_map_e(line):
     found = line.nat(ipv4=seen("dependent"), map_e=V6PLUS)
     verdict = found.one(check="map-e")
     assert (verdict["level"], verdict["subject"]) == ("note", "106.73.2.3")
-    assert "MAP-E (v6plus): 240 ports of 106.73.2.3" in verdict["text"]
+    assert "by MAP-E (v6plus): 240 ports of 106.73.2.3 are its own" in verdict["text"]
     assert ", ".join(f"{p}-{p + 15}" for p in PORTS) in verdict["meaning"]
     wrong = found.one(check="map-e-port")
     assert (wrong["level"], wrong["subject"]) == ("note", "7788")
@@ -197,11 +197,23 @@ def test_map_e_with_a_port_of_the_set(machine, tmp_path):
 def test_map_e_of_ocn(line):
     """Its 63 ranges are told whole, too."""
     ocn = {"service": "ocn", "address": "153.240.72.209", "offset_bits": 6, "psid_bits": 6,
-           "psid": 22, "ports": ""}
+           "psid": 22, "ports": "", "sure": True}
     found = line.nat(map_e=ocn).one(check="map-e")
     first = [(a << 10) + (22 << 4) for a in range(1, 64)]
     assert "1008 ports" in found["text"]
     assert ", ".join(f"{p}-{p + 15}" for p in first) in found["meaning"]
+
+
+def test_map_e_that_only_the_prefix_suggests(line):
+    """Until STUN has answered it may be; when that saw something else, it is not."""
+    maybe = {**V6PLUS, "sure": False}
+    report = line.nat(ipv4=seen(None, mapped=None), map_e=maybe)
+    found = report.one(check="map-e")
+    assert "is one of v6plus" in found["text"] and "if IPv4" in found["text"]
+    assert "STUN" in found["advice"] and not report.only(check="map-e-port")
+    report = line.nat(ipv4=seen("dependent"), map_e=maybe)
+    assert not report.only(check="map-e") and not report.only(check="map-e-port")
+    assert "one of your" not in report.one(check="nat")["advice"]
 
 
 @pytest.mark.parametrize("change", [
@@ -216,7 +228,7 @@ def test_rules_of_openwrt(line, tmp_path):
     (tmp_path / "map-wanmap.rules").write_text(RULES)
     report = line.nat()
     found = report.one(check="map-e")
-    assert "MAP-E (v6plus): 240 ports of 106.73.2.3" in found["text"]
+    assert "by MAP-E (v6plus): 240 ports of 106.73.2.3 are its own" in found["text"]
     assert ", ".join(f"{p}-{p + 15}" for p in PORTS) in found["meaning"]
     advice = report.one(check="map-e-port")["advice"]
     assert "in this router's firewall" in advice and "set 'port = " in advice
@@ -229,7 +241,7 @@ def test_other_rules_of_openwrt(line, tmp_path):
     other = RULES.replace("RULE_BMR=1\n", "").replace("106.73.2.3", "106.73.9.9")
     (tmp_path / "map-wan.rules").write_text("".join(reversed(mine.splitlines(True))) + other)
     found = line.nat().one(check="map-e")
-    assert "has MAP-E: 240 ports of 106.73.2.3" in found["text"]
+    assert "by MAP-E (another service): 240 ports of 106.73.2.3" in found["text"]
 
 
 @pytest.mark.parametrize("old,new", [
