@@ -269,20 +269,19 @@ static void judge_double_nat(const struct line *line)
 
 /* ---- MAP-E ---- */
 
-/* This router's own rules need no confirmation; what follows from the IPv6 prefix does, and is
- * dropped when STUN saw something else. */
+/* This router's own rules, or what the daemon found confirmed. Before STUN saw anything, what the
+ * IPv6 prefix suggests. */
 static void find_map(struct line *line)
 {
     const struct doctor_machine *machine = &line->facts->machine;
-    struct json_object *told = json_field(line->nat, "map_e");
     bool seen = json_field(json_field(line->nat, "ipv4"), "mapped") != NULL;
 
     line->is_ce = machine->has_map;
-    line->sure = machine->has_map || json_flag(told, "sure");
     if (machine->has_map)
         line->map = machine->map;
-    line->has_map =
-        machine->has_map || ((line->sure || !seen) && map_rules_from_json(told, &line->map));
+    line->sure =
+        machine->has_map || map_rules_from_json(json_field(line->nat, "map_e"), &line->map);
+    line->has_map = line->sure || (!seen && map_e_recognise(&machine->source6, &line->map));
 }
 
 static const char *map_advice(const struct line *line, char out[WORDS_SIZE])
