@@ -5,9 +5,9 @@
  * Two sites that cannot reach each other may have a peer in common. What one wants to send the
  * other, an initiation or any sealed datagram, it hands to that peer inside its own session with it
  * (CONTROL_RELAY, with the id of whom it is for), and that peer hands it on (CONTROL_RELAYED, with
- * the id of whom it is from), if it knows both. It cannot read it. With each handshake it passes on
- * it tells where it sees the sender (CONTROL_SEEN): so two ends of NATs learn each other's mapping,
- * and a hole may be punched.
+ * the id of whom it is from), if it knows both. It cannot read it. With each handshake it passes
+ * on, and now and then besides, it tells where it sees the sender (CONTROL_SEEN): so two ends of
+ * NATs learn each other's mapping, and a hole may be punched.
  *
  * Without relay-for-peers it passes on as much as a meeting takes, some datagrams a second: enough
  * for handshakes, candidates and checks. What was passed on is not passed on again.
@@ -22,6 +22,8 @@ enum {
     MEETING_BURST = 40,     /* datagrams of one peer */
     MEETING_PER_SECOND = 8, /* after that */
 };
+
+#define SEEN_EACH_US UINT64_C(5000000)
 
 static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES])
 {
@@ -45,11 +47,20 @@ static bool may_pass(const struct site *site, struct peer *from)
     return true;
 }
 
-static void tell_seen(struct site *site, struct peer *to, const struct peer *of)
+/* With each handshake; and now and then, for the sender's NAT may be another one today. */
+static bool is_to_be_told(const struct site *site, const struct peer *from, uint8_t type)
+{
+    return type != WIRE_DATA || !endpoint_equal(&from->endpoint, &from->seen_told) ||
+           site->now_us - from->seen_told_us >= SEEN_EACH_US;
+}
+
+static void tell_seen(struct site *site, struct peer *to, struct peer *of)
 {
     uint8_t value[SITE_ID_BYTES + ENDPOINT_BYTES_MAX];
     memcpy(value, of->config.public_key, SITE_ID_BYTES);
     size_t bytes = endpoint_encode(&of->endpoint, value + SITE_ID_BYTES);
+    of->seen_told = of->endpoint;
+    of->seen_told_us = site->now_us;
     if (of->endpoint.via == VIA_DIRECT)
         peer_send_control(site, to, CONTROL_SEEN, value, SITE_ID_BYTES + bytes);
 }
@@ -67,7 +78,7 @@ void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, si
         return;
     }
     site->counters.relayed++;
-    if (value[SITE_ID_BYTES] != WIRE_DATA)
+    if (is_to_be_told(site, from, value[SITE_ID_BYTES]))
         tell_seen(site, to, from);
     order_relay(site, to, CONTROL_RELAYED, from->config.public_key, value + SITE_ID_BYTES,
                 bytes - SITE_ID_BYTES);

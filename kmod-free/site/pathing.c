@@ -67,6 +67,7 @@ void peer_follow_path(struct site *site, struct peer *peer)
 
 void peer_path_proved(struct site *site, struct peer *peer, const struct endpoint *path)
 {
+    paths_received(&peer->paths, path, true, site->now_us); /* a peer that moved calls anew */
     paths_proved(&peer->paths, path, site->now_us);
     peer_follow_path(site, peer);
 }

@@ -87,7 +87,9 @@ struct peer {
     struct endpoint seen_as[2];                        /* how it sees us: IPv4, IPv6 */
     struct endpoint met_at[2];                         /* where a meeting point sees it */
     uint64_t tell_candidates_us, punch_next_us;
-    uint64_t meeting_us; /* of what is passed on for it, see meeting.c */
+    uint64_t meeting_us;       /* of what is passed on for it, see meeting.c */
+    struct endpoint seen_told; /* where others were told it is */
+    uint64_t seen_told_us;
 
     struct site_info remote;            /* what it says of its site */
     struct site_info told;              /* what it was last told of ours; name "" for nothing */

@@ -77,6 +77,8 @@ START_TEST(a_path_is_known_whole)
     settle(&w);
     ck_assert_uint_eq(path->tenant, tenant);
 
+    /* Nobody is left through whom it might be reached. */
+    site_remove_peer(border_home(&w), w.sim.node[AUNT].name, w.sim.now_us);
     w.sim.wan.loss_permille = 1000;
     border_run(&w, 30 * (uint64_t)SECOND_US);
     ck_assert(!path->up);
