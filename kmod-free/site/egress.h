@@ -38,6 +38,7 @@ enum {
     LOCAL_MACS = 1024,
     ANY_VLAN = 0,         /* local_macs is by address alone, as the bridge's own table may be */
     BATCH_DATAGRAMS = 64, /* more than SITE_PEERS_MAX: each peer may be filling one */
+    BATCH_BYTES = 66000,  /* of outer packets: what one UDP_SEGMENT takes, without a remainder */
     CONTROL_VALUE_MAX = 1000,
 };
 
@@ -105,8 +106,8 @@ struct egress {
     bool notes_given; /* since the last flush */
     bool made_room;   /* since then, in a mailbox of orders that may have been full */
 
-    /* One after the other, as large as datagrams are now: few pages are ever touched. */
-    uint8_t batch_bytes[BATCH_DATAGRAMS * OUTER_PACKET_MAX_BYTES];
+    /* One after the other, as large as datagrams are now. */
+    uint8_t batch_bytes[BATCH_BYTES];
 };
 
 /* For a mask of peers. */

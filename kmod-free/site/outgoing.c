@@ -109,7 +109,8 @@ static void batch_begin(struct egress *egress, struct egress_peer *peer,
 {
     size_t payload =
         data_payload_bytes(family_of(peer), peer->sealer.key.suite, outer_packet_bytes);
-    if (egress->batch_count == BATCH_DATAGRAMS)
+    if (egress->batch_count == BATCH_DATAGRAMS ||
+        egress->batch_used_bytes + outer_packet_bytes > BATCH_BYTES)
         batch_release(egress);
     peer->packing = &egress->batch[egress->batch_count++];
     peer->packing->bytes = 0;
