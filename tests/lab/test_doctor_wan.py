@@ -8,9 +8,11 @@ import time
 
 import pytest
 
+from coturn import Coturn
 from doctor import Told, examine, status_of
 from lansplice import BINARY
 from machine import Machine, wait_for
+from nats import MAP_RULES_PATTERN, PORT_SET, place
 
 # PSID 0x45 of v6plus: A 1..15, then 0x45, then 0..15.
 PORTS = [(a << 12) + 0x450 for a in range(1, 16)]
@@ -404,6 +406,37 @@ def test_two_homes_that_are_well(lab, a, b):
     assert report.warned == []
     assert a.wan_ip6 in report.one(check="ipv6")["text"]
     assert report.one(check="rtt")["peer"] == "b"  # how fast it is, this machine's load says
+
+
+@pytest.mark.parametrize("kind,words", [
+    ("public", "no NAT is in the way: others see this home as {ip}:7788"),
+    ("eim", "to all others as {ip}:7788"),
+    ("symmetric", "another port to each destination, to one as {ip}:"),
+    ("mape_numgen", "another port to each destination, to one as {ip}:")])
+def test_real_nats(lab, a, kind, words):
+    """As two STUN servers see them; the home that has MAP-E is told its ports."""
+    servers = ["203.0.113.1", "203.0.113.2"]
+    for server in servers:
+        lab.wan.run(f"ip addr add {server} dev lo")
+    place(a, kind)
+    Coturn(lab.wan, addresses=servers)
+    daemon = lab.daemon(a)
+    daemon.site["stun"] = [f"{server}:3478" for server in servers]
+    daemon.test["map_rules"] = MAP_RULES_PATTERN
+    daemon.start()
+    found = wait_for(lambda: [f for f in examine(a).only(check="nat")
+                              if words.format(ip=a.wan_ip) in f["text"]], 10, words)[0]
+    assert (found["level"], found["family"]) == (
+        "ok" if kind in ("public", "eim") else "note", "ipv4")
+    report = examine(a)
+    assert report.one(check="ipv6")["level"] == ("ok" if kind == "public" else "note")
+    assert bool(report.only(check="map-e")) == kind.startswith("mape")
+    if kind.startswith("mape"):
+        verdict = report.one(check="map-e")
+        assert f"240 ports of {a.wan_ip}" in verdict["text"]
+        assert f"{PORT_SET[0]}-{PORT_SET[15]}, {PORT_SET[16]}-" in verdict["meaning"]
+        port = int(report.one(check="map-e-port")["advice"].split("port = ")[1].split("'")[0])
+        assert port in PORT_SET
 
 
 def test_a_nat_of_another_version_does_no_harm(line):
