@@ -191,11 +191,11 @@ void turn_start(struct turn *turn, const struct endpoint *server, uint64_t now_u
     ask_for_allocation(turn, now_us);
 }
 
-/* A server that forgets at once would be asked again and again. */
+/* A server that forgets at once would be asked again at once. */
 void turn_lost(struct turn *turn, uint64_t now_us)
 {
     if (now_us < turn->refreshed_us + TURN_PATIENCE_US) {
-        fail(turn, TURN_FAILURE_MISMATCH, ERROR_MISMATCH, now_us);
+        fail_for(turn, TURN_FAILURE_LOST, ERROR_MISMATCH, now_us + TURN_PATIENCE_US);
         return;
     }
     turn->has_key = turn->cleared = false;
@@ -516,6 +516,8 @@ const char *turn_failure_text(enum turn_failure failure)
         return "this user has too many allocations: use another user for each home";
     case TURN_FAILURE_FULL:
         return "it has no room: use another server";
+    case TURN_FAILURE_LOST:
+        return "it lost what it had just given: trying again: was it restarted?";
     case TURN_FAILURE_MALFORMED:
         return "it does not speak TURN with long-term credentials: is that the right port?";
     case TURN_FAILURE_OTHER:

@@ -36,10 +36,10 @@
  * too (s.12.1), and repeated every 4 minutes keeps both (they live 10 and 5). Until it is answered,
  * datagrams go as Send indications, which the server drops as long as it has not seen the request.
  * A server that refuses the channel (400) is asked for the permission alone, and Send indications
- * go on; any other refusal leaves the peer alone for a minute. Who was not sent to, nor heard of,
- * for 4 minutes is not refreshed. The table holds TURN_PEERS_MAX; a new one takes the place of one
- * that was not in use for 30 s, or finds none: however many addresses a peer names, the server gets
- * a bounded number of requests.
+ * go on; any other refusal leaves the peer alone for a minute, and a Refresh asks whether the
+ * allocation is still there. Who was not sent to, nor heard of, for 4 minutes is not refreshed. The
+ * table holds TURN_PEERS_MAX; a new one takes the place of one that was not in use for 30 s, or
+ * finds none: however many addresses a peer names, the server gets a bounded number of requests.
  *
  * Memory: the password and the key are in the struct: locked memory, please; turn_wipe() at the
  * end. Nothing here is guarded against two threads.
@@ -73,6 +73,7 @@ enum turn_failure {
     TURN_FAILURE_UNSUPPORTED, /* 440, 442, 420: no relayed UDP address of either family */
     TURN_FAILURE_QUOTA,       /* 486: this user has too many allocations */
     TURN_FAILURE_FULL,        /* 300, 508: no room there */
+    TURN_FAILURE_LOST,        /* 437: it forgot what it gave, within seconds */
     TURN_FAILURE_MALFORMED,   /* it does not speak TURN as we do */
     TURN_FAILURE_OTHER,       /* turn_failure_code() */
 };

@@ -192,6 +192,8 @@ void turn_peers_answer(struct turn *turn, struct turn_peer *p, const struct stun
                !turn_take_nonce(turn, answer, &p->ask, now_us)) {
         p->state = TURN_PEER_REFUSED;
         p->until_us = now_us + REFUSED_US;
+        if (!turn->ask.out) /* coturn says 400 also when it has no allocation of ours */
+            turn_ask(turn, &turn->ask, now_us);
     }
 }
 

@@ -346,7 +346,8 @@ START_TEST(a_forgotten_allocation_is_asked_for_anew)
     turn_hurry(&turn, now_us);
     assert_due(STUN_REFRESH);
     answer((struct answer){.code = 437, .signing = SIGNED}); /* it forgets at once */
-    assert_state(TURN_FAILED, TURN_FAILURE_MISMATCH);
+    assert_state(TURN_FAILED, TURN_FAILURE_LOST);
+    ck_assert_uint_eq(turn_retry_us(&turn), now_us + 5 * SECOND);
 }
 END_TEST
 

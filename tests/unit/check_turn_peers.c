@@ -254,6 +254,8 @@ START_TEST(a_peer_that_is_refused_is_left_alone_for_a_minute)
     ck_assert(wrap(&peer_a));
     assert_due(STUN_CHANNEL_BIND);
     say(code[_i]);
+    assert_due(STUN_REFRESH); /* or has it forgotten us? */
+    say(0);
     ck_assert_int_eq(turn.state, TURN_ALLOCATED);
     ck_assert(!wrap(&peer_a));
     bind(&peer_b); /* the others are not meant */
