@@ -242,7 +242,8 @@ static struct json_object *candidates_json(const struct candidate_list *list)
     return array;
 }
 
-static const char *local_text(const struct nat *nat, uint8_t family, char out[TEXT_ADDRESS_SIZE])
+static const char *local_text(const struct nat *nat, enum ip_family family,
+                              char out[TEXT_ADDRESS_SIZE])
 {
     for (unsigned i = 0; i < nat->address_count; i++)
         if (nat->address[i].family == family)
