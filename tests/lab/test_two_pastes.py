@@ -7,6 +7,7 @@ import time
 import pytest
 
 from commands import one_line, run, with_daemon
+from coturn import Coturn
 from machine import wait_for
 from nats import place
 
@@ -215,3 +216,19 @@ def test_the_inviter_restarts_after_the_second_paste(lab, a, b, accepting):
     a.lansplice.restart()
     since = time.monotonic()
     assert_found(a, b, since)
+
+
+def reflexive(home):
+    return [c for c in home.lansplice.status()["nat"]["candidates"] if c.endswith(" reflexive")]
+
+
+def test_both_behind_nats_with_a_stun_server(lab, a, b):
+    """Endpoint-independent mapping, and a server that tells each its own."""
+    Coturn(lab.wan)
+    for home in a, b:
+        place(home, "eim")
+        lab.daemon(home).site["stun"] = "198.51.100.17"
+        home.lansplice.start()
+    for home in a, b:
+        wait_for(lambda: reflexive(home), 10, "what the NAT is")
+    assert_found(a, b, paste_twice(a, b))
