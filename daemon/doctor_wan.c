@@ -141,6 +141,8 @@ static void judge_unseen(const struct line *line, struct json_object *ipv4)
     struct finding finding = {.level = LEVEL_NOTE, .check = "nat", .family = IP_V4};
 
     json_list(ipv4, "servers", &servers);
+    if (line->facts->machine.source4.family == IP_NONE)
+        return; /* nothing leaves by IPv4 */
     if (servers > 0) {
         finding.meaning = "Others are not told where this home can be reached.";
         finding.advice = "are the names in 'stun' right, and may UDP leave this home?";
@@ -182,16 +184,43 @@ static void judge_mapping(const struct line *line, struct json_object *ipv4)
     }
 }
 
+/* One of several that tells nothing: the others did. */
+static void judge_server(const struct line *line, struct json_object *server)
+{
+    const char *name = json_text(server, "server"), *state = json_text(server, "state");
+    struct finding finding = {.level = LEVEL_NOTE, .check = "stun", .subject = name};
+
+    finding.advice = "look at 'stun' in [site], or name another server";
+    if (is(state, "unresolved"))
+        report_add(line->report, &finding, "the name of STUN server %s has no address", name);
+    else if (is(state, "error"))
+        report_add(line->report, &finding, "STUN server %s refuses: error %s", name,
+                   json_text(server, "error"));
+    else if (is(state, "silent") && !json_flag(server, "other"))
+        report_add(line->report, &finding, "STUN server %s does not answer", name);
+}
+
+static void judge_servers(const struct line *line, struct json_object *ipv4)
+{
+    size_t count;
+    struct json_object *servers = json_list(ipv4, "servers", &count);
+
+    for (size_t i = 0; i < count; i++)
+        judge_server(line, json_object_array_get_idx(servers, i));
+}
+
 static void judge_ipv4(const struct line *line)
 {
     struct json_object *ipv4 = json_field(line->nat, "ipv4");
 
     if (ipv4 == NULL)
         return;
-    if (json_field(ipv4, "mapped") == NULL)
+    if (json_field(ipv4, "mapped") == NULL) {
         judge_unseen(line, ipv4);
-    else
+    } else {
         judge_mapping(line, ipv4);
+        judge_servers(line, ipv4);
+    }
 }
 
 /* ---- addresses that the provider shares ---- */

@@ -79,7 +79,12 @@ def line(machine, tmp_path):
     return Line(machine, tmp_path, test=f"map-rules = {tmp_path}/map-*.rules")
 
 
-def seen(behaviour, mapped="203.0.113.5:7788", local="192.168.1.5", servers=("stun.example:3478",)):
+def server(state, name="stun.example:3478", other=False, error=None):
+    return {"server": name, "address": "203.0.113.99:3478", "other": other, "state": state,
+            "mapped": None, "error": error}
+
+
+def seen(behaviour, mapped="203.0.113.5:7788", local="192.168.1.5", servers=(server("answered"),)):
     return {"local": local, "mapped": mapped, "behaviour": behaviour, "servers": list(servers)}
 
 
@@ -112,10 +117,23 @@ def test_the_nat(line, behaviour, level, words, advice):
 
 
 def test_no_server_and_no_answer(line):
+    assert not line.nat(ipv4=seen(None, mapped=None)).only(check="nat")  # there is no IPv4
+    line.address("192.168.1.5/24")
     found = line.nat(ipv4=seen(None, mapped=None)).one(check="nat")
     assert found["level"] == "note" and "no STUN server has answered" in found["text"]
     found = line.nat(ipv4=seen(None, mapped=None, servers=())).one(check="nat")
     assert "no STUN server is configured" in found["text"] and "stun = " in found["advice"]
+
+
+@pytest.mark.parametrize("state,more,words", [
+    ("answered", {}, None), ("asking", {}, None), ("silent", {"other": True}, None),
+    ("silent", {}, "two.example:3478 does not answer"),
+    ("unresolved", {}, "two.example:3478 has no address"), ("error", {"error": 500}, "error 500")])
+def test_one_server_of_two(line, state, more, words):
+    servers = server("answered"), server(state, "two.example:3478", **more)
+    found = line.nat(ipv4=seen("independent", servers=servers)).only(check="stun")
+    assert bool(found) == bool(words)
+    assert not words or (found[0]["level"] == "note" and words in found[0]["text"])
 
 
 def test_who_is_content_is_left_alone(line):
