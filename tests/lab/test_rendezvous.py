@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -285,3 +286,14 @@ def test_a_program_others_may_write(lab, a, shared, mode):
     daemon.write()
     done = daemon.command("check-config", check=False)
     assert done.returncode == 2 and "others can write it" in done.stderr
+
+
+def test_the_example_goes_through_no_link(shared, tmp_path):
+    """Others may write into the folder, but must not have the daemon's user write elsewhere."""
+    script, precious = program(tmp_path / "rendezvous", example(shared)), tmp_path / "precious"
+    precious.write_text("precious")
+    for name in "key", "key.new":
+        (shared / name).symlink_to(precious)
+    subprocess.run([script, "store", "key"], input="blob\n", text=True, check=True)
+    assert precious.read_text() == "precious"
+    assert (shared / "key").read_text() == "blob\n" and not (shared / "key").is_symlink()
