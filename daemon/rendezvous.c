@@ -72,6 +72,8 @@ static void store(struct rendezvous *rendezvous, struct rendezvous_peer *peer)
     uint64_t counter = rendezvous->first_counter + peer->sealed++;
     char text[BLOB_TEXT_SIZE];
 
+    if (rendezvous->most_sealed < peer->sealed)
+        rendezvous->most_sealed = peer->sealed;
     randombytes_buf(nonce, sizeof nonce);
     peer->done_us[RENDEZVOUS_STORE] = clock_now_us();
     peer->due_us[RENDEZVOUS_STORE] = clock_now_us() + STORE_AGAIN_S * SECOND_US;
@@ -244,10 +246,9 @@ void rendezvous_set_peer(struct rendezvous *rendezvous, const struct peer_config
     if (known == NULL || !find_places(rendezvous, peer, &places))
         return;
     if (sodium_memcmp(&known->places, &places, sizeof places) != 0) {
-        uint64_t sealed = known->name[0] != '\0' ? known->sealed : 0;
-
+        /* It may have been a peer before, and the other home remembers how far we counted. */
         *known = (struct rendezvous_peer){
-            .places = places, .sealed = sealed, .load_wait_s = LOAD_FIRST_WAIT_S};
+            .places = places, .sealed = rendezvous->most_sealed, .load_wait_s = LOAD_FIRST_WAIT_S};
         copy_text(known->name, sizeof known->name, peer->name);
     }
     sodium_memzero(&places, sizeof places);

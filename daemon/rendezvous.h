@@ -79,6 +79,7 @@ struct rendezvous {
     const char *program; /* "": none */
     uint8_t private_key[PUBLIC_KEY_BYTES];
     uint64_t first_counter;
+    uint64_t most_sealed; /* by any peer's count, of those, too, that are no more */
     struct candidate_list ours;
     struct rendezvous_job job;
     struct rendezvous_peer peer[SITE_PEERS_MAX];
