@@ -56,7 +56,7 @@ static bool read_port_set(struct candidate *candidate, const char *address, cons
     int used = 0;
 
     if (sscanf(numbers, "%2u %2u %5u%n", &offset, &bits, &psid, &used) != 3 ||
-        numbers[used] != '\0' || bits < 1 || offset + bits > 16 || psid >= 1u << bits)
+        numbers[used] != '\0' || bits < 1 || bits > 16 || offset > 16 - bits || psid >= 1u << bits)
         return false;
     candidate->set = (struct port_set){(uint8_t)offset, (uint8_t)bits, (uint16_t)psid};
     candidate->endpoint.address.family = IP_V4;
