@@ -207,9 +207,7 @@ void turn_release(struct turn *turn, uint64_t now_us)
 {
     bool perhaps = turn->state == TURN_ASKING && turn->has_key;
 
-    if (turn->state == TURN_RELEASING)
-        release(turn, false, now_us);
-    else if (turn->state == TURN_ALLOCATED || perhaps)
+    if (perhaps || turn->state == TURN_ALLOCATED || turn->state == TURN_RELEASING)
         release(turn, false, now_us);
     else
         leave(turn, TURN_IDLE);

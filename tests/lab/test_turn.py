@@ -111,7 +111,7 @@ def test_the_next_server(lab, a, b):
 
 
 def test_a_server_that_never_answers(lab, a):
-    """Neither the first, which is silent, nor the second, whose password is wrong, but the third."""
+    """Not the first, which is silent, nor the second, whose password is wrong, but the third."""
     servers = [serve(lab, n) for n in (1, 2, 3)]
     servers[0].stop()
     daemon = use(a, *servers, passwords=[PASSWORD, "wrong", PASSWORD]).start()
