@@ -110,11 +110,13 @@ void turn_relay_transmit(struct turn_relay *relay, const struct datagram *datagr
 {
     uint64_t now_us = clock_now_us();
 
+    if (!relay->running)
+        return;
     lock(relay);
-    for (size_t i = 0; relay->running && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         put(relay, &datagrams[i], now_us);
     flush(relay, now_us);
-    bool sooner = relay->running && requests_due_us(relay) < relay->armed_us;
+    bool sooner = requests_due_us(relay) < relay->armed_us;
     unlock(relay);
     if (sooner)
         uv_async_send(&relay->hurried);
@@ -350,11 +352,18 @@ static bool is_configured(const struct turn_relay *relay, const struct config *c
     return true;
 }
 
+/* Only those there were: untouched memory costs nothing. */
+static void forget_servers(struct turn_relay *relay)
+{
+    sodium_memzero(relay->server, relay->server_count * sizeof *relay->server);
+    relay->server_count = 0;
+}
+
 static void take_config(struct turn_relay *relay, const struct config *config)
 {
     static const struct turn_ops ops = {NULL, fill_random, turn_key, turn_key_hmac};
 
-    sodium_memzero(relay->server, sizeof relay->server);
+    forget_servers(relay);
     relay->server_count = config->turn_count;
     for (unsigned i = 0; i < relay->server_count; i++) {
         struct turn_relay_server *server = &relay->server[i];
@@ -445,8 +454,7 @@ void turn_relay_stop(struct turn_relay *relay)
     uv_close((uv_handle_t *)&relay->timer, NULL);
     uv_close((uv_handle_t *)&relay->hurried, NULL);
     pthread_mutex_destroy(&relay->lock);
-    sodium_memzero(relay->server, sizeof relay->server);
-    relay->server_count = 0;
+    forget_servers(relay);
 }
 
 /* ---- datagrams ---- */

@@ -177,6 +177,32 @@ def test_bad_configuration(tmp_path, text, line, word):
     assert (f"{conf}:{line}: " if line else f"{conf}: ") in message, message
 
 
+TURN = GOOD + "turn = turn:u@a\nturn = turn:u@b\nturn = turn:u@c:1\nturn-secret = turn.secret\n"
+
+
+@pytest.mark.parametrize("content,line,word", [
+    ("", 7, "no password"),
+    ("\n\r\n", 7, "no password"),
+    ("a\nb\nc\nd\n", 7, "more than 3"),
+    ("x" * 128, 7, "127 characters"),
+    ("x" * 500, 7, "too large"),
+    ("a\nb\n", None, "2 of them for 3"),
+    ("one for all", None, None),
+    ("a\r\nb\r\nc", None, None),
+    ("x" * 127 + "\n" + "y" * 127 + "\n\n" + "z" * 127 + "\n", None, None),
+], ids=range(9))
+def test_turn_secret(tmp_path, content, line, word):
+    conf = write_config(tmp_path, TURN)
+    secret(tmp_path / "turn.secret", content)
+    result = lansplice("check-config", "-c", conf)
+    if word is None:
+        assert result.returncode == 0, result.stderr
+        return
+    message = one_line(result, 2)
+    assert word in message
+    assert (f"{conf}:{line}: " if line else f"{conf}: ") in message, message
+
+
 def test_aegis_where_libsodium_has_it(tmp_path):
     """Refused with the reason, or accepted: as the library that the binary is linked with."""
     conf = write_config(tmp_path, GOOD + "ciphers = aegis128l chacha20poly1305\n")
@@ -203,17 +229,20 @@ def test_a_missing_file_says_init(tmp_path):
 
 @pytest.mark.parametrize("permissions,good", [
     (0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o660, False), (0o601, False)])
-@pytest.mark.parametrize("which", ["home.key", "parents.psk"])
+@pytest.mark.parametrize("which", ["home.key", "turn.secret", "parents.psk"])
 def test_key_files_are_private(tmp_path, which, permissions, good):
-    conf = write_config(tmp_path, GOOD + PEER + "preshared-key = parents.psk\n")
+    conf = write_config(tmp_path, GOOD + "turn-secret = turn.secret\n" + PEER
+                        + "preshared-key = parents.psk\n")
     secret(tmp_path / "parents.psk", key() + "\n")
+    secret(tmp_path / "turn.secret", "password\n")
     (tmp_path / which).chmod(permissions)
     result = lansplice("check-config", "-c", conf)
     if good:
         assert result.returncode == 0
     else:
+        line = {"home.key": 3, "turn.secret": 4, "parents.psk": 7}[which]
         message = one_line(result, 2)
-        assert "chmod 600" in message and f"{conf}:{3 if which == 'home.key' else 6}: " in message
+        assert "chmod 600" in message and f"{conf}:{line}: " in message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a file away")
