@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -50,13 +51,26 @@ const char *candidate_text(const struct candidate *candidate, char out[CANDIDATE
     return out;
 }
 
+/* A decimal at *@text, which then goes on behind it and a blank. Return: false when it is none, or
+ * more than @max */
+static bool read_number(const char **text, unsigned long max, unsigned long *out)
+{
+    char *end;
+
+    if (**text < '0' || **text > '9')
+        return false;
+    *out = strtoul(*text, &end, 10);
+    *text = *end == ' ' ? end + 1 : end;
+    return *out <= max;
+}
+
 static bool read_port_set(struct candidate *candidate, const char *address, const char *numbers)
 {
-    unsigned offset, bits, psid;
-    int used = 0;
+    unsigned long offset, bits, psid;
 
-    if (sscanf(numbers, "%2u %2u %5u%n", &offset, &bits, &psid, &used) != 3 ||
-        numbers[used] != '\0' || bits < 1 || bits > 16 || offset > 16 - bits || psid >= 1u << bits)
+    if (!read_number(&numbers, 15, &offset) || !read_number(&numbers, 16, &bits) ||
+        !read_number(&numbers, UINT16_MAX, &psid) || *numbers != '\0' || bits < 1 ||
+        offset + bits > 16 || psid >= 1ul << bits)
         return false;
     candidate->set = (struct port_set){(uint8_t)offset, (uint8_t)bits, (uint16_t)psid};
     candidate->endpoint.address.family = IP_V4;

@@ -32,7 +32,7 @@ size_t paste_encode(const char *mark, uint8_t *bytes, size_t count, char *out, s
     bytes[0] = PASTE_VERSION;
     store_be16(bytes + 1, (uint16_t)count);
     checksum(bytes, count - PASTE_CHECKSUM_BYTES, bytes + count - PASTE_CHECKSUM_BYTES);
-    memcpy(out, mark, mark_chars);
+    memcpy(out, mark, mark_chars + 1);
     sodium_bin2base64(out + mark_chars, capacity - mark_chars, bytes, count, BASE64);
     return size - 1;
 }

@@ -29,7 +29,7 @@ static void derive(uint8_t out[HASH_BYTES], const uint8_t key[32], const char *l
     uint8_t input[32 + TOKEN_ID_BYTES];
     size_t label_bytes = strlen(label);
 
-    memcpy(input, label, label_bytes);
+    memcpy(input, label, label_bytes + 1);
     memcpy(input + label_bytes, id, TOKEN_ID_BYTES);
     hash_hmac(out, key, 32, input, label_bytes + TOKEN_ID_BYTES);
 }

@@ -36,8 +36,8 @@ def test_wrong_usage_is_one_line_and_exit_2(arguments):
 def test_help_lists_only_what_works():
     text = lansplice("--help").stdout
     commands = re.findall(r"^  ([a-z][a-z-]*)", text, re.M)
-    assert commands == ["init", "invite", "join", "accept", "run", "status", "doctor", "check-config",
-                        "genkey", "pubkey", "genpsk"]
+    assert commands == ["init", "invite", "join", "accept", "run", "status", "doctor",
+                        "check-config", "genkey", "pubkey", "genpsk"]
 
 
 def test_version():

@@ -45,7 +45,8 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
     GOOD + "ciphers = aes256gcm chacha20poly1305\n",
     GOOD + "icmp-hint = off\n",
     GOOD + "icmp-hint = on\n",
-    GOOD + "stun = stun.example\nstun = stun.example:3479\nstun = 192.0.2.1\nstun = [2001:db8::1]\n",
+    GOOD + "stun = stun.example\nstun = stun.example:3479\n"
+           "stun = 192.0.2.1\nstun = [2001:db8::1]\n",
     GOOD + "relay-for-peers = yes\n",
     GOOD + "stun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
            "rendezvous-command =\nevent-command =\n",

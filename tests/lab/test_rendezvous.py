@@ -63,7 +63,7 @@ def blobs(shared):
     return {path.name: path.read_text() for path in shared.iterdir() if "." not in path.name}
 
 
-# --- finding ---------------------------------------------------------------------------------------
+# --- finding --------------------------------------------------------------------------------------
 
 def test_peers_find_each_other(lab, a, b, shared):
     one, other = behind_firewalls(lab, shared, a, b)
@@ -136,7 +136,7 @@ def test_found_again_while_running(lab, a, b, shared):
     wait_both(one, other, 15)
 
 
-# --- who keeps the blobs ---------------------------------------------------------------------------
+# --- who keeps the blobs --------------------------------------------------------------------------
 
 KEEPER = """#!/bin/sh
 echo "$1 $2 $# $(env | sort | tr '\\n' ' ')" >>{log}

@@ -13,7 +13,8 @@ from lansplice import BINARY
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ["tests/lab/state_probe.c", *(f"daemon/{name}.c" for name in (
-    "state", "state_candidates", "state_endpoints", "candidate_text", "socket_address", "peer_files", "files", "keyfile", "config", "config_file",
+    "state", "state_candidates", "state_endpoints", "candidate_text", "socket_address",
+    "peer_files", "files", "keyfile", "config", "config_file",
     "locked_memory", "config_values", "clock", "error", "log", "text"))]
 DIED = 99
 STEP = 1 << 20
