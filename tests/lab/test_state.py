@@ -14,7 +14,7 @@ from lansplice import BINARY
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ["tests/lab/state_probe.c", *(f"daemon/{name}.c" for name in (
     "state", "state_candidates", "state_endpoints", "candidate_text", "socket_address",
-    "peer_files", "files", "keyfile", "config", "config_file",
+    "peer_files", "files", "keyfile", "config", "config_file", "config_turn", "turn_key",
     "locked_memory", "config_values", "clock", "error", "log", "text"))]
 DIED = 99
 STEP = 1 << 20
@@ -26,8 +26,8 @@ def probe(tmp_path_factory):
     path = tmp_path_factory.mktemp("probe") / "state_probe"
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libsodium", "inih"],
                            capture_output=True, text=True, check=True).stdout.split()
-    subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-DTESTING", "-g",
-                    "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Ikmod-free",
+    subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-DTESTING",
+                    "-DNO_TURN", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Ikmod-free",
                     *SOURCES, *(f"kmod-free/{name}.c" for name in (
                         "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
                         "tunnel/token", "tunnel/paste", "tunnel/candidate")),
