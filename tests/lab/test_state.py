@@ -27,7 +27,8 @@ def probe(tmp_path_factory):
     flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libsodium", "inih"],
                            capture_output=True, text=True, check=True).stdout.split()
     subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-DTESTING",
-                    "-DNO_TURN", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Ikmod-free",
+                    "-DNO_TURN", "-g", "-fsanitize=address,undefined",
+                    "-fno-sanitize-recover=all", "-Ikmod-free",
                     *SOURCES, *(f"kmod-free/{name}.c" for name in (
                         "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
                         "tunnel/token", "tunnel/paste", "tunnel/candidate")),
