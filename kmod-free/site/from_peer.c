@@ -295,10 +295,11 @@ static void receive_whole(struct site *site, struct peer *peer, const struct chu
         receive_frame(site, peer, chunk->body, chunk->bytes, chunk->checksum_partial, true);
 }
 
-/* Probes are answered each in a datagram of its own: only the first of a datagram is. */
+/* Probes and checks are answered each in a datagram of its own: only the first of a datagram is. */
 static bool is_repeated_probe(const struct chunk *chunk, bool *probed)
 {
-    if (chunk->kind != CHUNK_CONTROL || chunk->body[0] != CONTROL_PROBE)
+    if (chunk->kind != CHUNK_CONTROL ||
+        (chunk->body[0] != CONTROL_PROBE && chunk->body[0] != CONTROL_CHECK))
         return false;
     bool again = *probed;
     *probed = true;

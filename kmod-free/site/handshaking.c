@@ -332,6 +332,14 @@ static void answer_initiation(struct site *site, const uint8_t *datagram, struct
     respond(site, peer, noise, &hello, enrolling, load_be32(datagram + 4));
 }
 
+/* Whose allowance it draws from: what comes through a peer may say that it is of anyone. */
+static struct ip_address admission_source(const struct endpoint *from)
+{
+    if (from->via < VIA_PEER)
+        return from->address;
+    return (struct ip_address){.family = IP_SITE, .octet = {from->via}};
+}
+
 static bool admit(struct site *site, const uint8_t *datagram, size_t bytes)
 {
     const struct endpoint *from = &site->from;
@@ -348,8 +356,10 @@ static bool admit(struct site *site, const uint8_t *datagram, size_t bytes)
         cookie_set_secret(&site->cookie_maker, fresh, site->now_us);
         sodium_memzero(fresh, sizeof fresh);
     }
-    if (cookie_mac2_valid(&site->cookie_maker, datagram, bytes, from))
-        return admission_check_source(&site->admission, &from->address, site->now_us);
+    if (cookie_mac2_valid(&site->cookie_maker, datagram, bytes, from)) {
+        struct ip_address source = admission_source(from);
+        return admission_check_source(&site->admission, &source, site->now_us);
+    }
     site_random(site, fresh, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
     cookie_make_reply(&site->cookie_maker, reply, load_be32(datagram + 4), fresh, datagram, bytes,
                       from);

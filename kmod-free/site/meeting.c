@@ -21,9 +21,11 @@
 enum {
     MEETING_BURST = 40,     /* datagrams of one peer */
     MEETING_PER_SECOND = 8, /* after that */
+    SEEN_BURST = 4,         /* places where one peer is seen */
 };
 
-#define SEEN_EACH_US UINT64_C(5000000)
+#define MEETING_EACH_US (UINT64_C(1000000) / MEETING_PER_SECOND)
+#define SEEN_EACH_US    UINT64_C(5000000)
 
 static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES])
 {
@@ -34,17 +36,20 @@ static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES
 
 /* ---- at the meeting point ---- */
 
-/* The generic cell rate algorithm (ITU-T I.371): 'meeting_us' is when the burst is whole again. */
+/* The generic cell rate algorithm (ITU-T I.371): *@whole_us is when the burst is whole again. */
+static bool take_turn(uint64_t *whole_us, uint64_t each_us, unsigned burst, uint64_t now_us)
+{
+    uint64_t at_us = *whole_us > now_us ? *whole_us : now_us;
+    if (at_us + each_us - now_us > burst * each_us)
+        return false;
+    *whole_us = at_us + each_us;
+    return true;
+}
+
 static bool may_pass(const struct site *site, struct peer *from)
 {
-    const uint64_t each_us = UINT64_C(1000000) / MEETING_PER_SECOND, now_us = site->now_us;
-    if (site->config.relay_for_peers)
-        return true;
-    uint64_t at_us = from->meeting_us > now_us ? from->meeting_us : now_us;
-    if (at_us + each_us - now_us > MEETING_BURST * each_us)
-        return false;
-    from->meeting_us = at_us + each_us;
-    return true;
+    return site->config.relay_for_peers ||
+           take_turn(&from->meeting_us, MEETING_EACH_US, MEETING_BURST, site->now_us);
 }
 
 /* With each handshake; and now and then, for the sender's NAT may be another one today. */
@@ -67,7 +72,7 @@ static void tell_seen(struct site *site, struct peer *to, struct peer *of)
 
 void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, size_t bytes)
 {
-    if (bytes <= SITE_ID_BYTES || value[SITE_ID_BYTES] < WIRE_INITIATION) {
+    if (bytes < SITE_ID_BYTES + DATA_HEADER_BYTES || value[SITE_ID_BYTES] < WIRE_INITIATION) {
         site->counters.malformed++;
         return;
     }
@@ -111,8 +116,9 @@ void peer_receive_relayed(struct site *site, struct peer *carrier, uint8_t *valu
     site->from = before;
 }
 
-/* The meeting point is ours, by configuration: its word is good enough to punch there. */
-void peer_receive_seen(struct site *site, const uint8_t *value, size_t bytes)
+/* The meeting point is ours, by configuration: its word is good enough to punch there. But not to
+ * aim us at one stranger after the other, and not about itself. */
+void peer_receive_seen(struct site *site, struct peer *from, const uint8_t *value, size_t bytes)
 {
     struct candidate seen = {.kind = CANDIDATE_REFLEXIVE};
     if (bytes <= SITE_ID_BYTES ||
@@ -121,9 +127,13 @@ void peer_receive_seen(struct site *site, const uint8_t *value, size_t bytes)
         return;
     }
     struct peer *peer = find_by_id(site, value);
-    if (!peer || !candidate_usable(&seen))
+    if (!peer || peer == from || !candidate_usable(&seen))
         return;
+    struct endpoint *known = &peer->met_at[seen.endpoint.address.family == IP_V6];
+    bool is_new = !endpoint_equal(known, &seen.endpoint);
+    if (is_new && !take_turn(&peer->met_us, SEEN_EACH_US, SEEN_BURST, site->now_us))
+        return;
+    *known = seen.endpoint;
     paths_attest(&peer->paths, &seen.endpoint.address);
-    peer->met_at[seen.endpoint.address.family == IP_V6] = seen.endpoint;
     peer_find_detours(site, peer);
 }

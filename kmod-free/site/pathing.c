@@ -185,7 +185,7 @@ static void take_candidates(struct site *site, struct peer *peer, const struct c
         if (!is_inside(site, &list->item[i].endpoint.address))
             candidate_add(&peer->told_candidates, &list->item[i]);
     paths_set(&peer->paths, PATHS_TOLD, &peer->told_candidates, site->now_us);
-    site_meetings_changed(site);
+    peer_meetings_changed(site, peer);
 }
 
 void peer_receive_candidates(struct site *site, struct peer *peer, const uint8_t *value,
@@ -274,17 +274,19 @@ void peer_find_detours(struct site *site, struct peer *peer)
     paths_set(&peer->paths, PATHS_MEETING, &list, site->now_us);
 }
 
+void peer_meetings_changed(struct site *site, struct peer *peer)
+{
+    bool was_callable = peer_callable(peer);
+    peer_find_detours(site, peer);
+    if (!peer->current && !was_callable && peer_callable(peer))
+        liveness_call(&peer->liveness, site->now_us);
+    peer_follow_path(site, peer);
+    peer_came_up(site, peer);
+}
+
 void site_meetings_changed(struct site *site)
 {
-    for_each_peer(site, peer)
-    {
-        bool was_callable = peer_callable(peer);
-        peer_find_detours(site, peer);
-        if (!peer->current && !was_callable && peer_callable(peer))
-            liveness_call(&peer->liveness, site->now_us);
-        peer_follow_path(site, peer);
-        peer_came_up(site, peer);
-    }
+    for_each_peer(site, peer) peer_meetings_changed(site, peer);
 }
 
 /* ---- holes ---- */

@@ -86,6 +86,7 @@ struct peer {
     struct candidate_list configured, told_candidates; /* by us, by itself */
     struct endpoint seen_as[2];                        /* how it sees us: IPv4, IPv6 */
     struct endpoint met_at[2];                         /* where a meeting point sees it */
+    uint64_t met_us;                                   /* of its news, see meeting.c */
     uint64_t tell_candidates_us, punch_next_us;
     uint64_t meeting_us;       /* of what is passed on for it, see meeting.c */
     struct endpoint seen_told; /* where others were told it is */
@@ -289,6 +290,7 @@ void peer_receive_candidates(struct site *site, struct peer *peer, const uint8_t
 void peer_tell_candidates(struct site *site, struct peer *peer);
 /* Ways by others: the relays, TURN's and peers', that there are now. */
 void peer_find_detours(struct site *site, struct peer *peer);
+void peer_meetings_changed(struct site *site, struct peer *peer);
 void site_meetings_changed(struct site *site);
 void peer_paths_tick(struct site *site, struct peer *peer);
 uint64_t peer_paths_deadline_us(const struct peer *peer);
@@ -299,7 +301,7 @@ void peer_send_relay(struct site *site, const struct endpoint *to, const uint8_t
                      size_t bytes);
 void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, size_t bytes);
 void peer_receive_relayed(struct site *site, struct peer *carrier, uint8_t *value, size_t bytes);
-void peer_receive_seen(struct site *site, const uint8_t *value, size_t bytes);
+void peer_receive_seen(struct site *site, struct peer *from, const uint8_t *value, size_t bytes);
 
 /* looping.c */
 void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from);

@@ -179,7 +179,7 @@ void site_receive_control(struct site *site, struct peer *peer, uint32_t session
         peer_receive_relayed(site, peer, value, value_bytes);
         break;
     case CONTROL_SEEN:
-        peer_receive_seen(site, value, value_bytes);
+        peer_receive_seen(site, peer, value, value_bytes);
         break;
     default: /* of a later version */
         break;
@@ -190,11 +190,13 @@ void peer_take_site_info(struct site *site, struct peer *peer, const struct site
 {
     if (site_info_equal(&peer->remote, info))
         return;
+    bool relays_changed = peer->remote.relays != info->relays;
     peer->remote = *info;
     site_report(site, EVENT_PEER_SITE, peer);
     site_judge_clashes(site);
     site_announce_changed(site);
-    site_meetings_changed(site);
+    if (relays_changed)
+        site_meetings_changed(site);
     if (site->config.hub && site->tell_next_us == UINT64_MAX)
         site->tell_next_us = site->told_us + TELL_EACH_US;
 }

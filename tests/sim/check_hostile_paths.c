@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * check_hostile_paths.c - a peer that was let in and lies about where it is, and where others are:
+ * whoever it names gets no more than a few small datagrams, and nobody answers much to little.
+ * To be that peer, the tests reach into its site.
+ */
+#include "run.h"
+
+#include "../unit/frames.h"
+#include "bytes.h"
+#include "net.h"
+#include "site/private.h"
+#include "tunnel/endpoint.h"
+
+#include <string.h>
+
+enum { US, PEER, THIRD, SECOND_US = 1000000, SETTLED_US = 12 * SECOND_US };
+
+struct world {
+    struct sim sim;
+    struct ip_address victim;
+    unsigned to_victim;
+    size_t victim_bytes; /* the largest */
+    bool peer_is_mute;
+};
+
+static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
+                   size_t *bytes)
+{
+    struct world *w = sim->context;
+    (void)data;
+    if (ip_equal(&to->address, &w->victim)) {
+        w->to_victim++;
+        w->victim_bytes = *bytes > w->victim_bytes ? *bytes : w->victim_bytes;
+        return false;
+    }
+    return !w->peer_is_mute || from != PEER;
+}
+
+static void begin(struct world *w, unsigned nodes)
+{
+    static const char *const names[] = {"us", "peer", "third"};
+    memset(w, 0, sizeof *w);
+    sim_begin(&w->sim, 7);
+    w->sim.context = w;
+    w->sim.on_wan = on_wan;
+    w->victim = frame_ip("198.51.100.66");
+    for (unsigned n = 0; n < nodes; n++) {
+        sim_add(&w->sim, names[n]);
+        struct site_config config = sim_config(&w->sim.node[n]);
+        sim_start(&w->sim, n, &config);
+    }
+    for (unsigned n = 1; n < nodes; n++) {
+        sim_peer(&w->sim, US, n, false);
+        sim_peer(&w->sim, n, US, true);
+        ck_assert(sim_run_until_up(&w->sim, US, n, 5 * SECOND_US));
+    }
+    sim_run(&w->sim, SETTLED_US);
+}
+
+/* Until flush(), into one datagram as long as there is room. */
+static void say(struct world *w, enum control_type type, const uint8_t *value, size_t bytes)
+{
+    struct site *site = w->sim.node[PEER].site;
+    site->now_us = w->sim.now_us;
+    peer_send_control(site, site_find_peer(site, "us"), type, value, bytes);
+}
+
+static void flush(struct world *w)
+{
+    sim_flush(&w->sim.node[PEER]);
+}
+
+/* "I see that one at this port of the victim." */
+static void say_seen(struct world *w, const char *whom, uint16_t port)
+{
+    uint8_t value[SITE_ID_BYTES + ENDPOINT_BYTES_MAX];
+    struct endpoint at = {.address = w->victim, .port = port};
+    memcpy(value, site_find_peer(w->sim.node[US].site, whom)->config.public_key, SITE_ID_BYTES);
+    size_t bytes = SITE_ID_BYTES + endpoint_encode(&at, value + SITE_ID_BYTES);
+    say(w, CONTROL_SEEN, value, bytes);
+    flush(w);
+}
+
+/* As with probes: each answer travels alone. */
+START_TEST(many_checks_in_one_datagram_are_answered_once)
+{
+    struct world w;
+    begin(&w, 2);
+    unsigned long sent = w.sim.node[US].datagrams_sent, its = w.sim.node[PEER].datagrams_sent;
+    for (unsigned i = 0; i < 90; i++) {
+        uint8_t value[8];
+        store_be64(value, i);
+        say(&w, i % 2 == 0 ? CONTROL_CHECK : CONTROL_PROBE, value, sizeof value);
+    }
+    flush(&w);
+    ck_assert_uint_eq(w.sim.node[PEER].datagrams_sent - its, 1);
+    sim_run(&w.sim, 50000);
+    ck_assert_uint_ge(w.sim.node[US].datagrams_sent - sent, 1);
+    ck_assert_uint_le(w.sim.node[US].datagrams_sent - sent, 3);
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* It names the victim's ports as its own, vouches for that itself, and falls silent. */
+START_TEST(a_peer_cannot_vouch_for_itself)
+{
+    struct world w;
+    struct candidate_list list = {0};
+    uint8_t value[CANDIDATES_MAX_BYTES];
+    begin(&w, 2);
+    struct candidate set = {.kind = CANDIDATE_PORT_SET,
+                            .endpoint.address = w.victim,
+                            .set = {.offset_bits = 4, .psid_bits = 8, .psid = 0x34}};
+    candidate_add(&list, &set);
+    for (uint16_t port = 2000; port < 2015; port++)
+        candidate_add(&list, &(struct candidate){.kind = CANDIDATE_HOST,
+                                                 .endpoint = {w.victim, .port = port}});
+    size_t bytes = candidate_encode(&list, value, sizeof value);
+    ck_assert_uint_gt(bytes, 0);
+    say(&w, CONTROL_CANDIDATES, value, bytes);
+    say_seen(&w, "peer", 3000);
+    sim_run(&w.sim, 20000);
+    w.peer_is_mute = true;
+    sim_run(&w.sim, UINT64_C(90) * SECOND_US);
+    ck_assert_uint_gt(w.to_victim, 0);
+    ck_assert_uint_le(w.to_victim, 4 * ATTESTATION_BUDGET); /* each 30 s */
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* A meeting point says that another peer is at the victim's ports, one after the other. */
+START_TEST(a_meeting_point_cannot_aim_us_at_a_stranger)
+{
+    struct world w;
+    begin(&w, 3);
+    for (uint16_t i = 0; i < 1200; i++) {
+        say_seen(&w, "third", (uint16_t)(2000 + i));
+        sim_run(&w.sim, 50000);
+    }
+    ck_assert_uint_gt(w.to_victim, 0);
+    ck_assert_uint_le(w.to_victim, 80); /* in a minute, not 1200 */
+    ck_assert_uint_le(w.victim_bytes, 100);
+    ck_assert(sim_is_up(&w.sim, US, THIRD));
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* What is no datagram is not passed on, and brings no news of its sender. */
+START_TEST(scraps_are_not_passed_on)
+{
+    struct world w;
+    begin(&w, 3);
+    struct site_counters before = *site_counters(w.sim.node[US].site);
+    unsigned long sent = w.sim.node[US].datagrams_sent;
+    uint8_t value[SITE_ID_BYTES + DATA_HEADER_BYTES] = {[SITE_ID_BYTES] = WIRE_INITIATION};
+    memcpy(value, site_find_peer(w.sim.node[US].site, "third")->config.public_key, SITE_ID_BYTES);
+    for (unsigned i = 0; i < 90; i++)
+        say(&w, CONTROL_RELAY, value, SITE_ID_BYTES + i % DATA_HEADER_BYTES);
+    flush(&w);
+    sim_run(&w.sim, 50000);
+    const struct site_counters *after = site_counters(w.sim.node[US].site);
+    ck_assert_uint_eq(after->relayed, before.relayed);
+    ck_assert_uint_eq(after->malformed, before.malformed + 90);
+    ck_assert_uint_le(w.sim.node[US].datagrams_sent - sent, 6);
+    say(&w, CONTROL_RELAY, value, sizeof value);
+    flush(&w);
+    sim_run(&w.sim, 50000);
+    ck_assert_uint_eq(site_counters(w.sim.node[US].site)->relayed, before.relayed + 1);
+    sim_end(&w.sim);
+}
+END_TEST
+
+SIM_MAIN("hostile paths", many_checks_in_one_datagram_are_answered_once,
+         a_peer_cannot_vouch_for_itself, a_meeting_point_cannot_aim_us_at_a_stranger,
+         scraps_are_not_passed_on)
