@@ -201,12 +201,20 @@ void site_wipe(struct site *site)
     sodium_memzero(site, offsetof(struct site, peer));
 }
 
+/* Those behind a peer first: a meeting point that was told goodbye passes nothing on. */
+static void send_close(struct site *site, bool behind_a_peer)
+{
+    for_each_peer(site, peer) if ((peer->endpoint.via >= VIA_PEER) == behind_a_peer)
+        peer_send_control(site, peer, CONTROL_CLOSE, NULL, 0);
+    site_flush(site, site->now_us);
+}
+
 void site_close(struct site *site, uint64_t now_us)
 {
     site->now_us = now_us;
     site_announce_end(site);
-    for_each_peer(site, peer) peer_send_control(site, peer, CONTROL_CLOSE, NULL, 0);
-    site_flush(site, now_us);
+    send_close(site, true);
+    send_close(site, false);
     site->closing = true;
 }
 

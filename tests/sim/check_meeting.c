@@ -196,6 +196,19 @@ START_TEST(the_meeting_point_goes)
 }
 END_TEST
 
-SIM_MAIN("meeting", a_third_passes_on, what_is_passed_on_carries_as_much_as_it_can,
-         they_go_straight_as_soon_as_they_can, an_upgrade_loses_nothing,
-         without_leave_they_only_meet, the_meeting_point_goes)
+START_TEST(a_goodbye_gets_through)
+{
+    struct world w;
+    begin(&w, 4, true);
+    ck_assert(sim_run_until_up(&w.sim, A, B, 5000000));
+    sim_close(&w.sim.node[A]);
+    sim_run(&w.sim, 100000);
+    ck_assert(!sim_is_up(&w.sim, B, A) && !sim_is_up(&w.sim, MEETING, A));
+    ck_assert(sim_is_up(&w.sim, B, MEETING));
+    end(&w);
+}
+END_TEST
+
+SIM_MAIN("meeting", a_goodbye_gets_through, a_third_passes_on,
+         what_is_passed_on_carries_as_much_as_it_can, they_go_straight_as_soon_as_they_can,
+         an_upgrade_loses_nothing, without_leave_they_only_meet, the_meeting_point_goes)
