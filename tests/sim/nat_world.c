@@ -287,6 +287,36 @@ static int enter(struct sim *sim, unsigned sender, const struct endpoint *from,
     return -1;
 }
 
+static bool ports_are_of_a_set(const struct nat_home *home)
+{
+    const struct nat_box *outer = &home->box[home->boxes - 1];
+    return outer->mapping == MAPPING_DEPENDENT && outer->allocation == PORT_OF_SET;
+}
+
+void nat_world_candidates(struct nat_world *world, unsigned node, struct candidate_list *out)
+{
+    const struct nat_home *home = &world->home[node];
+    const struct endpoint server = v4(192, 0, 2, 1);
+    struct candidate found = {.kind = CANDIDATE_HOST, .endpoint = home->v6};
+    memset(out, 0, sizeof *out);
+    if (home->has_v6)
+        candidate_add(out, &found);
+    if (!home->has_v4)
+        return;
+    found.endpoint = home->v4;
+    candidate_add(out, &found);
+    if (home->boxes == 0)
+        return;
+    found.kind = CANDIDATE_REFLEXIVE;
+    if (leave(&world->sim, node, &found.endpoint, &server))
+        candidate_add(out, &found);
+    if (!ports_are_of_a_set(home))
+        return;
+    found = (struct candidate){.kind = CANDIDATE_PORT_SET, .set = v6plus};
+    found.endpoint.address = home->box[home->boxes - 1].outside;
+    candidate_add(out, &found);
+}
+
 void nat_world_begin(struct nat_world *world, uint64_t seed)
 {
     memset(world, 0, sizeof *world);
