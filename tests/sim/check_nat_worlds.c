@@ -2,6 +2,7 @@
  *
  * check_nat_worlds.c - the virtual NATs are what they say, and sites behind them meet.
  */
+#include "ledger.h"
 #include "nat_world.h"
 #include "run.h"
 
@@ -296,8 +297,229 @@ START_TEST(the_best_way)
 }
 END_TEST
 
-SIM_MAIN("nat_worlds", mapping_and_filtering, two_inside_never_share_a_port,
-         a_set_is_used_up_in_turn, a_full_box_lets_nobody_out, a_flow_dies_of_silence,
-         a_mapping_lives_as_long_as_one_of_its_flows, an_early_caller_changes_nothing,
-         whoever_is_behind_a_nat_calls, nobody_is_called_behind_a_nat, both_call_through_firewalls,
-         a_cut_is_one_way, a_reboot_moves_the_home, the_best_way)
+/* ---- two homes and a relative ---- */
+
+enum {
+    HOME,
+    PARENTS,
+    RELATIVE,
+    STEP_US = SECOND_US / 4,
+    ASK_STUN_US = 20 * SECOND_US,
+    RELAYED_WITHIN_US = 10 * SECOND_US,
+    BEST_WITHIN_US = 60 * SECOND_US,
+    BACK_WITHIN_US = 75 * SECOND_US,
+    NOTICED_US = 5 * SECOND_US,
+    HOLDS_US = 20 * SECOND_US,
+    SLICES = 8,
+    WORLDS = 1000,
+    WORLDS_LONG = 10000,
+};
+
+static struct story {
+    uint64_t seed;
+    enum nat_kind kind[2];
+    enum nat_way best;
+    uint64_t asked_us[2];
+    struct ledger *ledger;
+} story;
+
+static uint64_t draw(uint64_t from, uint64_t to)
+{
+    return from + sim_random(&world.sim) % (to - from + 1);
+}
+
+static enum nat_way way_of(unsigned node, unsigned other)
+{
+    struct peer_status status;
+    const char *name = world.sim.node[other].name;
+    if (!site_find_status(world.sim.node[node].site, name, world.sim.now_us, &status) ||
+        status.state != PEER_UP || status.endpoint.via != VIA_DIRECT)
+        return WAY_RELAY;
+    return status.endpoint.address.family == IP_V6 ? WAY_DIRECT6 : WAY_DIRECT4;
+}
+
+/* What the daemon finds out now and then. */
+static void ask_stun(unsigned node)
+{
+    struct candidate_list list;
+    nat_world_candidates(&world, node, &list);
+    site_set_own_candidates(world.sim.node[node].site, &list, world.sim.now_us);
+    sim_flush(&world.sim.node[node]);
+    story.asked_us[node] = world.sim.now_us;
+}
+
+static void pass(uint64_t us)
+{
+    for (uint64_t end = world.sim.now_us + us; world.sim.now_us < end;) {
+        sim_run(&world.sim, STEP_US);
+        for (unsigned n = 0; n < 2; n++)
+            if (world.sim.node[n].site && world.sim.now_us - story.asked_us[n] >= ASK_STUN_US)
+                ask_stun(n);
+    }
+}
+
+static bool is_best(void)
+{
+    return sim_is_up(&world.sim, HOME, PARENTS) && sim_is_up(&world.sim, PARENTS, HOME) &&
+           way_of(HOME, PARENTS) == story.best && way_of(PARENTS, HOME) == story.best;
+}
+
+static bool is_up(void)
+{
+    return sim_is_up(&world.sim, HOME, PARENTS) && sim_is_up(&world.sim, PARENTS, HOME);
+}
+
+static void reach(bool (*condition)(void), uint64_t within_us, const char *what)
+{
+    uint64_t begin_us = world.sim.now_us;
+    while (!condition() && world.sim.now_us - begin_us < within_us)
+        pass(STEP_US);
+    ck_assert_msg(condition(), "seed %lu: kinds %d and %d, best %d: not %s: %d and %d",
+                  (unsigned long)story.seed, (int)story.kind[0], (int)story.kind[1],
+                  (int)story.best, what, (int)way_of(HOME, PARENTS), (int)way_of(PARENTS, HOME));
+}
+
+static void start(unsigned node)
+{
+    struct site_config config = sim_config(&world.sim.node[node]);
+    config.relay_for_peers = node == RELATIVE;
+    sim_start(&world.sim, node, &config);
+    if (node == RELATIVE) {
+        introduce(RELATIVE, HOME, IP_NONE);
+        introduce(RELATIVE, PARENTS, IP_NONE);
+        return;
+    }
+    ask_stun(node);
+    introduce(node, RELATIVE, world.home[node].has_v4 ? IP_V4 : IP_V6);
+    introduce(node, 1 - node, IP_NONE);
+}
+
+static void tell_story(uint64_t seed)
+{
+    static const char *const name[] = {"home", "parents", "relative"};
+    nat_world_begin(&world, seed);
+    world.sim.wan.delay_us = draw(1000, 60000);
+    world.sim.wan.jitter_us = draw(0, 10000);
+    world.sim.wan.loss_permille = (unsigned)(draw(0, 1) * draw(0, 50));
+    story = (struct story){.seed = seed, .ledger = ledger_new(&world.sim)};
+    for (unsigned n = 0; n < 3; n++) {
+        enum nat_kind kind = n == RELATIVE ? NAT_PUBLIC : draw(0, NAT_KINDS - 1);
+        sim_add(&world.sim, name[n]);
+        nat_world_place(&world, n, kind, draw(25, 180) * SECOND_US);
+        if (draw(0, 5) == 0)
+            nat_world_add_v6(&world, n, kind != NAT_PUBLIC && draw(0, 1));
+        if (n < 2)
+            story.kind[n] = kind;
+    }
+    story.best = nat_best(&world.home[HOME], &world.home[PARENTS]);
+    for (unsigned n = 3; n-- > 0;) {
+        start(n);
+        pass(draw(0, 2) * SECOND_US);
+    }
+}
+
+/* Frames arrive each way, and nothing comes twice. */
+static void talk(void)
+{
+    enum { FRAMES = 20 };
+    struct ledger_flow *flow[2] = {&story.ledger->flow[0][1], &story.ledger->flow[1][0]};
+    unsigned before[2] = {flow[0]->arrived, flow[1]->arrived};
+    for (unsigned i = 0; i < FRAMES; i++) {
+        ledger_send(story.ledger, HOME, PARENTS, 200);
+        ledger_send(story.ledger, PARENTS, HOME, 1200);
+        pass(STEP_US);
+    }
+    pass(STEP_US);
+    for (unsigned n = 0; n < 2; n++) {
+        ck_assert_msg(flow[n]->arrived - before[n] == FRAMES, "seed %lu: %u of %d frames",
+                      (unsigned long)story.seed, flow[n]->arrived - before[n], FRAMES);
+        ck_assert_uint_eq(flow[n]->repeated + flow[n]->spoiled, 0);
+    }
+}
+
+static void cut(bool parted)
+{
+    world.cut[HOME][PARENTS] = world.cut[PARENTS][HOME] = parted;
+}
+
+static void disturb(void)
+{
+    unsigned node = (unsigned)draw(0, 2);
+    switch (draw(0, 5)) {
+    case 0:
+        cut(true);
+        pass(draw(1, 20) * SECOND_US);
+        reach(is_up, RELAYED_WITHIN_US, "relayed when cut");
+        cut(false);
+        break;
+    case 1: /* both at once */
+        nat_world_reboot(&world, HOME);
+        nat_world_reboot(&world, PARENTS);
+        break;
+    case 2:
+        nat_world_reboot(&world, node % 2);
+        break;
+    case 3:
+        sim_kill(&world.sim, node);
+        pass(draw(0, 20) * SECOND_US);
+        start(node);
+        break;
+    default:
+        break;
+    }
+}
+
+START_TEST(every_world_finds_its_best_way)
+{
+    unsigned worlds = getenv("LANSPLICE_LONG") ? WORLDS_LONG : WORLDS;
+    for (uint64_t seed = (uint64_t)_i; seed < worlds; seed += SLICES) {
+        tell_story(seed);
+        reach(is_up, RELAYED_WITHIN_US, "up");
+        reach(is_best, BEST_WITHIN_US, "the best way");
+        disturb();
+        pass(NOTICED_US);
+        reach(is_best, BACK_WITHIN_US, "the best way again");
+        world.sim.wan.loss_permille = 0;
+        pass(HOLDS_US);
+        reach(is_best, 1, "the best way for long");
+        talk();
+        sim_end(&world.sim);
+        free(story.ledger);
+    }
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("nat_worlds");
+    TCase *boxes = tcase_create("boxes"), *sites = tcase_create("sites");
+    tcase_add_test(boxes, mapping_and_filtering);
+    tcase_add_test(boxes, two_inside_never_share_a_port);
+    tcase_add_test(boxes, a_set_is_used_up_in_turn);
+    tcase_add_test(boxes, a_full_box_lets_nobody_out);
+    tcase_add_test(boxes, a_flow_dies_of_silence);
+    tcase_add_test(boxes, a_mapping_lives_as_long_as_one_of_its_flows);
+    tcase_add_test(boxes, an_early_caller_changes_nothing);
+    tcase_add_test(boxes, the_best_way);
+    tcase_add_test(sites, whoever_is_behind_a_nat_calls);
+    tcase_add_test(sites, nobody_is_called_behind_a_nat);
+    tcase_add_test(sites, both_call_through_firewalls);
+    tcase_add_test(sites, a_cut_is_one_way);
+    tcase_add_test(sites, a_reboot_moves_the_home);
+    tcase_add_loop_test(sites, every_world_finds_its_best_way, 0, SLICES);
+    tcase_set_timeout(sites, SIM_CASE_SECONDS);
+    suite_add_tcase(s, boxes);
+    suite_add_tcase(s, sites);
+    return s;
+}
+
+int main(void)
+{
+    if (sodium_init() < 0)
+        return EXIT_FAILURE;
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
