@@ -14,7 +14,7 @@ from machine import wait_for
 from nats import KINDS, gather, invite, paths, place
 
 FIRST_PING_S = 10
-SETTLED_S = 30
+SETTLED_S = 60
 HOLDS_S = 4
 
 # Of each two outlooks (below) that meet: how. Others do not: the port that the one will have towards

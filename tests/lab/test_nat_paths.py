@@ -21,13 +21,13 @@ HANDFUL = 16
 VICTIMS = 12
 
 
-def meet(lab, a, b, c, one, other, path):
+def meet(lab, a, b, c, one, other, path, seconds=FOUND_S):
     """a and b, behind those, have found each other through c and use that path."""
     for home, kind in (a, one), (b, other), (c, "public"):
         place(home, kind)
     gather(lab, c, a, b)
     invite(a, b)
-    wait_path(a, b, path)
+    wait_path(a, b, path, seconds)
 
 
 def wait_path(a, b, path, seconds=FOUND_S):
@@ -94,7 +94,7 @@ def test_a_cut_path_is_replaced_and_comes_back(lab, a, b, c, kinds):
 
 
 def test_the_other_family_takes_over(lab, a, b, c):
-    meet(lab, a, b, c, "public", "public", "direct6")
+    meet(lab, a, b, c, "public", "public", "direct6", DIRECT_AGAIN_S)
     streams = streams_between(a, b)
     cut(a, b, families=[6])
     moment = time.monotonic()
@@ -180,7 +180,7 @@ def test_victims_that_a_peer_names_are_hardly_touched(lab, a, b, c):
     for n in range(VICTIMS):
         lab.wan.run(f"ip route add 203.0.113.{n}/32 via {c.nat_ip}")
         c.isp.run(f"ip route add 203.0.113.{n}/32 via {c.wan_ip}")
-    b.router.run("ip link add lies type dummy\nip link set lies up\n" + "\n".join(
+    b.router.run("ip link add lies type veth peer name end\nip link set end up\nip link set lies up\n" + "\n".join(
         f"ip addr add 203.0.113.{n}/32 dev lies" for n in range(VICTIMS)))
     seen = lab.capture(c.router, "wan", f"ip and udp and src host {a.wan_ip}")
     lab.introduce(a, b, both=False)
