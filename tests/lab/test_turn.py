@@ -5,11 +5,14 @@ import time
 from coturn import Coturn
 from lansplice import write_secret
 from machine import link, wait_for
-from nats import place
+from nats import cut, mend, paths, place
+from streams import Stream
 
 PASSWORD = "correct horse 5301"
 MARK = "6c616e73706c696365"  # what pings carry, as `ping -p` takes it
 UP_S = 15
+ELSEWHERE_S = 3
+DIRECT_AGAIN_S = 60
 NEXT_S = 15  # 3 s unanswered, 5 s until it is given up, 5 s more when the next is silent, too
 
 
@@ -79,6 +82,28 @@ def test_two_symmetric_nats(lab, a, b):
     a.lansplice.stop()
     assert time.monotonic() - begin < 3
     assert server.released() == server.allocated() != set()
+
+
+def test_the_direct_path_is_cut(lab, a, b):
+    """The relay is there when it is needed, and left when it is not any more."""
+    server = serve(lab)
+    place(a, "eim")
+    place(b, "eim")
+    use(a, server)
+    a.host("h1"), b.host("h1")
+    lab.splice(a, b)
+    wait_relayed(a.lansplice, server)
+    wait_for(lambda: paths(a, b) == ["direct4"] * 2, UP_S, "a direct path")
+    stream = Stream(b.host("h1"), a.host("h1"), 5001, 0.01)
+    stream.wait_flowing(10)
+    time.sleep(2)
+    cut(a, b)
+    moment = time.monotonic()
+    assert stream.back_after(moment + 0.05, 2 * ELSEWHERE_S) <= ELSEWHERE_S
+    wait_for(lambda: paths(a, b) == ["relay"] * 2, ELSEWHERE_S, "the relay at both ends")
+    mend(a)
+    wait_for(lambda: paths(a, b) == ["direct4"] * 2, DIRECT_AGAIN_S, "the direct path")
+    stream.stop()
 
 
 def test_wrong_password(lab, a):
