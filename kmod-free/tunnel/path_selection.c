@@ -154,6 +154,13 @@ static unsigned answers_needed(const struct path *e, unsigned usual)
     return usual > after_falls ? usual : after_falls;
 }
 
+/* It was left, and comes back the harder. */
+static void count_fall(struct path *e)
+{
+    if (e->falls < FALLS_MAX)
+        e->falls++;
+}
+
 bool paths_consider(struct paths *p, int i, uint64_t now_us)
 {
     struct path *e = &p->path[i];
@@ -170,8 +177,10 @@ bool paths_consider(struct paths *p, int i, uint64_t now_us)
         e->better_us = now_us;
     if (e->better < UINT8_MAX)
         e->better++;
-    return e->better >= answers_needed(e, BETTER_ANSWERS) && now_us - e->better_us >= BETTER_FOR &&
-           paths_use(p, i, now_us);
+    if (e->better < answers_needed(e, BETTER_ANSWERS) || now_us - e->better_us < BETTER_FOR)
+        return false;
+    count_fall(&p->path[p->selected]);
+    return paths_use(p, i, now_us);
 }
 
 void paths_fail_over(struct paths *p, uint64_t now_us)
@@ -184,7 +193,7 @@ void paths_fail_over(struct paths *p, uint64_t now_us)
     }
     if (!s->answered || s->answered_us < p->selected_us) /* it never worked while it was in use */
         p->hold_us = now_us + MOVE_HOLD;
-    else if (s->falls < FALLS_MAX)
-        s->falls++;
+    else
+        count_fall(s);
     paths_use(p, p->standby, now_us);
 }

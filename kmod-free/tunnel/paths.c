@@ -14,7 +14,7 @@
 #define NEVER  UINT64_MAX
 
 #define APART           (50 * MS) /* two checks: 20 in a second */
-#define SELECTED_EVERY  (3 * SECOND)
+#define CLOSELY_EVERY   (3 * SECOND)
 #define STANDBY_EVERY   (15 * SECOND)
 #define OTHERS_EVERY    (25 * SECOND)
 #define UPGRADE_EVERY   SECOND /* while a direct path proves itself against a relay */
@@ -26,7 +26,7 @@
 #define FALLS_FORGOTTEN (300 * SECOND)
 #define SHORT_KEEPALIVE (10 * SECOND)
 
-enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5 };
+enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = 5 };
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -211,7 +211,7 @@ static bool follow(struct paths *p, int i, uint64_t now_us)
         return false;
     if (p->selected < 0 || path_has_failed(&p->path[p->selected]))
         return paths_use(p, i, now_us);
-    if (!path_is_valid(&p->path[i]) && now_us >= p->hold_us)
+    if (!path_is_valid(&p->path[i]) && !path_has_failed(&p->path[i]) && now_us >= p->hold_us)
         return paths_use(p, i, now_us);
     if (new) /* perhaps because ours does not work */
         paths_doubt(p, now_us);
@@ -383,11 +383,11 @@ static uint64_t interval_us(const struct paths *p, int i)
     bool worth_it = may_be_better(p, e) || p->standby < 0;
     if (e->state == PATH_FAILED)
         return worth_it ? retry_every_us(p, e) : NEVER;
-    if (i == p->selected || e->better > 0)
-        return SELECTED_EVERY;
     if (p->selected >= 0 && path_is_direct(e) && !path_is_direct(&p->path[p->selected]))
         return UPGRADE_EVERY;
-    if (i == p->standby)
+    if (e->answers < MEASURED_ANSWERS || e->better > 0 || (i == p->selected && p->standby >= 0))
+        return CLOSELY_EVERY;
+    if (i == p->selected || i == p->standby)
         return p->mapping_was_lost ? SHORT_KEEPALIVE : STANDBY_EVERY;
     return worth_it ? OTHERS_EVERY : NEVER;
 }

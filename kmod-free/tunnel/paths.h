@@ -23,8 +23,9 @@
  * the reason that it failed. A path that nobody names, and that is not valid or in use, is
  * forgotten once nothing is under way on it.
  *
- * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last. Then every 3 s the path in
- * use, every 15 s the standby, and every 25 s those of a better kind than that in use (of a better
+ * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last, and five times each that
+ * answers. Then every 3 s the path in use, if anything stands by, every 15 s the standby, or the
+ * only path there is, and every 25 s those of a better kind than that in use (of a better
  * class, see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the
  * 30 s after which a NAT forgets what was not answered, so that the holes of both ends overlap.
  * What failed at an address that only the peer named is asked more and more seldom, up to 5 min,
@@ -39,10 +40,11 @@
  * - Otherwise a better one when it was so at 3 answers in a row over at least 6 s: its score is
  *   less by 10 %, by 5 ms and by the mean deviation of both RTTs. IPv6 instead of IPv4 need only be
  *   no worse; nor TURN instead of a peer, unless its RTT is more than twice the peer's.
- * - A path that failed in use must answer 4, 8, 16 times in a row before it is taken back, until it
- *   was in use for 5 min: no flapping.
- * - The peer's newest data come from an endpoint that is no valid path: the peer has moved. It is
- *   used at once, and checked; when that was wrong, the next 5 s nothing of the kind is believed.
+ * - A path that failed in use or was left for a better one must answer (better) 4, 8, 16 times in a
+ *   row before it is taken back, until it was in use for 5 min: no flapping.
+ * - The peer's newest data come from an endpoint that is no path yet, or not checked to the end:
+ * the peer has moved. It is used at once, and checked; when that was wrong, the next 5 s nothing of
+ *   the kind is believed. When they come from another path the one in use is checked.
  *
  * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. An address that only the
  * peer named gets what attestation.h allows, and beyond that one check for each datagram that comes
@@ -82,7 +84,7 @@ struct path {
     uint8_t losses;    /* checks in a row */
     uint8_t answers;   /* in a row */
     uint8_t better;    /* answers in a row at which it was better than the path in use */
-    uint8_t falls;     /* how often it failed in use, of late */
+    uint8_t falls;     /* how often it failed in use or was left, of late */
     uint8_t heard;     /* datagrams came from there that no check was sent for yet */
     uint8_t targeted;  /* initiations and punches */
     bool checking;     /* a check is under way */
