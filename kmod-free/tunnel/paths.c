@@ -135,13 +135,11 @@ static int place(struct paths *p, const struct candidate *c, uint8_t sources, ui
     return p->count++;
 }
 
-static void become_valid(struct paths *p, struct path *e, uint64_t now_us)
+static void become_valid(struct path *e, uint64_t now_us)
 {
     e->state = PATH_VALID;
-    e->losses = e->heard = 0;
-    e->answered = true;
+    e->losses = 0;
     e->answered_us = e->fresh_us = now_us;
-    attestation_add(&p->told, &e->to.address);
 }
 
 /* ---- from outside ---- */
@@ -257,8 +255,10 @@ bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us)
         return false;
     const struct path *s = p->selected < 0 ? NULL : &p->path[p->selected];
     bool stale = !s || !path_is_valid(s) || now_us - s->answered_us > PROOF_LASTS;
-    become_valid(p, &p->path[i], now_us);
+    become_valid(&p->path[i], now_us);
     path_want(&p->path[i], now_us);
+    if (!p->path[i].answered) /* a source may be spoofed: only an answer shows that it is there */
+        p->path[i].heard = 1;
     bool changed = i != p->selected && stale && paths_use(p, i, now_us);
     follow(p, i, now_us);
     paths_choose_standby(p);
@@ -298,7 +298,10 @@ bool paths_answered(struct paths *p, const struct endpoint *from, uint64_t value
     e->checking = e->wanted = false;
     measure(e, (int64_t)(now_us - e->checked_us));
     learn_mapping(p, e, seen_as);
-    become_valid(p, e, now_us);
+    become_valid(e, now_us);
+    e->answered = true;
+    e->heard = 0;
+    attestation_add(&p->told, &e->to.address);
     count_up(&e->answers);
     bool changed = false;
     if (i != p->selected)
@@ -413,7 +416,7 @@ static void lose(struct paths *p, int i, uint64_t now_us)
     count_up(&e->losses);
     if (e->losses >= PATH_FAILED_LOSSES)
         e->state = PATH_FAILED;
-    else if (e->losses >= PATH_FAILING_LOSSES)
+    else if (e->losses >= PATH_FAILING_LOSSES || !e->answered)
         e->state = PATH_CHECKING;
     if (e->state != PATH_FAILED || e->heard > 0)
         path_want(e, now_us);

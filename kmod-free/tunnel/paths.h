@@ -89,11 +89,12 @@ struct path {
     uint8_t targeted;  /* initiations and punches */
     bool checking;     /* a check is under way */
     bool wanted;       /* a check is due at wanted_us, whatever its turn */
-    bool answered;     /* at answered_us, last */
+    bool answered;     /* a check was, ever */
     uint64_t value;    /* of the check under way */
     int64_t srtt_us;   /* negative: not measured */
     int64_t rttvar_us; /* mean deviation (RFC 6298 s.2) */
-    uint64_t checked_us, wanted_us, targeted_us, answered_us, better_us;
+    uint64_t checked_us, wanted_us, targeted_us, better_us;
+    uint64_t answered_us;    /* the last check, or a session was made by it */
     uint64_t lost_us;        /* when the check under way counts as lost */
     uint64_t fresh_us;       /* a datagram was last known to pass: NATs' mappings were fresh */
     uint64_t idle_us;        /* how long none had, before the check under way */
@@ -167,6 +168,9 @@ bool paths_received(struct paths *p, const struct endpoint *from, bool moves, ui
 
 /**
  * paths_proved() - a session was made over this path: its response or first data came by it
+ *
+ * It is valid until its first check says otherwise. That the peer is at that address only an
+ * answered check shows: the source of what came may be spoofed.
  *
  * Return: whether the selection changed
  */

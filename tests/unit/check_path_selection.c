@@ -301,6 +301,15 @@ START_TEST(a_session_proves_its_path)
     run(500 * MS);
     ck_assert(!selected_is(a));
 
+    begin(start[_i]); /* a spoofed source is soon given up */
+    works(a, 10 * MS);
+    paths_proved(&w.p, &a, w.now_us);
+    run(10 * SECOND);
+    paths_proved(&w.p, &b, w.now_us);
+    run(600 * MS);
+    ck_assert_int_eq(path_of(b), -1);
+    ck_assert_uint_eq(way_of(b)->checks, 1);
+
     begin(start[_i]);
     works(a, 10 * MS);
     paths_proved(&w.p, &a, w.now_us);
