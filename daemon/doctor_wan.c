@@ -326,7 +326,7 @@ static void judge_map(const struct line *line)
 {
     char address[TEXT_ADDRESS_SIZE], ports[MAP_RULES_PORTS_SIZE];
     char meaning[MEANING_SIZE], words[WORDS_SIZE];
-    const char *service = line->map.service != NULL ? line->map.service : "another service";
+    const char *service = line->map.service;
     unsigned count = map_e_port_count(&line->map.ports);
     struct finding finding = {.level = line->content ? LEVEL_OK : LEVEL_NOTE,
                               .check = "map-e",
@@ -339,8 +339,9 @@ static void judge_map(const struct line *line)
              map_rules_ports(&line->map.ports, ports));
     if (line->sure)
         report_add(line->report, &finding,
-                   "this home shares its IPv4 address by MAP-E (%s): %u ports of %s are its own",
-                   service, count, address);
+                   "this home shares its IPv4 address by MAP-E%s%s%s: %u ports of %s are its own",
+                   service != NULL ? " (" : "", service != NULL ? service : "",
+                   service != NULL ? ")" : "", count, address);
     else
         report_add(
             line->report, &finding,

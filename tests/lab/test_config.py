@@ -49,6 +49,7 @@ BAD_FILES = {
     "name-missing": ("[site]\nprivate-key = {dir}/site.key\n", ["name"]),
     "tap-name-long": (KEY + "tap = lansplice-is-too-long\n", ["lansplice.conf:5", "tap"]),
     "test-key-unknown": (KEY + "[test]\nrekey = 1\n", ["rekey"]),
+    "test-map-rules": (KEY + "[test]\nmap-rules = map-*\n", ["lansplice.conf:6", "begins with /"]),
 }
 
 

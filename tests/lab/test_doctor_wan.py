@@ -261,7 +261,7 @@ def test_other_rules_of_openwrt(line, tmp_path):
     other = RULES.replace("RULE_BMR=1\n", "").replace("106.73.2.3", "106.73.9.9")
     (tmp_path / "map-wan.rules").write_text("".join(reversed(mine.splitlines(True))) + other)
     found = line.nat().one(check="map-e")
-    assert "by MAP-E (another service): 240 ports of 106.73.2.3" in found["text"]
+    assert "by MAP-E: 240 ports of 106.73.2.3" in found["text"]
 
 
 @pytest.mark.parametrize("old,new", [
