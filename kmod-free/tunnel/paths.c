@@ -560,7 +560,8 @@ bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out)
 
 uint64_t paths_spray_deadline_us(const struct paths *p)
 {
-    return spray_target(p) ? port_spray_deadline_us(&p->spray) : NEVER;
+    const struct candidate *target = spray_target(p);
+    return target ? port_spray_deadline_us(&p->spray, target) : NEVER;
 }
 
 bool paths_knows(const struct paths *p, const struct endpoint *to)

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#define APART_US UINT64_C(2000)
-#define EVERY_US UINT64_C(60000000)
+#define APART_US  UINT64_C(2000)
+#define MINUTE_US UINT64_C(60000000)
 
 enum { WELL_KNOWN_PORTS = 1024 };
 
@@ -19,28 +19,44 @@ void port_spray_init(struct port_spray *s, unsigned first)
     s->index = first;
 }
 
-uint64_t port_spray_deadline_us(const struct port_spray *s)
+uint64_t port_spray_deadline_us(const struct port_spray *s, const struct candidate *c)
 {
+    bool waits = s->pending > 0 || !candidate_equal(&s->target, c);
     if (!s->begun)
         return 0;
-    return s->left > 0 ? s->next_us : s->burst_us + EVERY_US;
+    return waits && s->allowed > 0 ? s->next_us : s->minute_us + MINUTE_US;
+}
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static void begin(struct port_spray *s, const struct candidate *c, unsigned ports, uint64_t now_us)
+{
+    if (!s->begun || now_us - s->minute_us >= MINUTE_US) {
+        s->begun = true;
+        s->minute_us = now_us;
+        s->allowed = PORT_SPRAY_MAX;
+    } else if (candidate_equal(&s->target, c)) {
+        return;
+    }
+    s->target = *c;
+    s->pending = smaller(ports, s->allowed);
 }
 
 bool port_spray_next(struct port_spray *s, const struct candidate *c, uint64_t now_us,
                      struct endpoint *out)
 {
     unsigned ports = map_e_port_count(&c->set);
-    if (now_us < port_spray_deadline_us(s) || ports == 0)
+    if (now_us < port_spray_deadline_us(s, c) || ports == 0)
         return false;
-    if (s->left == 0) {
-        s->begun = true;
-        s->burst_us = now_us;
-        s->left = ports < PORT_SPRAY_MAX ? ports : PORT_SPRAY_MAX;
-    }
+    begin(s, c, ports, now_us);
     s->next_us = now_us + APART_US;
     *out = c->endpoint;
-    while (s->left > 0) { /* no NAT takes a well-known port, though a set may have some */
-        s->left--;
+    while (s->pending > 0) { /* no NAT takes a well-known port, though a set may have some */
+        s->pending--;
+        s->allowed--;
         out->port = map_e_port(&c->set, s->index++ % ports);
         if (out->port >= WELL_KNOWN_PORTS)
             return true;
