@@ -24,9 +24,6 @@ enum {
 
 /* ---- the table ---- */
 
-#define FOR_EACH_PEER(p, turn)                                                                     \
-    for (struct turn_peer *p = (turn)->peer; p < (turn)->peer + TURN_PEERS_MAX; p++)
-
 static bool is_installed(const struct turn_peer *p, uint64_t now_us)
 {
     return (p->state == TURN_PEER_PERMITTED || p->state == TURN_PEER_BOUND) && now_us < p->until_us;
@@ -39,9 +36,9 @@ static bool may_send_to_us(const struct turn_peer *p, uint64_t now_us)
 
 static struct turn_peer *find(struct turn *turn, const struct endpoint *at)
 {
-    FOR_EACH_PEER(p, turn)
-    if (p->state != TURN_PEER_FREE && endpoint_equal(&p->at, at))
-        return p;
+    for (struct turn_peer *p = turn->peer; p < turn->peer + TURN_PEERS_MAX; p++)
+        if (p->state != TURN_PEER_FREE && endpoint_equal(&p->at, at))
+            return p;
     return NULL;
 }
 
@@ -50,13 +47,10 @@ static struct turn_peer *find(struct turn *turn, const struct endpoint *at)
 static struct turn_peer *find_permitted(struct turn *turn, const struct endpoint *at,
                                         uint64_t now_us)
 {
-    struct turn_peer *found = NULL;
-
-    FOR_EACH_PEER(p, turn)
-    if (ip_equal(&p->at.address, &at->address) && may_send_to_us(p, now_us) &&
-        (found == NULL || p->at.port == at->port))
-        found = p;
-    return found;
+    for (struct turn_peer *p = turn->peer; p < turn->peer + TURN_PEERS_MAX; p++)
+        if (ip_equal(&p->at.address, &at->address) && may_send_to_us(p, now_us))
+            return p;
+    return NULL;
 }
 
 /* Return: a place for a new peer; NULL when all are in use */
@@ -64,8 +58,7 @@ static struct turn_peer *find_place(struct turn *turn, uint64_t now_us)
 {
     struct turn_peer *oldest = turn->peer;
 
-    FOR_EACH_PEER(p, turn)
-    {
+    for (struct turn_peer *p = turn->peer; p < turn->peer + TURN_PEERS_MAX; p++) {
         if (p->state == TURN_PEER_FREE)
             return p;
         if (p->used_us < oldest->used_us)
@@ -132,8 +125,7 @@ static void write_request(struct turn *turn, struct turn_peer *p, uint64_t now_u
 
 bool turn_peers_due(struct turn *turn, uint64_t now_us, struct turn_request *out)
 {
-    FOR_EACH_PEER(p, turn)
-    {
+    for (struct turn_peer *p = turn->peer; p < turn->peer + TURN_PEERS_MAX; p++) {
         if (p->ask.out && now_us >= p->ask.began_us + TURN_PATIENCE_US) {
             p->ask.out = false; /* asked again when it is sent to again */
             p->state = TURN_PEER_ASKED;
@@ -163,9 +155,9 @@ uint64_t turn_peers_deadline_us(const struct turn *turn)
 
 struct turn_peer *turn_peers_find_ask(struct turn *turn, const uint8_t *transaction)
 {
-    FOR_EACH_PEER(p, turn)
-    if (p->ask.out && memcmp(p->ask.id, transaction, sizeof p->ask.id) == 0)
-        return p;
+    for (struct turn_peer *p = turn->peer; p < turn->peer + TURN_PEERS_MAX; p++)
+        if (p->ask.out && memcmp(p->ask.id, transaction, sizeof p->ask.id) == 0)
+            return p;
     return NULL;
 }
 
@@ -250,9 +242,8 @@ bool turn_peers_receive_channel(struct turn *turn, uint8_t *datagram, size_t byt
 
     if (length > bytes - TURN_CHANNEL_HEADER_BYTES)
         return false;
-    FOR_EACH_PEER(p, turn)
-    {
-        if (p->channel != channel || p->no_channel || !may_send_to_us(p, now_us))
+    for (struct turn_peer *p = turn->peer; p < turn->peer + TURN_PEERS_MAX; p++) {
+        if (p->channel != channel || !may_send_to_us(p, now_us))
             continue;
         p->used_us = now_us;
         *out = (struct turn_delivery){p->at, datagram + TURN_CHANNEL_HEADER_BYTES, length};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * check_turn.c - the allocation of turn.h: what is asked when, and what each answer leads to.
- * check_turn_peers.c has the peers.
+ * check_turn.c - how turn.h comes to an allocation: what is asked when, and what each answer leads
+ * to. check_turn_keeping.c has what comes after it, check_turn_peers.c the peers.
  */
 #include "turn_server.h"
 
@@ -10,13 +10,6 @@
 /* Each test runs once from each of these: nothing may hang on where the clock begins. */
 static const uint64_t start[] = {0, 1, SECOND - 1, UINT64_C(1) << 32, UINT64_C(1) << 62};
 enum { STARTS = sizeof start / sizeof start[0] };
-
-static void assert_state(enum turn_state state, enum turn_failure failure)
-{
-    ck_assert_int_eq(turn.state, state);
-    ck_assert_int_eq(turn.failure, failure);
-    ck_assert(state == TURN_ALLOCATED || turn_relayed(&turn) == NULL);
-}
 
 /* ---- asking ---- */
 
@@ -89,6 +82,56 @@ START_TEST(silence_is_asked_four_times_and_then_a_failure)
         ck_assert_uint_eq(turn_retry_us(&turn), now_us + retry_s[round] * SECOND);
         now_us = turn_retry_us(&turn);
     }
+}
+END_TEST
+
+static void assert_silence_costs(uint64_t wait_us)
+{
+    turn_start(&turn, &server, now_us);
+    assert_due(STUN_ALLOCATE);
+    now_us += 5 * SECOND;
+    ck_assert(!due());
+    assert_state(TURN_FAILED, TURN_FAILURE_SILENCE);
+    ck_assert_uint_eq(turn_retry_us(&turn), now_us + wait_us);
+}
+
+START_TEST(success_and_a_changed_network_make_patient_again)
+{
+    begin(start[_i]);
+    assert_silence_costs(60 * SECOND);
+    assert_silence_costs(120 * SECOND);
+    turn_hurry(&turn, now_us);
+    assert_silence_costs(60 * SECOND);
+    assert_silence_costs(120 * SECOND);
+    turn_start(&turn, &server, now_us);
+    challenge();
+    answer((struct answer){.relayed = &relayed, .signing = SIGNED});
+    turn_release(&turn, now_us);
+    assert_due(STUN_REFRESH);
+    answer((struct answer){.signing = SIGNED});
+    assert_silence_costs(60 * SECOND);
+}
+END_TEST
+
+START_TEST(another_start_knows_nothing_of_the_last)
+{
+    const uint8_t *value;
+    size_t bytes;
+
+    begin(start[_i]);
+    turn_start(&turn, &server, now_us);
+    challenge();
+    answer((struct answer){.code = 440, .signing = SIGNED});
+    assert_due(STUN_ALLOCATE);
+    say_nonce(401, "realm", "nonce");
+    assert_state(TURN_FAILED, TURN_FAILURE_CREDENTIALS);
+    turn_start(&turn, &server, now_us);
+    assert_due(STUN_ALLOCATE);
+    ck_assert(!stun_find(&asked, ATTRIBUTE_USERNAME, &value, &bytes));
+    ck_assert(!stun_find(&asked, ATTRIBUTE_REQUESTED_ADDRESS_FAMILY, &value, &bytes));
+    say_nonce(401, "realm", "other");
+    assert_due(STUN_ALLOCATE);
+    assert_signed("realm", "other");
 }
 END_TEST
 
@@ -165,6 +208,24 @@ START_TEST(an_allocation_must_have_an_address)
     turn_start(&turn, &server, now_us);
     challenge();
     answer((struct answer){.relayed = bad[_i], .signing = SIGNED});
+    assert_state(TURN_FAILED, TURN_FAILURE_MALFORMED);
+}
+END_TEST
+
+START_TEST(an_answer_must_not_demand_what_we_do_not_know)
+{
+    uint8_t out[STUN_MESSAGE_MAX_BYTES], key[TURN_KEY_BYTES];
+    struct stun_writer w;
+
+    begin(0);
+    turn_start(&turn, &server, now_us);
+    challenge();
+    stun_begin(&w, out, sizeof out, STUN_ALLOCATE, STUN_SUCCESS, asked.transaction);
+    stun_add_xor_address(&w, ATTRIBUTE_XOR_RELAYED_ADDRESS, &relayed);
+    stun_add_u32(&w, 0x7fff, 0);
+    test_key("home", (const uint8_t *)"realm", 5, "secret", key);
+    stun_add_integrity(&w, key, sizeof key, test_hmac);
+    ck_assert_int_eq(receive(&server, out, stun_end(&w)), TURN_HANDLED);
     assert_state(TURN_FAILED, TURN_FAILURE_MALFORMED);
 }
 END_TEST
@@ -276,213 +337,6 @@ START_TEST(what_a_crash_left_is_released_with_credentials)
 }
 END_TEST
 
-/* ---- refresh ---- */
-
-/* Something came from the server. */
-static void hear(void)
-{
-    uint8_t data[4 + 1] = {0x40, 0, 0, 1, 0x83};
-    uint8_t out[TURN_OVERHEAD_MAX_BYTES + 1];
-
-    if (turn.peer[0].state == TURN_PEER_FREE) {
-        ck_assert_uint_gt(turn_wrap(&turn, &peer_a, data, 1, out, sizeof out, now_us), 0);
-        assert_due(STUN_CHANNEL_BIND);
-        answer((struct answer){.signing = SIGNED});
-    }
-    store_be16(data, turn.peer[0].channel);
-    ck_assert_int_eq(receive(&server, data, sizeof data), TURN_DATA);
-}
-
-START_TEST(refreshed_when_it_is_silent)
-{
-    allocate(start[_i]);
-    for (int i = 0; i < 40; i++) {
-        assert_quiet_until(start[_i] + (uint64_t)(i + 1) * 20 * SECOND);
-        assert_due(STUN_REFRESH);
-        assert_signed("realm", "nonce");
-        answer((struct answer){.lifetime_s = 600, .signing = SIGNED});
-    }
-    assert_state(TURN_ALLOCATED, TURN_FAILURE_NONE);
-}
-END_TEST
-
-START_TEST(refreshed_at_half_its_life_when_there_is_traffic)
-{
-    static const struct {
-        uint32_t told_s;
-        uint64_t half_s;
-    } life[] = {{600, 300}, {0, 300}, {3600, 1800}, {100000, 1800}, {1, 30}};
-
-    begin(0);
-    turn_start(&turn, &server, now_us);
-    challenge();
-    answer((struct answer){.relayed = &relayed, .lifetime_s = life[_i].told_s, .signing = SIGNED});
-    for (uint64_t s = 0; s < life[_i].half_s; s += 10) {
-        now_us = s * SECOND;
-        while (due()) {
-            ck_assert_int_eq(asked.method, STUN_CHANNEL_BIND); /* its own renewal */
-            answer((struct answer){.signing = SIGNED});
-        }
-        hear();
-    }
-    assert_quiet_until(life[_i].half_s * SECOND);
-    assert_due(STUN_REFRESH);
-}
-END_TEST
-
-START_TEST(a_forgotten_allocation_is_asked_for_anew)
-{
-    allocate(start[_i]);
-    hear();
-    now_us += 20 * SECOND;
-    assert_due(STUN_REFRESH);
-    answer((struct answer){.code = 437, .signing = SIGNED});
-    assert_state(TURN_ASKING, TURN_FAILURE_NONE);
-    ck_assert_int_eq(turn.peer[0].state, TURN_PEER_FREE);
-    challenge();
-    answer((struct answer){.relayed = &relayed, .signing = SIGNED});
-    hear();
-    now_us += SECOND;
-    turn_hurry(&turn, now_us);
-    assert_due(STUN_REFRESH);
-    answer((struct answer){.code = 437, .signing = SIGNED}); /* it forgets at once */
-    assert_state(TURN_FAILED, TURN_FAILURE_LOST);
-    ck_assert_uint_eq(turn_retry_us(&turn), now_us + 5 * SECOND);
-}
-END_TEST
-
-START_TEST(a_refresh_may_need_a_new_nonce)
-{
-    allocate(start[_i]);
-    now_us += 20 * SECOND;
-    assert_due(STUN_REFRESH);
-    say_nonce(438, "realm", "fresh");
-    assert_due(STUN_REFRESH);
-    assert_signed("realm", "fresh");
-    answer((struct answer){.signing = SIGNED});
-    assert_quiet_until(start[_i] + 40 * SECOND);
-}
-END_TEST
-
-START_TEST(a_server_that_is_gone_is_a_failure)
-{
-    static const uint64_t at_ms[] = {0, 500, 1500, 3500};
-
-    allocate(start[_i]);
-    for (size_t i = 0; i < sizeof at_ms / sizeof *at_ms; i++) {
-        assert_quiet_until(start[_i] + 20 * SECOND + at_ms[i] * MS);
-        assert_due(STUN_REFRESH);
-    }
-    assert_quiet_until(start[_i] + 25 * SECOND);
-    ck_assert(!due());
-    assert_state(TURN_FAILED, TURN_FAILURE_SILENCE);
-    ck_assert_uint_eq(turn_retry_us(&turn), now_us + 5 * SECOND); /* it did work */
-    turn_start(&turn, &server, now_us);
-    assert_due(STUN_ALLOCATE);
-    now_us += 5 * SECOND;
-    ck_assert(!due());
-    ck_assert_uint_eq(turn_retry_us(&turn), now_us + 60 * SECOND);
-}
-END_TEST
-
-/* What is sent has an answer in three seconds, or the server is asked whether it is there. */
-START_TEST(refreshed_when_what_is_sent_has_no_answer)
-{
-    uint8_t one = 0x83, out[sizeof one + TURN_OVERHEAD_MAX_BYTES];
-
-    allocate(start[_i]);
-    hear();
-    now_us += SECOND;
-    ck_assert_uint_gt(turn_wrap(&turn, &peer_a, &one, 1, out, sizeof out, now_us), 0);
-    now_us += SECOND;
-    ck_assert_uint_gt(turn_wrap(&turn, &peer_a, &one, 1, out, sizeof out, now_us), 0);
-    assert_quiet_until(start[_i] + 4 * SECOND);
-    assert_due(STUN_REFRESH);
-    answer((struct answer){.signing = SIGNED});
-    assert_quiet_until(start[_i] + 24 * SECOND);
-    assert_due(STUN_REFRESH);
-    answer((struct answer){.signing = SIGNED});
-    ck_assert_uint_gt(turn_wrap(&turn, &peer_a, &one, 1, out, sizeof out, now_us), 0);
-    hear(); /* it is answered */
-    assert_quiet_until(now_us + 20 * SECOND);
-}
-END_TEST
-
-START_TEST(hurry_looks_at_once)
-{
-    allocate(start[_i]);
-    now_us += SECOND;
-    turn_hurry(&turn, now_us);
-    assert_due(STUN_REFRESH);
-    answer((struct answer){.signing = SIGNED});
-    assert_state(TURN_ALLOCATED, TURN_FAILURE_NONE);
-
-    begin(start[_i]);
-    turn_start(&turn, &server, now_us);
-    challenge();
-    answer((struct answer){.code = 401, .signing = UNSIGNED});
-    assert_state(TURN_FAILED, TURN_FAILURE_CREDENTIALS);
-    turn_hurry(&turn, now_us);
-    ck_assert_uint_eq(turn_retry_us(&turn), now_us);
-}
-END_TEST
-
-/* ---- release ---- */
-
-START_TEST(released_when_it_is_answered)
-{
-    allocate(start[_i]);
-    turn_release(&turn, now_us);
-    ck_assert_ptr_null(turn_relayed(&turn));
-    assert_due(STUN_REFRESH);
-    ck_assert_uint_eq(number_in(ATTRIBUTE_LIFETIME), 0);
-    say_nonce(438, "realm", "fresh");
-    assert_due(STUN_REFRESH);
-    assert_signed("realm", "fresh");
-    ck_assert_uint_eq(number_in(ATTRIBUTE_LIFETIME), 0);
-    answer((struct answer){.signing = SIGNED});
-    assert_state(TURN_IDLE, TURN_FAILURE_NONE);
-    assert_quiet_until(NEVER);
-}
-END_TEST
-
-START_TEST(released_twice_when_it_is_not)
-{
-    allocate(start[_i]);
-    turn_release(&turn, now_us);
-    assert_due(STUN_REFRESH);
-    assert_quiet_until(start[_i] + 100 * MS);
-    assert_due(STUN_REFRESH);
-    assert_quiet_until(start[_i] + 200 * MS);
-    ck_assert(!due());
-    assert_state(TURN_IDLE, TURN_FAILURE_NONE);
-}
-END_TEST
-
-START_TEST(released_while_asking)
-{
-    begin(start[_i]);
-    turn_start(&turn, &server, now_us);
-    assert_due(STUN_ALLOCATE);
-    turn_release(&turn, now_us);
-    assert_state(TURN_IDLE, TURN_FAILURE_NONE); /* without credentials nothing was given */
-    turn_start(&turn, &server, now_us);
-    challenge();
-    turn_release(&turn, now_us);
-    assert_state(TURN_RELEASING, TURN_FAILURE_NONE);
-    assert_due(STUN_REFRESH);
-
-    begin(start[_i]);
-    turn_start(&turn, &server, now_us);
-    challenge();
-    answer((struct answer){.code = 437, .signing = SIGNED}); /* it is released to ask again... */
-    turn_release(&turn, now_us);
-    assert_due(STUN_REFRESH);
-    answer((struct answer){.signing = SIGNED});
-    assert_state(TURN_IDLE, TURN_FAILURE_NONE); /* ... but no longer wanted */
-}
-END_TEST
-
 START_TEST(credentials_that_are_too_long)
 {
     char text[TURN_USER_SIZE + 1];
@@ -508,6 +362,9 @@ int main(void)
     tcase_add_loop_test(tcase, credentials_only_after_they_were_asked_for, 0, STARTS);
     tcase_add_loop_test(tcase, each_transaction_is_a_new_one, 0, STARTS);
     tcase_add_loop_test(tcase, silence_is_asked_four_times_and_then_a_failure, 0, STARTS);
+    tcase_add_loop_test(tcase, success_and_a_changed_network_make_patient_again, 0, STARTS);
+    tcase_add_loop_test(tcase, another_start_knows_nothing_of_the_last, 0, STARTS);
+    tcase_add_test(tcase, an_answer_must_not_demand_what_we_do_not_know);
     tcase_add_loop_test(tcase, each_error_has_its_meaning, 0,
                         (int)(sizeof verdicts / sizeof *verdicts));
     tcase_add_test(tcase, an_old_nonce_is_replaced_thrice);
@@ -518,16 +375,6 @@ int main(void)
     tcase_add_test(tcase, binding_is_left_to_the_stun_client);
     tcase_add_loop_test(tcase, what_a_crash_left_is_released_once, 0, STARTS);
     tcase_add_loop_test(tcase, what_a_crash_left_is_released_with_credentials, 0, STARTS);
-    tcase_add_loop_test(tcase, refreshed_when_it_is_silent, 0, STARTS);
-    tcase_add_loop_test(tcase, refreshed_at_half_its_life_when_there_is_traffic, 0, 5);
-    tcase_add_loop_test(tcase, a_forgotten_allocation_is_asked_for_anew, 0, STARTS);
-    tcase_add_loop_test(tcase, a_refresh_may_need_a_new_nonce, 0, STARTS);
-    tcase_add_loop_test(tcase, a_server_that_is_gone_is_a_failure, 0, STARTS);
-    tcase_add_loop_test(tcase, refreshed_when_what_is_sent_has_no_answer, 0, STARTS);
-    tcase_add_loop_test(tcase, hurry_looks_at_once, 0, STARTS);
-    tcase_add_loop_test(tcase, released_when_it_is_answered, 0, STARTS);
-    tcase_add_loop_test(tcase, released_twice_when_it_is_not, 0, STARTS);
-    tcase_add_loop_test(tcase, released_while_asking, 0, STARTS);
     tcase_add_test(tcase, credentials_that_are_too_long);
     suite_add_tcase(suite, tcase);
 

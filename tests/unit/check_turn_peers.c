@@ -162,6 +162,18 @@ START_TEST(room_is_checked)
 }
 END_TEST
 
+START_TEST(a_channel_takes_64_kibibytes)
+{
+    static uint8_t large[UINT16_MAX + 1], out[sizeof large + TURN_OVERHEAD_MAX_BYTES];
+
+    allocate(0);
+    bind(&peer_a);
+    ck_assert_uint_eq(turn_wrap(&turn, &peer_a, large, UINT16_MAX, out, sizeof out, now_us),
+                      TURN_CHANNEL_HEADER_BYTES + UINT16_MAX);
+    ck_assert_uint_eq(turn_wrap(&turn, &peer_a, large, UINT16_MAX + 1, out, sizeof out, now_us), 0);
+}
+END_TEST
+
 START_TEST(no_answer_is_asked_again_while_it_is_used)
 {
     static const uint64_t at_ms[] = {0, 500, 1500, 3500};
@@ -482,6 +494,17 @@ START_TEST(who_is_heard_is_in_use)
 }
 END_TEST
 
+START_TEST(who_is_heard_by_indications_is_in_use)
+{
+    allocate(0);
+    bind(&peer_a);
+    pass(SECOND);
+    ck_assert_int_eq(receive_data(&peer_a, true), TURN_DATA);
+    pass(240 * SECOND);
+    assert_peer_due(STUN_CHANNEL_BIND);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("turn_peers");
@@ -490,6 +513,7 @@ int main(void)
     tcase_add_loop_test(tcase, indications_until_the_channel_is_bound, 0, STARTS);
     tcase_add_test(tcase, the_way_to_a_peer_is_not_its_address);
     tcase_add_test(tcase, room_is_checked);
+    tcase_add_test(tcase, a_channel_takes_64_kibibytes);
     tcase_add_loop_test(tcase, no_answer_is_asked_again_while_it_is_used, 0, STARTS);
     tcase_add_loop_test(tcase, renewed_every_four_minutes_when_used, 0, STARTS);
     tcase_add_loop_test(tcase, not_renewed_when_not_used, 0, STARTS);
@@ -505,6 +529,7 @@ int main(void)
     tcase_add_loop_test(tcase, channel_data, 0, STARTS);
     tcase_add_loop_test(tcase, data_indications, 0, STARTS);
     tcase_add_test(tcase, who_is_heard_is_in_use);
+    tcase_add_test(tcase, who_is_heard_by_indications_is_in_use);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);

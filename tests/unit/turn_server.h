@@ -62,6 +62,12 @@ static inline void begin(uint64_t start_us)
     ck_assert(turn_init(&turn, &test_ops, "home", "secret"));
 }
 
+static inline void assert_state(enum turn_state state, enum turn_failure failure)
+{
+    ck_assert_int_eq(turn.state, state);
+    ck_assert_int_eq(turn.failure, failure);
+    ck_assert(state == TURN_ALLOCATED || turn_relayed(&turn) == NULL);
+}
 /* ---- requests ---- */
 
 static inline bool due(void)
