@@ -10,6 +10,10 @@
 #include <linux/if_link.h>
 #include <string.h>
 
+/* Small frames come 200,000 a second, and a busy machine lets us wait for some milliseconds: with
+ * 250 places four of five such frames were lost where a third was with 1000. Large frames do not
+ * fill it: what a TCP has under way is bounded by its windows, and none was dropped at 250 either.
+ * The qdisc before it is always empty, whichever it is: the driver never says that it is full. */
 enum { QUEUE_LENGTH_PACKETS = 1000 };
 
 struct mac tap_mac(const uint8_t public_key[PUBLIC_KEY_BYTES])
