@@ -32,13 +32,19 @@ const char *reach_where(const struct daemon *daemon, const char *peer, char out[
     return out;
 }
 
+/* @where: "" when it is known only by what it says of itself; without a port the name of an SRV
+ * record */
 static void warn_of_silence(const char *peer, const char *where)
 {
     const char *colon = strrchr(where, ':');
 
-    log_warn("peer %s does not answer at %s: is UDP port %s forwarded there, is its daemon "
-             "running, is its public-key right?",
-             peer, where, colon != NULL ? colon + 1 : "-");
+    if (colon != NULL)
+        log_warn("peer %s does not answer at %s: is UDP port %s forwarded there, is its daemon "
+                 "running, is its public-key right?",
+                 peer, where, colon + 1);
+    else
+        log_warn("peer %s does not answer%s%s: is its daemon running, is its public-key right?",
+                 peer, where[0] != '\0' ? " at " : "", where);
 }
 
 static void warn_of_token(const struct peer_status *peer, const char *where)
@@ -46,9 +52,10 @@ static void warn_of_token(const struct peer_status *peer, const char *where)
     if (peer->state == PEER_UP)
         log_warn("%s answers, but does not accept us: look at the log there", peer->name);
     else
-        log_warn("%s does not answer our token: is it older than an hour, already used, or is %s "
-                 "not reachable at %s?",
-                 peer->name, peer->name, where);
+        log_warn("%s does not answer our token%s%s: is it older than an hour or already used? If "
+                 "%s cannot be called, run 'lansplice accept' there with the reply line that "
+                 "'lansplice join' printed",
+                 peer->name, where[0] != '\0' ? " at " : "", where, peer->name);
 }
 
 /* Return: when it is to be warned of; UINT64_MAX: it is as it should be */
