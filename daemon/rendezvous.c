@@ -69,11 +69,9 @@ static struct rendezvous_peer *next_due(struct rendezvous *rendezvous, enum rend
 static void store(struct rendezvous *rendezvous, struct rendezvous_peer *peer)
 {
     uint8_t nonce[BLOB_NONCE_BYTES];
-    uint64_t counter = rendezvous->first_counter + peer->sealed++;
+    uint64_t counter = rendezvous->next_counter++;
     char text[BLOB_TEXT_SIZE];
 
-    if (rendezvous->most_sealed < peer->sealed)
-        rendezvous->most_sealed = peer->sealed;
     randombytes_buf(nonce, sizeof nonce);
     peer->done_us[RENDEZVOUS_STORE] = clock_now_us();
     peer->due_us[RENDEZVOUS_STORE] = clock_now_us() + STORE_AGAIN_S * SECOND_US;
@@ -214,7 +212,7 @@ void rendezvous_start(struct rendezvous *rendezvous, uv_loop_t *loop,
 {
     rendezvous->loop = loop;
     rendezvous->listener = *listener;
-    rendezvous->first_counter = first_counter;
+    rendezvous->next_counter = first_counter;
     memcpy(rendezvous->private_key, private_key, PUBLIC_KEY_BYTES);
     uv_timer_init(loop, &rendezvous->timer);
     rendezvous->timer.data = rendezvous;
@@ -246,9 +244,7 @@ void rendezvous_set_peer(struct rendezvous *rendezvous, const struct peer_config
     if (known == NULL || !find_places(rendezvous, peer, &places))
         return;
     if (sodium_memcmp(&known->places, &places, sizeof places) != 0) {
-        /* It may have been a peer before, and the other home remembers how far we counted. */
-        *known = (struct rendezvous_peer){
-            .places = places, .sealed = rendezvous->most_sealed, .load_wait_s = LOAD_FIRST_WAIT_S};
+        *known = (struct rendezvous_peer){.places = places, .load_wait_s = LOAD_FIRST_WAIT_S};
         copy_text(known->name, sizeof known->name, peer->name);
     }
     sodium_memzero(&places, sizeof places);

@@ -42,7 +42,6 @@ enum rendezvous_verb { RENDEZVOUS_STORE, RENDEZVOUS_LOAD, RENDEZVOUS_VERBS };
 struct rendezvous_peer {
     char name[SITE_NAME_MAX + 1]; /* "": free */
     struct blob_places places;
-    uint64_t sealed;                                        /* blobs, in this run */
     uint64_t highest_counter;                               /* of theirs */
     uint64_t due_us[RENDEZVOUS_VERBS];                      /* UINT64_MAX: not at all */
     uint64_t done_us[RENDEZVOUS_VERBS];                     /* when it was begun last; 0: never */
@@ -78,8 +77,7 @@ struct rendezvous {
     struct rendezvous_listener listener;
     const char *program; /* "": none */
     uint8_t private_key[PUBLIC_KEY_BYTES];
-    uint64_t first_counter;
-    uint64_t most_sealed; /* by any peer's count, of those, too, that are no more */
+    uint64_t next_counter; /* one for all peers: their homes remember who comes back */
     struct candidate_list ours;
     struct rendezvous_job job;
     struct rendezvous_peer peer[SITE_PEERS_MAX];

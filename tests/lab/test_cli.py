@@ -264,6 +264,18 @@ def test_a_token_pasted_in_lines(home, parents, before):
     assert code == 0, shown
 
 
+def test_accept_prompts_too(home, parents):
+    """Whatever is pasted in lines comes in whole; the wrong line is told."""
+    where = {"nat": {"candidates": ["192.0.2.9:7788 host"]}}
+    token = lansplice("invite", "parents", "-c", home).stdout.strip()
+    joined = with_daemon(parents, b'{"ok":true}\n', "join", stdin=token, status=where).stdout
+    reply = re.search("^lansplice-reply1:.*$", joined, re.M)[0]
+    code, shown = on_terminal(["accept", "-c", home], f"{reply[:70]}\n{reply[70:]}\n")
+    assert code == 0 and "parents calls itself parents" in shown, shown
+    code, shown = on_terminal(["accept", "-c", home], token + "\n")
+    assert code == 1 and "lansplice join" in shown and token not in shown
+
+
 @pytest.mark.parametrize("keys", ["\x03", "\x04", "\n\x04", "lansplice1:AQ\x03"])
 def test_the_prompt_can_be_left(parents, keys):
     code, _ = on_terminal(["join", "-c", parents], keys)
