@@ -55,6 +55,7 @@ static bool make_site(struct daemon *daemon, uint64_t next, uint64_t limit, stru
         return false;
     }
     worker_lock_memory();
+    locked_memory_lock(&daemon->rendezvous, sizeof daemon->rendezvous);
     config_to_site(daemon->config, &config);
     bool good = site_init(daemon->site, &config, &ops, next, limit, daemon->started_us);
     sodium_memzero(&config, sizeof config);
