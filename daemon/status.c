@@ -235,6 +235,7 @@ static struct json_object *peer_json(const struct status_source *source,
     add_text(to, "called_at", reach_where(source->daemon, peer->name, called_at));
     add_text(to, "path", path_name(peer));
     add(to, "rtt_ms", rtt_json(peer->rtt_ms));
+    add_count(to, "keepalive_s", peer->keepalive_us / 1000000);
     add(to, "path_mtu",
         peer->path_mtu_bytes == 0 ? NULL : json_object_new_int(peer->path_mtu_bytes));
     add_path(to, path_in_use(peer), "path_mtu_");

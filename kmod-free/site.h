@@ -191,6 +191,7 @@ struct peer_status {
     bool invited, joining;
     bool shut; /* by the loop detector */
     struct endpoint endpoint;
+    uint64_t keepalive_us;   /* in use: shorter than configured where a NAT forgot us; 0: off */
     double rtt_ms;           /* smoothed; negative: not measured */
     uint16_t path_mtu_bytes; /* of the path in use, or the base before there is one */
     struct path_status path_v4, path_v6, path_relay; /* as measured last */

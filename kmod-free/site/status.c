@@ -36,6 +36,7 @@ static void fill_status(const struct site *site, const struct peer *peer, uint64
     out->joining = peer->config.joining;
     out->shut = loop_peer_shut(&site->loop, peer_number(site, peer));
     out->endpoint = peer->endpoint;
+    out->keepalive_us = peer->liveness.keepalive_us;
     out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
     out->path_mtu_bytes = peer_path(peer)->mtu_bytes;
     peer_path_status(peer, IP_V4, now_us, &out->path_v4);
