@@ -488,9 +488,10 @@ const struct endpoint *paths_selected(const struct paths *p)
     return p->selected < 0 ? NULL : &p->path[p->selected].to;
 }
 
-static bool take_target(struct paths *p, struct path *e, uint64_t now_us)
+static bool take_target(struct paths *p, int i, uint64_t now_us)
 {
-    if (!is_vouched(p, e) &&
+    struct path *e = &p->path[i];
+    if (i != p->selected && !is_vouched(p, e) &&
         ((e->targeted >= TARGETED_MAX && now_us - e->targeted_us < OTHERS_EVERY) ||
          !attestation_take(&p->told, &e->to.address, now_us)))
         return false;
@@ -499,20 +500,26 @@ static bool take_target(struct paths *p, struct path *e, uint64_t now_us)
     return true;
 }
 
+static int next_target(const struct paths *p, const bool passed[PATHS_MAX])
+{
+    int next = NONE;
+    for (int i = 0; i < p->count; i++)
+        if (!passed[i] && (next < 0 || urgency(p, i) < urgency(p, next)))
+            next = i;
+    return next;
+}
+
 size_t paths_targets(struct paths *p, struct endpoint *out, size_t capacity, uint64_t now_us)
 {
-    bool passed[PATHS_MAX] = {false};
-    bool alone = works(p) && !p->renewing;
+    bool passed[PATHS_MAX] = {false}, alone = works(p) && !p->renewing;
     size_t count = 0;
     p->renewing = true;
-    for (int turn = 0; turn < p->count && count < capacity && !(alone && turn > 0); turn++) {
-        int next = NONE;
-        for (int i = 0; i < p->count; i++)
-            if (!passed[i] && (next < 0 || urgency(p, i) < urgency(p, next)))
-                next = i;
-        passed[next] = true;
-        if (take_target(p, &p->path[next], now_us))
-            out[count++] = p->path[next].to;
+    for (int i = next_target(p, passed); i >= 0 && count < capacity; i = next_target(p, passed)) {
+        passed[i] = true;
+        if (take_target(p, i, now_us))
+            out[count++] = p->path[i].to;
+        if (alone)
+            break;
     }
     return count;
 }
