@@ -185,3 +185,8 @@ void daemon_candidates(const char *control, struct candidate_list *list)
     }
     json_object_put(status);
 }
+
+bool daemon_candidates_private(const struct candidate_list *list)
+{
+    return list->count == 0 || is_private(&list->item[0].endpoint.address);
+}

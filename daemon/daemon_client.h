@@ -8,6 +8,8 @@
 #include "error.h"
 #include "tunnel/candidate.h"
 
+#include <stdbool.h>
+
 struct json_object;
 
 /**
@@ -26,6 +28,9 @@ struct json_object *daemon_ask(const char *control, const char *command, struct 
  *        nothing else. Empty when no daemon runs, or it knows of none
  */
 void daemon_candidates(const char *control, struct candidate_list *list);
+
+/** daemon_candidates_private() - whether such a list has private addresses only, or nothing */
+bool daemon_candidates_private(const struct candidate_list *list);
 
 enum daemon_answer {
     DAEMON_NONE, /* nobody listens: it will read the files when it starts */

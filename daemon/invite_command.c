@@ -95,11 +95,18 @@ static bool print_token(const struct token *token, struct error *error)
     return printed;
 }
 
-static void explain_reach(const char *name, const struct token *token)
+static void explain_reach(const struct config *config, const char *name, const struct token *token)
 {
     if (token->endpoint_count == 0 && token->candidates.count == 0)
         fprintf(stderr, "Note: no --endpoint was given, and this home does not know its address: "
                         "the other home does\nnot learn where to call this one.\n");
+    else if (token->endpoint_count == 0 && daemon_candidates_private(&token->candidates))
+        fprintf(stderr,
+                "Note: no --endpoint was given, and this home knows only private addresses of its "
+                "own: unless\n%s shares a peer with it or has the same rendezvous-command, add "
+                "'stun = SERVER' to %s and reload,\nso that it learns its public one, and invite "
+                "again.\n",
+                name, config->path);
     else if (token->endpoint_count == 0)
         fprintf(stderr,
                 "If %s is not up within a minute, this home cannot be called: then run 'lansplice "
@@ -126,7 +133,7 @@ static void explain(const struct config *config, const char *name, const struct 
             fingerprint, terminal ? "The line above" : "The token that was written", name,
             config->token_lifetime_ms / 60000, until,
             terminal ? "paste the line" : "give it that file");
-    explain_reach(name, token);
+    explain_reach(config, name, token);
     if (!daemon_runs)
         fprintf(stderr, "Note: no daemon is running here: start it with 'lansplice run'.\n");
 }

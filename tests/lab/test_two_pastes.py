@@ -84,7 +84,9 @@ def test_private_addresses_only_when_there_is_nothing_else(home, parents):
                "[fd00::1]:7788 host"]
     join(parents, invite(home, *private, *AT_HOME))
     assert sorted(kept(parents, "home")) == sorted(AT_HOME)
-    join(parents, invite(home, *private))
+    invited = with_daemon(home, OK, "invite", "parents", status=status(*private))
+    assert "only private addresses" in invited.stderr and "stun" in invited.stderr
+    join(parents, invited.stdout)
     assert sorted(kept(parents, "home")) == sorted(private)
 
 
