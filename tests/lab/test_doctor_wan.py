@@ -423,6 +423,7 @@ def test_two_homes_that_are_well(lab, a, b):
     report = wait_for(lambda: examine(a).only(check="rtt") and examine(a), 30, "a round trip")
     assert report.warned == []
     assert a.wan_ip6 in report.one(check="ipv6")["text"]
+    assert a.lansplice.peer("b")["keepalive_s"] == 20 and not report.only(check="mapping-lifetime")
     assert report.one(check="rtt")["peer"] == "b"  # how fast it is, this machine's load says
 
 
