@@ -374,7 +374,8 @@ def test_a_token_nobody_answers(lab, a, b):
     caller = re.escape(f"{b.wan_ip}:7788")
     wait_for(lambda: re.search(rf"warn: a token that {caller} used is not known", inviter.log()), 5,
              "the inviter's warning")
-    wait_for(lambda: f"does not answer our token at {a.wan_ip}:7788: is it" in joiner.log(), 30, "a warning")
+    wait_for(lambda: f"does not answer our token at {a.wan_ip}:7788: is it" in joiner.log(), 30,
+             "a warning")
     assert joiner.log().count("our token") == 1
 
 
