@@ -196,6 +196,26 @@ class Home:
             ip addr add {self.wan_ip}/28 dev wan
             ip route replace default via 192.0.2.{16 * self.number + 1}""")
 
+    def renumber(self):
+        """Another IPv6 prefix from the provider, at once and without a word."""
+        n, old = self.number, self.wan_ip6
+        self.wan_ip6 = f"2001:db8:{n}:1::2"
+        self.isp.run(f"ip addr add 2001:db8:{n}:1::1/64 dev home nodad")
+        self.lab.wan.run(f"ip -6 route add 2001:db8:{n}:1::/64 via 2001:db8:ff0{n}::2")
+        self.router.run(f"""
+            ip addr del {old}/64 dev wan
+            ip addr add {self.wan_ip6}/64 dev wan nodad
+            ip -6 route replace default via 2001:db8:{n}:1::1""")
+
+    def wan_down(self):
+        self.router.run("ip link set wan down")
+
+    def wan_up(self):
+        """Its default route went with it."""
+        self.router.run(f"""
+            ip link set wan up
+            ip route replace default via 192.0.2.{16 * self.number + 1}""")
+
     def snooping_with_querier(self):
         """The bridge filters once its queries had time to be answered: that time is set first."""
         self.router.run("ip link set br-lan type bridge mcast_query_response_interval 50 "

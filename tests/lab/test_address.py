@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from machine import wait_for
 from streams import Stream
 
 BACK_WITHIN_S = 2.0
@@ -49,5 +50,35 @@ def test_nat_forgets_and_gives_another_port(lab, a, b, way):
             assert stream.back_after(moment + 0.02) < BACK_WITHIN_S
             stream.wait_flowing()
         assert b.lansplice.peer("a")["endpoint"] == f"{a.nat_ip}:{port}"
+    for stream in streams:
+        stream.stop()
+
+
+def test_the_wan_goes_down_and_comes_back(lab, a, b):
+    """The line is gone for longer than a peer counts as up; its routes are, too."""
+    lab.splice(a, b)
+    stream = Stream(a.host("h1"), b.host("h1"), 5001)
+    stream.wait_flowing()
+    a.wan_down()
+    wait_for(lambda: not a.lansplice.is_up("b"), 10, "a to notice")
+    a.wan_up()
+    moment = time.monotonic()
+    assert stream.back_after(moment) < BACK_WITHIN_S
+    stream.stop()
+
+
+def test_the_ipv6_prefix_is_another_one(lab, a, b):
+    """Renumbered by the provider, at one end and then at the other, under traffic."""
+    lab.splice(a, b, family=6)
+    streams = [Stream(a.host("h1"), b.host("h1"), 5001), Stream(b.host("h1"), a.host("h1"), 5002)]
+    for stream in streams:
+        stream.wait_flowing()
+    for home, other in (a, b), (b, a):
+        home.renumber()
+        moment = time.monotonic()
+        for stream in streams:
+            assert stream.back_after(moment + 0.02) < BACK_WITHIN_S
+            stream.wait_flowing()
+        assert home.wan_ip6 in other.lansplice.peer(home.name)["endpoint"]
     for stream in streams:
         stream.stop()
