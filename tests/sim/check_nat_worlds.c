@@ -305,11 +305,11 @@ enum {
     RELATIVE,
     STEP_US = SECOND_US / 4,
     ASK_STUN_US = 20 * SECOND_US,
-    RELAYED_WITHIN_US = 10 * SECOND_US,
+    RELAYED_WITHIN_US = 15 * SECOND_US,
     DIRECT_WITHIN_US = 60 * SECOND_US,
     BEST_WITHIN_US = 100 * SECOND_US,
     NOTICED_US = 5 * SECOND_US,
-    HOLDS_US = 20 * SECOND_US,
+    HOLDS_US = 10 * SECOND_US,
     SLICES = 8,
     WORLDS = 1000,
     WORLDS_LONG = 10000,
@@ -429,7 +429,7 @@ static void tell_story(uint64_t seed)
  * by another path than before, it takes a moment to learn how much fits there. */
 static void talk(void)
 {
-    enum { FRAMES = 20 };
+    enum { FRAMES = 12 };
     struct ledger_flow *flow[2] = {&story.ledger->flow[0][1], &story.ledger->flow[1][0]};
     unsigned before[2] = {flow[0]->arrived, flow[1]->arrived};
     for (unsigned i = 0; i < FRAMES; i++) {

@@ -173,11 +173,23 @@ static const struct recipe recipes[NAT_KINDS] = {
     [NAT_IP6FW] = {.no_v4 = true, .has_v6 = true},
 };
 
+/* The tables, which are large, are not written to. */
+static void nobody_lives_there(struct nat_home *home)
+{
+    home->has_v4 = home->has_v6 = home->walled = false;
+    home->boxes = 0;
+    home->v4 = home->v6 = (struct endpoint){.port = 0};
+    for (unsigned i = 0; i < NAT_BOXES_MAX; i++)
+        home->box[i].count = home->box[i].next = 0;
+    home->wall.count = 0;
+    home->wall.mapping = MAPPING_NONE;
+}
+
 void nat_world_place(struct nat_world *world, unsigned node, enum nat_kind kind, uint64_t life_us)
 {
     const struct recipe *recipe = &recipes[kind];
     struct nat_home *home = &world->home[node];
-    memset(home, 0, sizeof *home);
+    nobody_lives_there(home);
     home->has_v4 = !recipe->no_v4;
     home->boxes = recipe->boxes;
     home->v4 = recipe->boxes ? v4(10, 0, 0, 2) : v4(203, 0, 113, (uint8_t)(node + 1));
@@ -319,7 +331,10 @@ void nat_world_candidates(struct nat_world *world, unsigned node, struct candida
 
 void nat_world_begin(struct nat_world *world, uint64_t seed)
 {
-    memset(world, 0, sizeof *world);
+    for (unsigned i = 0; i < SIM_NODES_MAX; i++)
+        nobody_lives_there(&world->home[i]);
+    memset(world->cut, 0, sizeof world->cut);
+    world->strays = 0;
     sim_begin(&world->sim, seed);
     world->sim.leave = leave;
     world->sim.enter = enter;
