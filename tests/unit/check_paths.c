@@ -170,7 +170,7 @@ START_TEST(no_value_comes_twice)
             value[count++] = check.value;
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < i; j++)
-            ck_assert_uint_ne(value[i], value[j]);
+            HOLDS(value[i] != value[j]);
 }
 END_TEST
 
@@ -328,10 +328,10 @@ START_TEST(ten_thousand_candidates)
         for (unsigned ms = 0; ms < 100; ms += 10, w.now_us += 10 * MS)
             while (paths_due(&w.p, w.now_us, &check)) {
                 unsigned n = (unsigned)check.to.address.octet[2] << 8 | check.to.address.octet[3];
-                ck_assert_uint_le(++sent[n], 5);
+                HOLDS(++sent[n] <= 5);
                 total++;
             }
-        ck_assert_uint_le(w.p.count, PATHS_MAX);
+        HOLDS(w.p.count <= PATHS_MAX);
     }
     ck_assert_uint_le(total, 20 * (unsigned)((w.now_us - start[_i]) / SECOND) + 1);
     ck_assert_uint_ge(total, 100); /* they are checked */
