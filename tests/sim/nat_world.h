@@ -98,9 +98,9 @@ void nat_world_reboot(struct nat_world *world, unsigned node);
 struct endpoint nat_world_public(const struct nat_world *world, unsigned node,
                                  enum ip_family family);
 
-/** nat_world_candidates() - What a daemon there would find out: its own addresses, what a STUN server
- *  sees of it (which keeps the mapping alive), and by MAP-E's rules the ports of a home whose
- *  mapping gives each destination another */
+/** nat_world_candidates() - What a daemon there would find out: its own addresses, what a STUN
+ *  server sees of it (which keeps the mapping alive), and by MAP-E's rules the ports of a home
+ *  whose mapping gives each destination another */
 void nat_world_candidates(struct nat_world *world, unsigned node, struct candidate_list *out);
 
 /** nat_best() - The best way there is between two homes, by their boxes' rules alone */
