@@ -7,8 +7,7 @@
 #define MS     UINT64_C(1000)
 #define SECOND (1000 * MS)
 
-#define BETTER_FOR (6 * SECOND)
-#define MOVE_HOLD  (5 * SECOND)
+#define MOVE_HOLD (5 * SECOND)
 
 #define IPV6_BONUS_US INT64_C(3000)
 #define GAIN_MIN_US   INT64_C(5000)
@@ -173,11 +172,9 @@ bool paths_consider(struct paths *p, int i, uint64_t now_us)
         e->better = 0;
         return false;
     }
-    if (e->better == 0)
-        e->better_us = now_us;
     if (e->better < UINT8_MAX)
         e->better++;
-    if (e->better < answers_needed(e, BETTER_ANSWERS) || now_us - e->better_us < BETTER_FOR)
+    if (e->better < answers_needed(e, BETTER_ANSWERS))
         return false;
     count_fall(&p->path[p->selected]);
     return paths_use(p, i, now_us);

@@ -257,8 +257,6 @@ bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us)
     bool stale = !s || !path_is_valid(s) || now_us - s->answered_us > PROOF_LASTS;
     become_valid(&p->path[i], now_us);
     path_want(&p->path[i], now_us);
-    if (!p->path[i].answered) /* a source may be spoofed: only an answer shows that it is there */
-        p->path[i].heard = 1;
     bool changed = i != p->selected && stale && paths_use(p, i, now_us);
     follow(p, i, now_us);
     paths_choose_standby(p);

@@ -37,19 +37,19 @@
  * - No path in use, or it has lost two checks in a row: any valid one is taken at once; first the
  *   standby, which is of the other family or another class where there is such a one.
  * - A direct path instead of a relayed one: when 2 checks in a row were answered.
- * - Otherwise a better one when it was so at 3 answers in a row over at least 6 s: its score is
- *   less by 10 %, by 5 ms and by the mean deviation of both RTTs. IPv6 instead of IPv4 need only be
- *   no worse; nor TURN instead of a peer, unless its RTT is more than twice the peer's.
+ * - Otherwise a better one when it was so at 3 answers in a row, 3 s apart: its score is less by
+ *   a tenth, by 5 ms and by the mean deviation of both RTTs. IPv6 instead of IPv4 need only be no
+ *   worse; nor TURN instead of a peer, unless its RTT is more than twice the peer's.
  * - A path that failed in use or was left for a better one must answer (better) 4, 8, 16 times in a
  *   row before it is taken back, until it was in use for 5 min: no flapping.
  * - The peer's newest data come from an endpoint that is no path yet, or not checked to the end:
  * the peer has moved. It is used at once, and checked; when that was wrong, the next 5 s nothing of
- *   the kind is believed. When they come from another path the one in use is checked.
+ * the kind is believed. When they come from another path the one in use is checked.
  *
  * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. An address that only the
  * peer named gets what attestation.h allows, and beyond that one check for each datagram that comes
- * from there. Behind a TURN server it is the same. Punches go to a port set only when its
- * address is attested.
+ * from there; so does one behind a TURN server. Punches go to a port set only when its address is
+ * attested.
  */
 #ifndef TUNNEL_PATHS_H
 #define TUNNEL_PATHS_H
@@ -93,7 +93,7 @@ struct path {
     uint64_t value;    /* of the check under way */
     int64_t srtt_us;   /* negative: not measured */
     int64_t rttvar_us; /* mean deviation (RFC 6298 s.2) */
-    uint64_t checked_us, wanted_us, targeted_us, better_us;
+    uint64_t checked_us, wanted_us, targeted_us;
     uint64_t answered_us;    /* the last check, or a session was made by it */
     uint64_t lost_us;        /* when the check under way counts as lost */
     uint64_t fresh_us;       /* a datagram was last known to pass: NATs' mappings were fresh */

@@ -211,6 +211,30 @@ START_TEST(who_fails_often_has_to_prove_more)
 }
 END_TEST
 
+/* How many better answers it had taken when it was used. */
+static unsigned answers_until_used(struct endpoint to)
+{
+    unsigned better = 0;
+    while (!selected_is(to)) {
+        better = w.p.path[path_of(to)].better;
+        run(10 * MS);
+    }
+    return better + 1;
+}
+
+START_TEST(who_was_left_has_to_be_better_for_longer)
+{
+    static const unsigned asked[] = {3, 4, 4, 8, 8, 16, 16, 16};
+    begin(start[_i]);
+    two(v4(1), 200 * MS, v4(2), 20 * MS);
+    for (unsigned i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        works(v4(1 + i % 2), 200 * MS);
+        works(v4(2 - i % 2), 20 * MS);
+        ck_assert_uint_eq(answers_until_used(v4(2 - i % 2)), asked[i]);
+    }
+}
+END_TEST
+
 START_TEST(when_all_fail_the_last_stays_until_one_works)
 {
     begin(start[_i]);
@@ -357,6 +381,7 @@ int main(void)
     tcase_add_loop_test(tc, a_cut_path_is_left_at_once, 0, 2);
     tcase_add_loop_test(tc, one_lost_check_is_nothing, 0, STARTS);
     tcase_add_loop_test(tc, who_fails_often_has_to_prove_more, 0, STARTS);
+    tcase_add_loop_test(tc, who_was_left_has_to_be_better_for_longer, 0, 2);
     tcase_add_loop_test(tc, when_all_fail_the_last_stays_until_one_works, 0, STARTS);
     tcase_add_loop_test(tc, a_peer_that_moved_is_followed, 0, STARTS);
     tcase_add_loop_test(tc, whoever_moves_to_nowhere_is_not_believed_for_long, 0, STARTS);
