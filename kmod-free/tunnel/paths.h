@@ -15,22 +15,22 @@
  *
  * States of a path, and what ends them:
  *   WAITING  -> CHECKING when its first check goes out.
- *   WAITING, CHECKING, FAILED -> VALID when a check is answered, or a session was made over it
- *               (paths_proved()).
- *   VALID    -> CHECKING when two checks in a row are lost: not answered within max(200 ms, 4
- * srtt), at most 1 s. CHECKING -> FAILED when 5 checks in a row are lost, waited for 0.5, 1, 2, 4
- * and 8 s. all      -> WAITING by paths_restart(), and FAILED when the path in use has changed for
- * the reason that it failed. A path that nobody names, and that is not valid or in use, is
- * forgotten once nothing is under way on it.
+ *   VALID    -> CHECKING when two checks in a row are lost: not answered within 4 srtt, or srtt
+ *               and 4 times its deviation, but 200 ms at least and 1 s at most.
+ *   CHECKING -> FAILED when 5 checks in a row are lost, waited for 0.5, 1, 2, 4 and 8 s.
+ *   any      -> VALID when a check is answered, or a session was made over it (paths_proved()).
+ *   any      -> WAITING by paths_restart(); FAILED also when the path in use fails.
+ * A path that nobody names any more is forgotten when it is not valid or in use; so is one that
+ * was only heard from, once nothing is under way on it.
  *
  * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last, and five times each that
- * answers. Then every 3 s the path in use, if anything stands by, every 15 s the standby, or the
- * only path there is, and every 25 s those of a better kind than that in use (of a better
- * class, see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the
- * 30 s after which a NAT forgets what was not answered, so that the holes of both ends overlap.
- * What failed at an address that only the peer named is asked more and more seldom, up to 5 min,
- * as long as another path works.
- * A datagram from a path that is not valid brings a check at once (a triggered check).
+ * answers. Then every 3 s the path in use, if anything stands by; every 15 s the standby, or the
+ * only path there is; and every 25 s those of a better kind than that in use (of a better class,
+ * see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the 30 s
+ * after which a NAT forgets what was not answered, so that the holes of both ends overlap. What
+ * failed at an address that only the peer named is asked more and more seldom, up to 5 min, as
+ * long as another path works. A datagram from a path that is not valid brings a check at once (a
+ * triggered check).
  *
  * Selection. Classes: direct, then TURN, then through a peer. Within a class the score is the
  * smoothed RTT, less 3 ms for IPv6.
@@ -43,8 +43,8 @@
  * - A path that failed in use or was left for a better one must answer (better) 4, 8, 16 times in a
  *   row before it is taken back, until it was in use for 5 min: no flapping.
  * - The peer's newest data come from an endpoint that is no path yet, or not checked to the end:
- * the peer has moved. It is used at once, and checked; when that was wrong, the next 5 s nothing of
- * the kind is believed. When they come from another path the one in use is checked.
+ *   the peer has moved. It is used at once, and checked; when that was wrong nothing of the kind
+ *   is believed for 5 s. When they come from another path the one in use is checked.
  *
  * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. An address that only the
  * peer named gets what attestation.h allows, and beyond that one check for each datagram that comes
