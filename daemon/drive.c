@@ -12,7 +12,6 @@
 #include "time_slice.h"
 
 #include <sodium.h>
-#include <string.h>
 
 enum { UDP_BATCHES_PER_TURN = 4 };
 

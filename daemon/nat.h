@@ -4,8 +4,9 @@
  * that.
  *
  * It gathers the site's own candidates: the machine's addresses, what STUN servers see, what a
- * router forwards, the ports of MAP-E. Whenever they change the core is told, which tells the
- * peers. Datagrams that are not the tunnel's own (STUN) come here by their first byte.
+ * router forwards, the ports of MAP-E, a TURN server's relay. Whenever they change the core and the
+ * rendezvous are told, which tell the peers. Datagrams that are not the tunnel's own (STUN, TURN)
+ * come here by their first byte.
  */
 #ifndef NAT_H
 #define NAT_H

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 enum {
     EVENT_BUFFER_BYTES = 1 << 20,

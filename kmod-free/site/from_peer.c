@@ -12,8 +12,6 @@
 #include "bytes.h"
 #include "frame/ttl.h"
 
-#include <string.h>
-
 static bool is_gateway_mac(const struct site *site, const struct mac *mac)
 {
     for (unsigned i = 0; i < site->gateways.count; i++)

@@ -19,7 +19,6 @@
 #include "tunnel/port_mapping.h"
 #include "tunnel/stun.h"
 
-#include <sodium.h>
 #include <string.h>
 
 enum {

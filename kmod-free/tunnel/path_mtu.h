@@ -85,7 +85,7 @@ struct path_mtu_size {
 
 struct path_mtu {
     /* Settings. */
-    uint16_t base_bytes, max_bytes, fixed_bytes; /* fixed 0: search */
+    uint16_t base_bytes, fixed_bytes; /* fixed 0: search */
     uint64_t raise_us;
 
     /* The result. */

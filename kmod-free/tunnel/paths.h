@@ -63,7 +63,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PATHS_MAX = 24, PATHS_SPRAY_MAX = PORT_SPRAY_MAX };
+enum { PATHS_MAX = 24 };
 
 /* Who named a candidate. */
 enum paths_source {
@@ -251,7 +251,7 @@ size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out,
  * paths_spray() - the next punch into a port set; to be called until it returns false
  *
  * When the peer has a port set whose address is attested, and no direct path is valid: at most
- * PATHS_SPRAY_MAX in a minute, 2 ms apart (port_spray.h).
+ * PORT_SPRAY_MAX in a minute, 2 ms apart (port_spray.h).
  * With or without a session.
  */
 bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out);

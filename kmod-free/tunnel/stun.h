@@ -31,7 +31,6 @@ enum {
     STUN_ATTRIBUTE_HEADER_BYTES = 4,
     STUN_INTEGRITY_BYTES = 20,
     STUN_MESSAGE_MAX_BYTES = 1280, /* one with integrity; and a buffer for any but TURN's data */
-    STUN_KEY_MAX_BYTES = 32,
     STUN_PORT = 3478,
 };
 

@@ -7,7 +7,7 @@
 
 #include "bytes.h"
 
-#include <sodium.h>
+#include <string.h>
 
 #define RETRY_US         (60 * TURN_SECOND_US)
 #define RETRY_MAX_US     (600 * TURN_SECOND_US)
@@ -175,11 +175,6 @@ bool turn_init(struct turn *turn, const struct turn_ops *ops, const char *user,
     memcpy(turn->user, user, strlen(user));
     memcpy(turn->password, password, strlen(password));
     return true;
-}
-
-void turn_wipe(struct turn *turn)
-{
-    sodium_memzero(turn, sizeof *turn);
 }
 
 void turn_start(struct turn *turn, const struct endpoint *server, uint64_t now_us)

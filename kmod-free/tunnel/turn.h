@@ -13,7 +13,7 @@
  *   ALLOCATED   turn_relayed() is ours; turn_wrap() works; refreshed now and then
  *                                                       -> FAILED, turn_release() -> RELEASING
  *   RELEASING   Refresh with a lifetime of 0 is out, twice at most      -> IDLE
- *   FAILED      turn_failure() says why; turn_start() at turn_retry_us(), 60 s later and each time
+ *   FAILED      'failure' says why; turn_start() at turn_retry_us(), 60 s later and each time
  *               twice as long up to 10 min, or whenever the owner has a reason to
  *
  * What the server says (RFC 8656 s.7.4, 8489 s.9.2.5)
@@ -41,8 +41,8 @@
  * table holds TURN_PEERS_MAX; a new one takes the place of one that was not in use for 30 s, or
  * finds none: however many addresses a peer names, the server gets a bounded number of requests.
  *
- * Memory: the password and the key are in the struct: locked memory, please; turn_wipe() at the
- * end. Nothing here is guarded against two threads.
+ * Memory: the password and the key are in the struct: locked memory, please, wiped at
+ * the end. Nothing here is guarded against two threads.
  */
 #ifndef TUNNEL_TURN_H
 #define TUNNEL_TURN_H
@@ -75,7 +75,7 @@ enum turn_failure {
     TURN_FAILURE_FULL,        /* 300, 508: no room there */
     TURN_FAILURE_LOST,        /* 437: it forgot what it gave, within seconds */
     TURN_FAILURE_MALFORMED,   /* it does not speak TURN as we do */
-    TURN_FAILURE_OTHER,       /* turn_failure_code() */
+    TURN_FAILURE_OTHER,       /* 'failure_code' says which */
 };
 
 struct turn_ops {
@@ -171,9 +171,6 @@ struct turn_delivery {
  */
 bool turn_init(struct turn *turn, const struct turn_ops *ops, const char *user,
                const char *password);
-
-/** turn_wipe() - Forget everything, secrets first */
-void turn_wipe(struct turn *turn);
 
 /**
  * turn_start() - Ask for an allocation; in IDLE and FAILED, else nothing happens

@@ -173,9 +173,9 @@ START_TEST(a_large_set_takes_several_bursts)
     begin(start[_i]);
     name_set(PATHS_CONFIGURED, 5, 6, 6, 63); /* 1008 ports */
     paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 5}});
-    ck_assert_uint_eq(spray(30 * SECOND, 5, hits), PATHS_SPRAY_MAX);
-    ck_assert_uint_eq(spray(60 * SECOND, 5, hits), PATHS_SPRAY_MAX);
-    ck_assert_uint_eq(spray(60 * SECOND, 5, hits), PATHS_SPRAY_MAX);
+    ck_assert_uint_eq(spray(30 * SECOND, 5, hits), PORT_SPRAY_MAX);
+    ck_assert_uint_eq(spray(60 * SECOND, 5, hits), PORT_SPRAY_MAX);
+    ck_assert_uint_eq(spray(60 * SECOND, 5, hits), PORT_SPRAY_MAX);
     unsigned ports = 0;
     for (unsigned port = 0; port < 65536; port++)
         ports += hits[port] > 0;
@@ -198,7 +198,7 @@ START_TEST(other_sets_share_the_minute)
         }
     }
     ck_assert_uint_le(w.now_us - start[_i], 60 * SECOND);
-    ck_assert_uint_eq(sent, PATHS_SPRAY_MAX);
+    ck_assert_uint_eq(sent, PORT_SPRAY_MAX);
 }
 END_TEST
 

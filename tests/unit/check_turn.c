@@ -349,8 +349,6 @@ START_TEST(credentials_that_are_too_long)
     ck_assert(turn_init(&turn, &test_ops, text, text));
     turn_start(&turn, &server, 0);
     ck_assert(turn_due(&turn, 0, &request));
-    turn_wipe(&turn);
-    ck_assert(sodium_is_zero((const uint8_t *)&turn, sizeof turn));
 }
 END_TEST
 
