@@ -12,7 +12,7 @@
  * All of it runs on one loop and one thread, but for the worker (worker.h), which carries frames
  * from the LAN to the WAN where there is a second processor. The core must not be called from
  * inside its own callbacks (site_reserve_order() excepted), so what an event asks of the core is
- * noted in 'ask_names_again' and done by drive_settle(), which ends each turn.
+ * noted in 'ask_names_again' and 'nat.look_again' and done by drive_settle(), which ends each turn.
  */
 #ifndef DAEMON_H
 #define DAEMON_H

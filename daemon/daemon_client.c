@@ -142,20 +142,7 @@ enum daemon_answer daemon_reload(const char *control, struct error *error)
     return reloaded ? DAEMON_RELOADED : DAEMON_REFUSED;
 }
 
-/* Addresses that mean something only near this home: RFC 1918, RFC 6598, RFC 4193, link-local. */
-static bool is_private(const struct ip_address *address)
-{
-    const uint8_t *o = address->octet;
-
-    if (ip_is_link_local(address))
-        return true;
-    if (address->family == IP_V6)
-        return (o[0] & 0xfe) == 0xfc;
-    return o[0] == 10 || (o[0] == 172 && (o[1] & 0xf0) == 16) || (o[0] == 192 && o[1] == 168) ||
-           (o[0] == 100 && (o[1] & 0xc0) == 64);
-}
-
-/* @private_too: those as well */
+/* @private_too: those as well that mean something only near this home */
 static void read_candidates(struct json_object *texts, bool private_too,
                             struct candidate_list *list)
 {
@@ -166,7 +153,7 @@ static void read_candidates(struct json_object *texts, bool private_too,
         const char *text = json_object_get_string(json_object_array_get_idx(texts, i));
 
         if (text && candidate_from_text(&candidate, text) &&
-            (private_too || !is_private(&candidate.endpoint.address)))
+            (private_too || !ip_is_private(&candidate.endpoint.address)))
             candidate_add(list, &candidate);
     }
 }
@@ -188,5 +175,5 @@ void daemon_candidates(const char *control, struct candidate_list *list)
 
 bool daemon_candidates_private(const struct candidate_list *list)
 {
-    return list->count == 0 || is_private(&list->item[0].endpoint.address);
+    return list->count == 0 || ip_is_private(&list->item[0].endpoint.address);
 }

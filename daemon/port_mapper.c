@@ -173,7 +173,7 @@ static void refresh(struct port_mapper_side *side)
 {
     struct wan_route route;
     bool found = wan_route_find(side->mapper->netlink, side->family, &route);
-    bool unneeded = found && side->family == IP_V4 && !port_mapping_is_private(&route.source);
+    bool unneeded = found && side->family == IP_V4 && !ip_is_private(&route.source);
     bool routed = found && !unneeded;
 
     side->unneeded = unneeded;
@@ -371,7 +371,7 @@ size_t port_mapper_mapped(const struct port_mapper *mapper, struct endpoint out[
     for (const struct port_mapper_side *s = mapper->side; s < mapper->side + PORT_MAPPER_SIDES;
          s++) {
         const struct endpoint *external = mapper->loop != NULL ? external_of(mapper, s) : NULL;
-        if (external != NULL && !port_mapping_is_private(&external->address))
+        if (external != NULL && !ip_is_private(&external->address))
             out[count++] = *external;
     }
     return count;
@@ -397,9 +397,8 @@ static const char *problem_of(const struct port_mapper *mapper, const struct por
     if (side->fd < 0)
         return NULL;
     if (is_upnp(mapper, side))
-        return port_mapping_is_private(&mapper->upnp.external.address)
-                   ? "mapped, but behind another NAT"
-                   : NULL;
+        return ip_is_private(&mapper->upnp.external.address) ? "mapped, but behind another NAT"
+                                                             : NULL;
     if (side->family == IP_V4 && side->asking.state == PORT_MAPPING_REFUSED)
         return port_mapping_problem(&side->asking);
     if (side->family == IP_V4 && !is_mapped(side) && mapper->upnp.problem[0] != '\0')

@@ -102,6 +102,21 @@ static inline bool ip_is_link_local(const struct ip_address *a)
     return a->family == IP_V4 && a->octet[0] == 169 && a->octet[1] == 254;
 }
 
+/* Whether it means nothing on the Internet: private (RFC 1918), CGNAT's (RFC 6598), DS-Lite's
+ * (RFC 6333), unique local (RFC 4193), link-local, loopback, or none. */
+static inline bool ip_is_private(const struct ip_address *a)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+    const uint8_t *o = a->octet;
+    if (ip_is_unspecified(a) || ip_is_link_local(a))
+        return true;
+    if (a->family != IP_V4)
+        return (o[0] & 0xfe) == 0xfc || memcmp(o, loopback, sizeof loopback) == 0;
+    return o[0] == 0 || o[0] == 10 || o[0] == 127 || (o[0] == 172 && (o[1] & 0xf0) == 16) ||
+           (o[0] == 192 && o[1] == 168) || (o[0] == 100 && (o[1] & 0xc0) == 64) ||
+           (o[0] == 192 && o[1] == 0 && o[2] == 0 && o[3] < 8);
+}
+
 static inline bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b)
 {
     return a->length_bits == b->length_bits && ip_equal(&a->address, &b->address);

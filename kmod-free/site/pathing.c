@@ -16,7 +16,6 @@
 
 #include "bytes.h"
 #include "tunnel/endpoint.h"
-#include "tunnel/port_mapping.h"
 #include "tunnel/stun.h"
 
 #include <string.h>
@@ -249,7 +248,7 @@ static void add_turn(const struct site *site, const struct candidate_list *their
         for (unsigned i = 0; i < theirs->count && added < TURN_PATHS_MAX; i++) {
             struct candidate c = theirs->item[i];
             if (c.endpoint.address.family != IP_V4 || c.kind == CANDIDATE_PORT_SET ||
-                port_mapping_is_private(&c.endpoint.address))
+                ip_is_private(&c.endpoint.address))
                 continue;
             c.kind = CANDIDATE_RELAYED;
             c.endpoint.via = (uint8_t)(VIA_TURN + relay);

@@ -510,28 +510,9 @@ const char *port_mapping_problem(const struct port_mapping *p)
         return is_v4(p) ? "the gateway speaks neither PCP nor NAT-PMP"
                         : "the gateway does not speak PCP";
     case PORT_MAPPING_MAPPED:
-        return port_mapping_is_private(&p->external.address) ? "mapped, but behind another NAT"
-                                                             : NULL;
+        return ip_is_private(&p->external.address) ? "mapped, but behind another NAT" : NULL;
     case PORT_MAPPING_ASKING:
         break;
     }
     return NULL;
-}
-
-static bool is_private_v4(const uint8_t o[4])
-{
-    return o[0] == 0 || o[0] == 10 || o[0] == 127 || (o[0] == 172 && (o[1] & 0xf0) == 16) ||
-           (o[0] == 192 && o[1] == 168) || (o[0] == 100 && (o[1] & 0xc0) == 64) ||
-           (o[0] == 192 && o[1] == 0 && o[2] == 0 && o[3] < 8);
-}
-
-bool port_mapping_is_private(const struct ip_address *address)
-{
-    static const uint8_t loopback[16] = {[15] = 1};
-
-    if (ip_is_unspecified(address) || ip_is_link_local(address))
-        return true;
-    if (address->family == IP_V4)
-        return is_private_v4(address->octet);
-    return (address->octet[0] & 0xfe) == 0xfc || memcmp(address->octet, loopback, 16) == 0;
 }

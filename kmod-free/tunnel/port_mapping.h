@@ -140,8 +140,4 @@ const char *port_mapping_protocol(const struct port_mapping *p);
  * asking is not over */
 const char *port_mapping_problem(const struct port_mapping *p);
 
-/** port_mapping_is_private() - Whether an address means nothing on the Internet: private, CGNAT's
- * (RFC 6598), DS-Lite's (RFC 6333), link-local, loopback, ULA (RFC 4193), or none */
-bool port_mapping_is_private(const struct ip_address *address);
-
 #endif

@@ -421,7 +421,7 @@ START_TEST(addresses_that_mean_nothing_outside)
     };
 
     for (size_t i = 0; i < sizeof row / sizeof *row; i++)
-        ck_assert_msg(port_mapping_is_private(&row[i].address) == row[i].is_private, "row %zu", i);
+        ck_assert_msg(ip_is_private(&row[i].address) == row[i].is_private, "row %zu", i);
     gateway_is_well();
     outside = v4(100, 64, 3, 2);
     begin(IP_V4, 0);
