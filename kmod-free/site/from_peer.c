@@ -153,7 +153,7 @@ static void clamp_mss(struct site *site, const struct peer *from, struct packet 
         return;
     uint16_t bytes =
         judge_ip_packet_bytes((enum ip_family)from->endpoint.address.family, from->current->suite,
-                              peer_path(from)->mtu_bytes, packet);
+                              peer_mtu(from)->mtu_bytes, packet);
     judge_clamp_mss(&site->rules, packet, bytes, &site->counters);
 }
 

@@ -85,7 +85,7 @@ static void take_sent(struct site *site, const struct message *m)
     peer->tx_frames += note.sent.frames;
     peer->tx_bytes += note.sent.bytes;
     liveness_sent(&peer->liveness, note.sent.last_us);
-    peer_path_sent(peer, note.sent.largest_bytes, note.sent.last_us);
+    peer_mtu_sent(peer, note.sent.largest_bytes, note.sent.last_us);
 }
 
 /* All of its members are uint64_t. */

@@ -302,8 +302,8 @@ static struct egress_path compose_path(const struct site *site, const struct pee
         .shut = loop_peer_shut(&site->loop, number),
         .takes_partial =
             peer->current && (peer->current->remote_features & FEATURE_CHECKSUM_PARTIAL) != 0,
-        .usable_bytes = path_mtu_usable_bytes(peer_path(peer)),
-        .mtu_bytes = peer_path(peer)->mtu_bytes,
+        .usable_bytes = path_mtu_usable_bytes(peer_mtu(peer)),
+        .mtu_bytes = peer_mtu(peer)->mtu_bytes,
         .to = peer->endpoint,
         .gateways = peer->remote.gateways,
         .tenant = tenant,

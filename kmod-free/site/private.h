@@ -54,7 +54,7 @@ enum {
     REMOTE_MACS = 4096,
     MACS_PER_PEER = 1024,
     ANNOUNCED_MAX = 32,
-    PATH_KINDS = 3, /* each has its MTU: over IPv4, over IPv6, through a relay */
+    MTU_KINDS = 3, /* each has its MTU: over IPv4, over IPv6, through a relay */
 };
 
 struct peer {
@@ -80,8 +80,8 @@ struct peer {
     uint64_t claimed_us;
 
     struct liveness liveness;
-    struct path_mtu path[PATH_KINDS]; /* peer_path() is the one in use */
-    struct endpoint endpoint;         /* the path in use, or the last that was */
+    struct path_mtu mtu[MTU_KINDS]; /* peer_mtu() is the one in use */
+    struct endpoint endpoint;       /* the path in use, or the last that was */
     struct paths paths;
     struct candidate_list configured, told_candidates; /* by us, by itself */
     struct endpoint seen_as[2];                        /* how it sees us: IPv4, IPv6 */
@@ -259,18 +259,18 @@ void site_note_clash(struct site *site, const struct peer *peer, enum clash_kind
                      const struct mac *remote);
 
 /* probing.c */
-const struct path_mtu *peer_path(const struct peer *peer);
-void peer_path_set(const struct site *site, struct peer *peer);
-void peer_path_begin(const struct site *site, struct peer *peer);
-void peer_path_stop(struct peer *peer);
+const struct path_mtu *peer_mtu(const struct peer *peer);
+void peer_mtu_set(const struct site *site, struct peer *peer);
+void peer_mtu_begin(const struct site *site, struct peer *peer);
+void peer_mtu_stop(struct peer *peer);
 /* The way to it may have changed at our end. */
-void peer_path_doubt(const struct site *site, struct peer *peer);
-void peer_path_tick(struct site *site, struct peer *peer);
-uint64_t peer_path_deadline_us(const struct peer *peer);
-void peer_path_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us);
+void peer_mtu_doubt(const struct site *site, struct peer *peer);
+void peer_mtu_tick(struct site *site, struct peer *peer);
+uint64_t peer_mtu_deadline_us(const struct peer *peer);
+void peer_mtu_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us);
 /* @family: IP_SITE: by a relay, whatever its own. */
-void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
-                      struct path_status *out);
+void peer_mtu_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
+                     struct path_status *out);
 void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value);
 
 /* pathing.c */

@@ -16,73 +16,73 @@
 
 enum { OVER_V4, OVER_V6, RELAYED };
 
-static unsigned path_kind(const struct peer *peer)
+static unsigned mtu_kind(const struct peer *peer)
 {
     if (peer->endpoint.via != VIA_DIRECT)
         return RELAYED;
     return peer->endpoint.address.family == IP_V6 ? OVER_V6 : OVER_V4;
 }
 
-static struct path_mtu *path_of(struct peer *peer)
+static struct path_mtu *mtu_of(struct peer *peer)
 {
-    return &peer->path[path_kind(peer)];
+    return &peer->mtu[mtu_kind(peer)];
 }
 
-const struct path_mtu *peer_path(const struct peer *peer)
+const struct path_mtu *peer_mtu(const struct peer *peer)
 {
-    return &peer->path[path_kind(peer)];
+    return &peer->mtu[mtu_kind(peer)];
 }
 
-void peer_path_set(const struct site *site, struct peer *peer)
+void peer_mtu_set(const struct site *site, struct peer *peer)
 {
     /* A size that is set is for the network outside: what a relay adds is not known. */
-    for (unsigned i = 0; i < PATH_KINDS; i++)
-        path_mtu_set(&peer->path[i], i == RELAYED ? 0 : site->config.outer_packet_bytes,
+    for (unsigned i = 0; i < MTU_KINDS; i++)
+        path_mtu_set(&peer->mtu[i], i == RELAYED ? 0 : site->config.outer_packet_bytes,
                      site->config.timers.raise_after_us);
-    if (peer->up && peer_path(peer)->state == PATH_MTU_STOPPED)
-        peer_path_begin(site, peer);
+    if (peer->up && peer_mtu(peer)->state == PATH_MTU_STOPPED)
+        peer_mtu_begin(site, peer);
 }
 
-void peer_path_begin(const struct site *site, struct peer *peer)
+void peer_mtu_begin(const struct site *site, struct peer *peer)
 {
-    peer_path_stop(peer);
-    path_mtu_begin(path_of(peer),
-                   path_kind(peer) == RELAYED ? IP_SITE
-                                              : (enum ip_family)peer->endpoint.address.family,
+    peer_mtu_stop(peer);
+    path_mtu_begin(mtu_of(peer),
+                   mtu_kind(peer) == RELAYED ? IP_SITE
+                                             : (enum ip_family)peer->endpoint.address.family,
                    site->now_us);
 }
 
-void peer_path_stop(struct peer *peer)
+void peer_mtu_stop(struct peer *peer)
 {
-    for (unsigned i = 0; i < PATH_KINDS; i++)
-        path_mtu_stop(&peer->path[i]);
+    for (unsigned i = 0; i < MTU_KINDS; i++)
+        path_mtu_stop(&peer->mtu[i]);
 }
 
-void peer_path_doubt(const struct site *site, struct peer *peer)
+void peer_mtu_doubt(const struct site *site, struct peer *peer)
 {
-    path_mtu_hint(path_of(peer), 0, true, site->now_us);
+    path_mtu_hint(mtu_of(peer), 0, true, site->now_us);
 }
 
-void peer_path_tick(struct site *site, struct peer *peer)
+void peer_mtu_tick(struct site *site, struct peer *peer)
 {
     struct path_mtu_probe probe[PATH_MTU_SIZES_MAX];
-    struct path_mtu *path = path_of(peer);
-    uint64_t black_holes = path->black_holes;
+    struct path_mtu *mtu = mtu_of(peer);
+    uint64_t black_holes = mtu->black_holes;
 
     if (!peer->up || !peer_can_send(peer))
         return;
-    unsigned count = path_mtu_due(path, peer->srtt_us, site->now_us, probe);
+    unsigned count = path_mtu_due(mtu, peer->srtt_us, site->now_us, probe);
     for (unsigned i = 0; i < count; i++)
         order_probe(site, peer, probe[i].value, probe[i].bytes);
     if (count != 0)
         peer_probe(site, peer);
     site->counters.mtu_probes += count;
-    site->counters.mtu_black_holes += path->black_holes - black_holes;
+    site->counters.mtu_black_holes += mtu->black_holes - black_holes;
 }
 
-uint64_t peer_path_deadline_us(const struct peer *peer)
+uint64_t peer_mtu_deadline_us(const struct peer *peer)
 {
-    return peer->up && peer_can_send(peer) ? path_mtu_deadline_us(peer_path(peer)) : UINT64_MAX;
+    return peer->up && peer_can_send(peer) ? path_mtu_deadline_us(peer_mtu(peer)) : UINT64_MAX;
 }
 
 /* RFC 6298's smoothing; a probe's value is our own clock, come back authenticated. */
@@ -99,16 +99,16 @@ void peer_probe_answered(const struct site *site, struct peer *peer, const uint8
 {
     uint64_t v = load_be64(value);
     if (path_mtu_is_probe(v)) {
-        path_mtu_answered(path_of(peer), v, site->now_us);
+        path_mtu_answered(mtu_of(peer), v, site->now_us);
         return;
     }
     take_rtt(site, peer, v);
-    path_mtu_control(path_of(peer), v);
+    path_mtu_control(mtu_of(peer), v);
 }
 
-void peer_path_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us)
+void peer_mtu_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us)
 {
-    path_mtu_sent(path_of(peer), outer_bytes, now_us);
+    path_mtu_sent(mtu_of(peer), outer_bytes, now_us);
 }
 
 void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_bytes,
@@ -122,21 +122,21 @@ void site_path_hint(struct site *site, const struct endpoint *to, uint16_t mtu_b
             (to->port != 0 && to->port != at->port))
             continue;
         site->counters.path_hints++;
-        path_mtu_hint(path_of(peer), mtu_bytes, by_kernel, now_us);
+        path_mtu_hint(mtu_of(peer), mtu_bytes, by_kernel, now_us);
     }
 }
 
-void peer_path_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
-                      struct path_status *out)
+void peer_mtu_status(const struct peer *peer, enum ip_family family, uint64_t now_us,
+                     struct path_status *out)
 {
     unsigned kind = family == IP_SITE ? RELAYED : family == IP_V6 ? OVER_V6 : OVER_V4;
-    const struct path_mtu *path = &peer->path[kind];
+    const struct path_mtu *mtu = &peer->mtu[kind];
     *out = (struct path_status){
-        .known = path->proved || (peer->up && path == peer_path(peer)),
-        .mtu_bytes = path->mtu_bytes,
-        .state = (enum path_mtu_state)path->state,
-        .limit = (enum path_mtu_limit)path->limit,
-        .told_bytes = path->told_bytes,
-        .proved_age_us = path->proved ? now_us - path->proved_us : UINT64_MAX,
+        .known = mtu->proved || (peer->up && mtu == peer_mtu(peer)),
+        .mtu_bytes = mtu->mtu_bytes,
+        .state = (enum path_mtu_state)mtu->state,
+        .limit = (enum path_mtu_limit)mtu->limit,
+        .told_bytes = mtu->told_bytes,
+        .proved_age_us = mtu->proved ? now_us - mtu->proved_us : UINT64_MAX,
     };
 }

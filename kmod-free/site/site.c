@@ -75,7 +75,7 @@ void peer_move_endpoint(struct site *site, struct peer *peer, const struct endpo
         return;
     peer->endpoint = *to;
     if (peer->up)
-        peer_path_begin(site, peer);
+        peer_mtu_begin(site, peer);
     site_report(site, EVENT_PEER_MOVED, peer);
 }
 
@@ -84,7 +84,7 @@ void peer_came_up(struct site *site, struct peer *peer)
     if (peer->up || !peer->current || peer->liveness.down_told || !peer_carries_frames(site, peer))
         return;
     peer->up = true;
-    peer_path_begin(site, peer);
+    peer_mtu_begin(site, peer);
     site_report(site, EVENT_PEER_UP, peer);
     loop_link_changed(&site->loop, site->now_us);
     site_announce_changed(site);
@@ -100,7 +100,7 @@ void peer_went_down(struct site *site, struct peer *peer)
     if (!peer->up)
         return;
     peer->up = false;
-    peer_path_stop(peer);
+    peer_mtu_stop(peer);
     fdb_forget_port(&site->remote_macs, peer_number(site, peer));
     loop_peer_gone(&site->loop, peer_number(site, peer));
     peer->down_us = site->now_us;
@@ -249,7 +249,7 @@ static void peer_begin(struct site *site, struct peer *peer, const struct peer_c
     begin_codel(site, peer);
     peer_paths_init(site, peer);
     peer_find_detours(site, peer);
-    peer_path_set(site, peer);
+    peer_mtu_set(site, peer);
 }
 
 static bool same_identity(const struct peer_config *a, const struct peer_config *b)
@@ -306,7 +306,7 @@ void site_set_options(struct site *site, const struct site_config *config)
     {
         liveness_set_timers(&peer->liveness, config->timers.rekey_after_us,
                             config->timers.reject_after_us);
-        peer_path_set(site, peer);
+        peer_mtu_set(site, peer);
     }
     loop_set_hub(&site->loop, config->hub, site->now_us);
     border_publish(site);
@@ -374,7 +374,7 @@ void site_network_changed(struct site *site, uint64_t now_us)
         paths_restart(&peer->paths, now_us);
         if (peer->current) {
             liveness_prove(&peer->liveness, now_us);
-            peer_path_doubt(site, peer);
+            peer_mtu_doubt(site, peer);
         } else if (peer_callable(peer))
             liveness_call(&peer->liveness, now_us);
     }
@@ -405,7 +405,7 @@ static void peer_tick(struct site *site, struct peer *peer)
     if (due & LIVENESS_HANDSHAKE)
         peer_initiate(site, peer);
     peer_paths_tick(site, peer);
-    peer_path_tick(site, peer);
+    peer_mtu_tick(site, peer);
 }
 
 /* Age out what has no deadline worth a timer of its own. */
@@ -470,8 +470,8 @@ uint64_t site_deadline_us(const struct site *site)
         uint64_t peer_at = liveness_deadline_us(&p->liveness, peer_callable(p));
         if (peer_at < at)
             at = peer_at;
-        if (peer_path_deadline_us(p) < at)
-            at = peer_path_deadline_us(p);
+        if (peer_mtu_deadline_us(p) < at)
+            at = peer_mtu_deadline_us(p);
         if (peer_paths_deadline_us(p) < at)
             at = peer_paths_deadline_us(p);
     }

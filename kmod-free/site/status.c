@@ -38,10 +38,10 @@ static void fill_status(const struct site *site, const struct peer *peer, uint64
     out->endpoint = peer->endpoint;
     out->keepalive_us = peer->liveness.keepalive_us;
     out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
-    out->path_mtu_bytes = peer_path(peer)->mtu_bytes;
-    peer_path_status(peer, IP_V4, now_us, &out->path_v4);
-    peer_path_status(peer, IP_V6, now_us, &out->path_v6);
-    peer_path_status(peer, IP_SITE, now_us, &out->path_relay);
+    out->path_mtu_bytes = peer_mtu(peer)->mtu_bytes;
+    peer_mtu_status(peer, IP_V4, now_us, &out->path_v4);
+    peer_mtu_status(peer, IP_V6, now_us, &out->path_v6);
+    peer_mtu_status(peer, IP_SITE, now_us, &out->path_relay);
     out->path_count = paths_info(&peer->paths, now_us, out->path, PATHS_MAX);
     out->suite = peer->current ? peer->current->suite : SUITE_NONE;
     out->handshake_age_us = peer->handshaked ? now_us - peer->handshake_us : UINT64_MAX;

@@ -300,7 +300,7 @@ bool border_all_known(struct border_world *w, unsigned node)
     const struct egress_peer *known = border_egress_peer_of(w, node);
     return known->sealer.remote_index == peer->current->remote_index &&
            endpoint_equal(&known->path.to, &peer->endpoint) &&
-           known->path.usable_bytes == path_mtu_usable_bytes(peer_path(peer)) &&
+           known->path.usable_bytes == path_mtu_usable_bytes(peer_mtu(peer)) &&
            known->path.up == peer->up &&
            border_home(w)->egress.rules.guard == border_home(w)->config.guard;
 }

@@ -148,13 +148,13 @@ START_TEST(what_was_sent_is_told_soon)
         border_from_lan(&w, frame,
                         border_numbered(frame, HOME, border_host_of(PARENTS), NUMBERS - n, 1380));
         border_flush(&w);
-        peer->path[0].large_sent = false;
+        peer->mtu[0].large_sent = false;
         w.egress_woken = false;
         w.sim.now_us += 10 * STEP_US;
         border_take_turns(&w);
         ck_assert_uint_ge(peer->tx_frames, sent + 2);
         ck_assert_uint_eq(peer->liveness.last_sent_us, w.sim.now_us - 10 * STEP_US);
-        ck_assert(peer->path[0].large_sent);
+        ck_assert(peer->mtu[0].large_sent);
         w.sim.now_us += 2 * STEP_US;
     }
     border_finish(&w);

@@ -113,7 +113,7 @@ START_TEST(nothing_is_hinted_at_what_does_not_go_out)
     struct mac near = frame_mac(30), far = frame_mac(31);
     begin(&w, true);
     w.sim.node[HOME].mtu_v4_bytes = 1300;
-    w.sim.node[HOME].site->peer[0].path[0].mtu_bytes = 1300;
+    w.sim.node[HOME].site->peer[0].mtu[0].mtu_bytes = 1300;
     for (unsigned shut = 0; shut < 2; shut++) {
         send_udp(&w, PARENTS, far, near, 10);
         w.told[HOME] = 0;
