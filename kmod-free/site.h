@@ -4,10 +4,10 @@
  *
  * Theory of operation. A site owns its peers (sessions, handshakes, enrolment, the paths to each),
  * the forwarding databases, the guard and the loop detector. It may be the meeting point of two of
- * them. It is pure: frames, datagrams and time go in;
- * frames, datagrams and events come out through struct site_ops; site_deadline_us() says when
- * site_tick() must be called next. The daemon (sockets, TAP, netlink, files) and the simulation
- * (virtual network and time) are two shells around this one core.
+ * them. It is pure: frames, datagrams and time go in; frames, datagrams and events come out through
+ * struct site_ops; site_deadline_us() says when site_tick() must be called next. The daemon
+ * (sockets, TAP, netlink, files) and the simulation (virtual network and time) are two shells
+ * around this one core.
  *
  * From the LAN:  parse -> guard -> storm limit -> look up -> MSS clamp -> pack/fragment -> seal.
  * From a peer:   open -> replay -> reassemble -> parse -> guard -> learn source -> TTL repair ->

@@ -151,9 +151,8 @@ static void clamp_mss(struct site *site, const struct peer *from, struct packet 
 {
     if (!peer_can_send(from))
         return;
-    uint16_t bytes =
-        judge_ip_packet_bytes((enum ip_family)from->endpoint.address.family, from->current->suite,
-                              peer_mtu(from)->mtu_bytes, packet);
+    uint16_t bytes = judge_ip_packet_bytes((enum ip_family)from->endpoint.address.family,
+                                           from->current->suite, peer_mtu(from)->mtu_bytes, packet);
     judge_clamp_mss(&site->rules, packet, bytes, &site->counters);
 }
 

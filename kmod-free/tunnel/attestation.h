@@ -2,8 +2,8 @@
  *
  * attestation.h - which addresses a peer is really at, and how little is sent to the others.
  *
- * A peer may name any address as its own, a victim's too. Some are attested: a check that
- * went there was answered, or somebody else whom we believe named them. To the others, each address with
+ * A peer may name any address as its own, a victim's too. Some are attested: a check that went
+ * there was answered, or somebody else whom we believe named them. To the others, each address with
  * all its ports, no more than ATTESTATION_BUDGET datagrams go within 30 s, and no memory is spent:
  * they are counted by a keyed hash, so that two may have to share.
  */
