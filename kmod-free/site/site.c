@@ -399,7 +399,8 @@ static void peer_tick(struct site *site, struct peer *peer)
     if (due & LIVENESS_DOWN)
         peer_went_down(site, peer);
     if (due & LIVENESS_PROBE) {
-        paths_doubt(&peer->paths, site->now_us);
+        if (peer->liveness.unanswered_probes > 0)
+            paths_doubt(&peer->paths, site->now_us);
         peer_probe(site, peer);
     }
     if (due & LIVENESS_HANDSHAKE)
