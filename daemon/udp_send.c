@@ -121,12 +121,13 @@ struct way {
     struct udp *udp;
     enum udp_family family;
     struct endpoint *refused; /* the last one too large for our kernel; or NULL */
+    size_t too_large_bytes;   /* the smallest datagram that it was: larger ones are, too */
 };
 
-static unsigned send_datagrams(const struct way *way, const struct datagram *datagrams,
-                               unsigned count, bool segment);
+static unsigned send_datagrams(struct way *way, const struct datagram *datagrams, unsigned count,
+                               bool segment);
 
-static void count_unsent(const struct way *way, const struct datagram *d, int code)
+static void count_unsent(struct way *way, const struct datagram *d, int code)
 {
     if (code != EMSGSIZE) {
         way->udp->send_dropped++;
@@ -139,8 +140,7 @@ static void count_unsent(const struct way *way, const struct datagram *d, int co
 }
 
 /* What one message met. Return: how many of its datagrams were sent after all */
-static unsigned send_refused(const struct way *way, const struct datagram *run, unsigned length,
-                             int code)
+static unsigned send_refused(struct way *way, const struct datagram *run, unsigned length, int code)
 {
     struct udp *udp = way->udp;
 
@@ -167,11 +167,15 @@ static unsigned sum(const uint8_t *length, unsigned count)
     return total;
 }
 
-/* Our own kernel refuses a probe that is too large each time; one lost to somebody else's error is
- * lost as on the wire. */
-static unsigned tries_of(const struct datagram *first, int code)
+/* Our own kernel refuses what is too large each time, and says so by an error that somebody else's
+ * may look like. A probe that is lost to one is lost as on the wire. */
+static unsigned tries_of(const struct way *way, const struct datagram *first, int code)
 {
-    return first->probe && code == EMSGSIZE ? PROBE_TRIES : TRIES;
+    if (code != EMSGSIZE)
+        return TRIES;
+    if (first->bytes >= way->too_large_bytes)
+        return 1;
+    return first->probe ? PROBE_TRIES : TRIES;
 }
 
 static void nap(void)
@@ -185,8 +189,8 @@ static void nap(void)
  * go another way. A full socket drops the rest, as the wire would.
  *
  * Return: how many datagrams were sent */
-static unsigned send_datagrams(const struct way *way, const struct datagram *datagrams,
-                               unsigned count, bool segment)
+static unsigned send_datagrams(struct way *way, const struct datagram *datagrams, unsigned count,
+                               bool segment)
 {
     struct outgoing out;
     unsigned messages = fill(&out, datagrams, count, segment);
@@ -195,21 +199,24 @@ static unsigned send_datagrams(const struct way *way, const struct datagram *dat
     while (done < messages) {
         int n = sendmmsg(way->udp->fd[way->family], out.message + done, messages - done,
                          MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno == EAGAIN) {
+        int code = n < 0 ? errno : 0;
+        if (code == EAGAIN) {
             way->udp->send_dropped += sum(out.length + done, messages - done);
             break;
         }
-        if (n < 0 && errno != ENOBUFS && ++tries < tries_of(datagrams, errno)) {
+        if (n < 0 && code != ENOBUFS && ++tries < tries_of(way, datagrams, code)) {
             if (tries > TRIES_AT_ONCE)
                 nap();
             continue;
         }
+        if (code == EMSGSIZE && datagrams->bytes < way->too_large_bytes)
+            way->too_large_bytes = datagrams->bytes;
         unsigned settled = n > 0 ? (unsigned)n : 1;
         unsigned length = sum(out.length + done, settled);
-        sent += n >= 0 ? length : send_refused(way, datagrams, length, errno);
+        sent += n >= 0 ? length : send_refused(way, datagrams, length, code);
         datagrams += length;
         done += settled;
-        if (n > 0)
+        if (n > 0 || code == EMSGSIZE)
             tries = 0; /* else it was no passing error: the next ones are tried once */
     }
     return sent;
@@ -226,7 +233,7 @@ void udp_transmit(struct udp *udp, const struct datagram *datagrams, size_t coun
     for (size_t done = 0; done < count;) {
         const struct datagram *first = &datagrams[done];
         enum udp_family family = family_of(first);
-        struct way way = {udp, family, refused != NULL ? &refused[family] : NULL};
+        struct way way = {udp, family, refused != NULL ? &refused[family] : NULL, SIZE_MAX};
         unsigned n = 1;
         while (n < BATCH && done + n < count && family_of(&first[n]) == family)
             n++;
