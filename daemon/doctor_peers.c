@@ -55,7 +55,9 @@ static void judge_silent(struct json_object *peer, struct json_object *report)
         .peer = name,
         .advice = called ? "is its UDP port forwarded there, is its daemon running, is its "
                            "public-key right?"
-                         : "look at its daemon there, or give it an 'endpoint' here"};
+                         : "look at its daemon there; if neither home can be called, "
+                           "'relay-for-peers' at a third that both know, 'stun' or 'turn' "
+                           "help, see lansplice.conf(5); else give it an 'endpoint' here"};
 
     if (called)
         report_add(report, &finding, "%s does not answer at %s", name, where);

@@ -73,14 +73,16 @@ static void tell_up(const struct daemon *daemon, const char *name)
 {
     struct peer_status peer;
     char at[STATUS_WHERE_SIZE];
+    const char *preposition;
 
     if (!site_find_status(daemon->site, name, clock_now_us(), &peer))
         return;
     status_where(daemon->site, &peer.endpoint, at);
+    preposition = peer.endpoint.via >= VIA_PEER ? "" : "at "; /* else it says "via" itself */
     if (peer.joining)
-        log_info("peer %s answers at %s: waiting for it to accept us", name, at);
+        log_info("peer %s answers %s%s: waiting for it to accept us", name, preposition, at);
     else
-        log_info("peer %s is up at %s (%s)", name, at,
+        log_info("peer %s is up %s%s (%s)", name, preposition, at,
                  peer.suite != SUITE_NONE ? status_suite_name(peer.suite) : "no cipher yet");
 }
 

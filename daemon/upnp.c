@@ -140,13 +140,33 @@ static bool map_at_known(struct upnp_job *job)
     return false;
 }
 
-/* The control's place changes when the gateway restarts: then it is searched again. */
-static void map(struct upnp_job *job)
+/* A search takes seconds and leaves nothing behind: the end of the program does not wait for it,
+ * and what was found then is not made use of. */
+static bool search_while_wanted(struct upnp *upnp)
 {
+    bool found, leaving;
+
+    uv_mutex_lock(&upnp->lock);
+    upnp->searching = true;
+    uv_cond_signal(&upnp->ended);
+    uv_mutex_unlock(&upnp->lock);
+    found = search(&upnp->job);
+    uv_mutex_lock(&upnp->lock);
+    upnp->searching = false;
+    leaving = upnp->leaving;
+    uv_mutex_unlock(&upnp->lock);
+    return found && !leaving;
+}
+
+/* The control's place changes when the gateway restarts: then it is searched again. */
+static void map(struct upnp *upnp)
+{
+    struct upnp_job *job = &upnp->job;
+
     job->problem[0] = '\0';
     if (job->url[0] != '\0' && map_at_known(job))
         return;
-    if (search(job)) {
+    if (search_while_wanted(upnp)) {
         job->problem[0] = '\0';
         map_at_known(job);
     }
@@ -163,7 +183,7 @@ static void on_thread(uv_work_t *work)
     struct upnp *upnp = work->data;
 
     if (!upnp->job.unmap)
-        map(&upnp->job);
+        map(upnp);
     else if (upnp->job.external_port[0] != '\0')
         unmap(&upnp->job);
     uv_mutex_lock(&upnp->lock);
@@ -301,7 +321,8 @@ static bool wait_for_thread(struct upnp *upnp, uint64_t until_us)
     bool done;
 
     uv_mutex_lock(&upnp->lock);
-    while (!upnp->done && now_us < until_us) {
+    upnp->leaving = true;
+    while (!upnp->done && !upnp->searching && now_us < until_us) {
         uv_cond_timedwait(&upnp->ended, &upnp->lock, (until_us - now_us) * 1000);
         now_us = clock_now_us();
     }

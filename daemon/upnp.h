@@ -44,10 +44,12 @@ struct upnp {
     struct upnp_listener listener;
     uv_timer_t timer;     /* when to map again */
     uv_work_t work, last; /* last: the one that upnp_stop() begins */
-    uv_mutex_t lock;      /* of done alone */
+    uv_mutex_t lock;      /* of the three after it */
     uv_cond_t ended;
-    bool done; /* the thread left the job */
-    bool busy; /* from queueing it to its end being told on the loop */
+    bool done;      /* the thread left the job */
+    bool searching; /* the thread looks for a gateway: so far nothing is granted by it */
+    bool leaving;   /* upnp_stop() was called: the thread shall ask for nothing any more */
+    bool busy;      /* from queueing it to its end being told on the loop */
     bool wanted;
     uint64_t failures; /* in a row */
     uint16_t port;
@@ -72,7 +74,8 @@ void upnp_start(struct upnp *upnp, uv_loop_t *loop, const struct upnp_listener *
 void upnp_want(struct upnp *upnp, const struct wan_route *route);
 
 /** upnp_stop() - Take the mapping away; waits for two seconds at most, since the end of the program
- * waits for it. Its timer is closed by the owner of the loop */
+ * waits for it, and not for a search, which then leads to nothing. Its timer is closed by the owner
+ * of the loop */
 void upnp_stop(struct upnp *upnp);
 
 #else

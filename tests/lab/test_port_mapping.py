@@ -316,6 +316,19 @@ def test_a_gateway_that_is_gone_does_not_hold_up_the_end(lab, a):
     assert 1.5 < time.monotonic() - began < 3.5
 
 
+def test_the_end_does_not_wait_for_a_search(lab, a):
+    """Who ends while a gateway is looked for by UPnP ends at once, and has nothing lent to him."""
+    gateway = MiniUpnpd(a)
+    gateway.drop(NO_PORT_MAPPING)
+    daemon = start(lab, a)
+    wait_for(lambda: "M-SEARCH" in gateway.process.log(), 15, "the search")
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 1.5
+    time.sleep(2.5)  # the search lasts two seconds
+    assert not gateway.granted()
+
+
 def test_the_other_homes_gateway_is_left_alone(lab, a, b):
     """Beside the routers the search for UPnP crosses the tunnel, and the wrong gateway answers."""
     far, near = MiniUpnpd(a, beside=True), MiniUpnpd(b, upnp=False, beside=True)
