@@ -410,6 +410,8 @@ static void judge_turn(const struct line *line, struct json_object *turn)
                    json_text(turn, "relayed"));
         return;
     }
+    if (is(json_text(turn, "state"), "idle") && !is_known(problem))
+        return; /* another one is in use, and this one's turn comes when that fails */
     finding.level = is_known(problem) ? LEVEL_WARN : LEVEL_NOTE;
     report_add(line->report, &finding, "TURN server %s does not relay for this home: %s", server,
                is_known(problem) ? problem : json_text(turn, "state"));

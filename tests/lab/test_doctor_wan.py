@@ -303,11 +303,12 @@ def test_the_gateways_forwards(line):
 
 
 def test_turn(line):
-    turns = [{"server": "one.example:3478", "state": "ready", "relayed": "203.0.113.9:50000",
+    turns = [{"server": "one.example:3478", "state": "allocated", "relayed": "203.0.113.9:50000",
               "error": None},
              {"server": "two.example:3478", "state": "failed", "relayed": None,
               "error": "wrong user name or password"},
-             {"server": "three.example:3478", "state": "asking", "relayed": None, "error": None}]
+             {"server": "three.example:3478", "state": "asking", "relayed": None, "error": None},
+             {"server": "four.example:3478", "state": "idle", "relayed": None, "error": None}]
     one, two, three = line.nat(turn=turns).only(check="turn")
     assert one["level"] == "ok" and "203.0.113.9:50000" in one["text"]
     assert two["level"] == "warn" and "wrong user name" in two["text"]
