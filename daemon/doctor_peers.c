@@ -35,12 +35,15 @@ static void judge_invited(const char *name, struct json_object *report)
 static void judge_joining(const char *name, struct json_object *report)
 {
     report_add(report,
-               &(struct finding){.level = LEVEL_WARN,
-                                 .check = "peer",
-                                 .subject = name,
-                                 .peer = name,
-                                 .advice = "if it stays so, the token is too old or was used: have "
-                                           "a new one made"},
+               &(struct finding){
+                   .level = LEVEL_WARN,
+                   .check = "peer",
+                   .subject = name,
+                   .peer = name,
+                   .advice = "if it stays so, either neither home can be called: then run "
+                             "'lansplice accept' there with the reply line that 'lansplice join' "
+                             "prints here; or the token is too old or was used: then have a new "
+                             "one made"},
                "%s has not let us join yet", name);
 }
 

@@ -74,12 +74,11 @@ static const char *state_words(struct json_object *peer)
 static void format_endpoint(char out[CELL_SIZE], struct json_object *peer)
 {
     const char *at = json_text(peer, "endpoint");
+    bool connecting = strcmp(json_text(peer, "state"), "connecting") == 0;
 
-    if (strcmp(json_text(peer, "state"), "connecting") != 0)
-        snprintf(out, CELL_SIZE, "%s", at);
-    else
-        snprintf(out, CELL_SIZE, "%.70s ?",
-                 json_field(peer, "called_at") != NULL ? json_text(peer, "called_at") : at);
+    if (connecting && json_field(peer, "called_at") != NULL)
+        at = json_text(peer, "called_at");
+    snprintf(out, CELL_SIZE, "%.70s%s", at, connecting && strcmp(at, "-") != 0 ? " ?" : "");
 }
 
 /* With a question mark while it is searched for; then with what keeps it from being larger, and

@@ -107,6 +107,14 @@ def test_what_status_says_is_said_again(told, status, check, words):
     assert words in found["text"] and found["advice"]
 
 
+def test_when_neither_home_can_be_called(told):
+    """What is missing then is the second paste, or somebody who helps the two to meet."""
+    joining = told.judge(status_of(state="connecting", joining=True)).one(check="peer")
+    assert "lansplice accept" in joining["advice"]
+    silent = told.judge(status_of(state="connecting")).one(check="peer")
+    assert "relay-for-peers" in silent["advice"] and "stun" in silent["advice"]
+
+
 def test_an_invitation_nobody_used_is_no_fault(told):
     report = told.judge(status_of(state="down", invited=True))
     assert report.one(check="peer")["level"] == "note"
