@@ -54,7 +54,8 @@ void peer_paths_init(struct site *site, struct peer *peer)
     paths_init(&peer->paths, seed);
 }
 
-void peer_follow_path(struct site *site, struct peer *peer)
+/* What the paths have selected is where the peer is. */
+static void follow_path(struct site *site, struct peer *peer)
 {
     const struct endpoint *selected = paths_selected(&peer->paths);
     if (selected && peer->current)
@@ -67,13 +68,13 @@ void peer_path_proved(struct site *site, struct peer *peer, const struct endpoin
 {
     paths_received(&peer->paths, path, true, site->now_us); /* a peer that moved calls anew */
     paths_proved(&peer->paths, path, site->now_us);
-    peer_follow_path(site, peer);
+    follow_path(site, peer);
 }
 
 void peer_path_received(struct site *site, struct peer *peer, bool moves)
 {
     if (paths_received(&peer->paths, &site->from, moves, site->now_us))
-        peer_follow_path(site, peer);
+        follow_path(site, peer);
 }
 
 bool peer_has_target(const struct peer *peer)
@@ -131,7 +132,7 @@ void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_
     }
     note_seen_as(site, peer, &seen_as);
     paths_answered(&peer->paths, &site->from, load_be64(value), &seen_as, site->now_us);
-    peer_follow_path(site, peer);
+    follow_path(site, peer);
     peer_came_up(site, peer); /* by this path it may carry frames */
 }
 
@@ -176,6 +177,8 @@ static bool is_inside(const struct site *site, const struct ip_address *address)
     return false;
 }
 
+static void meetings_changed(struct site *site, struct peer *peer);
+
 static void take_candidates(struct site *site, struct peer *peer, const struct candidate_list *list)
 {
     peer->told_candidates.count = 0;
@@ -183,7 +186,7 @@ static void take_candidates(struct site *site, struct peer *peer, const struct c
         if (!is_inside(site, &list->item[i].endpoint.address))
             candidate_add(&peer->told_candidates, &list->item[i]);
     paths_set(&peer->paths, PATHS_TOLD, &peer->told_candidates, site->now_us);
-    peer_meetings_changed(site, peer);
+    meetings_changed(site, peer);
 }
 
 void peer_receive_candidates(struct site *site, struct peer *peer, const uint8_t *value,
@@ -272,19 +275,19 @@ void peer_find_detours(struct site *site, struct peer *peer)
     paths_set(&peer->paths, PATHS_MEETING, &list, site->now_us);
 }
 
-void peer_meetings_changed(struct site *site, struct peer *peer)
+static void meetings_changed(struct site *site, struct peer *peer)
 {
     bool was_callable = peer_callable(peer);
     peer_find_detours(site, peer);
     if (!peer->current && !was_callable && peer_callable(peer))
         liveness_call(&peer->liveness, site->now_us);
-    peer_follow_path(site, peer);
+    follow_path(site, peer);
     peer_came_up(site, peer);
 }
 
 void site_meetings_changed(struct site *site)
 {
-    for_each_peer(site, peer) peer_meetings_changed(site, peer);
+    for_each_peer(site, peer) meetings_changed(site, peer);
 }
 
 /* ---- holes ---- */
@@ -335,7 +338,7 @@ void peer_paths_tick(struct site *site, struct peer *peer)
         return;
     while (paths_due(&peer->paths, site->now_us, &check))
         send_check(site, peer, &check);
-    peer_follow_path(site, peer);
+    follow_path(site, peer);
     if (tells_again(peer) && site->now_us >= peer->tell_candidates_us)
         peer_tell_candidates(site, peer);
     peer->liveness.keepalive_us = paths_keepalive_us(&peer->paths, peer->config.keepalive_us);

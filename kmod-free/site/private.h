@@ -242,9 +242,6 @@ void peer_finish_joining(struct site *site, struct peer *peer, const struct sess
 bool peer_can_send(const struct peer *peer);
 void peer_send_control(struct site *site, struct peer *peer, enum control_type type,
                        const uint8_t *value, size_t bytes);
-/* Like peer_send_control(), in a datagram of its own. */
-void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
-                             const uint8_t *value, size_t bytes);
 void site_compose_info(const struct site *site, const struct peer *to, struct site_info *out);
 void peer_tell_site(struct site *site, struct peer *peer);
 void site_tell_all(struct site *site);
@@ -275,8 +272,6 @@ void peer_probe_answered(const struct site *site, struct peer *peer, const uint8
 
 /* pathing.c */
 void peer_paths_init(struct site *site, struct peer *peer);
-/* What the paths have selected is where the peer is. */
-void peer_follow_path(struct site *site, struct peer *peer);
 void peer_path_proved(struct site *site, struct peer *peer, const struct endpoint *path);
 void peer_path_received(struct site *site, struct peer *peer, bool moves);
 bool peer_carries_frames(struct site *site, const struct peer *peer);
@@ -290,7 +285,6 @@ void peer_receive_candidates(struct site *site, struct peer *peer, const uint8_t
 void peer_tell_candidates(struct site *site, struct peer *peer);
 /* Ways by others: the relays, TURN's and peers', that there are now. */
 void peer_find_detours(struct site *site, struct peer *peer);
-void peer_meetings_changed(struct site *site, struct peer *peer);
 void site_meetings_changed(struct site *site);
 void peer_paths_tick(struct site *site, struct peer *peer);
 uint64_t peer_paths_deadline_us(const struct peer *peer);

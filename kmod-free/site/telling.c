@@ -41,8 +41,9 @@ void peer_send_control(struct site *site, struct peer *peer, enum control_type t
     send_control(site, peer, type, value, bytes, false);
 }
 
-void peer_send_control_alone(struct site *site, struct peer *peer, enum control_type type,
-                             const uint8_t *value, size_t bytes)
+/* Like peer_send_control(), in a datagram of its own. */
+static void send_control_alone(struct site *site, struct peer *peer, enum control_type type,
+                               const uint8_t *value, size_t bytes)
 {
     send_control(site, peer, type, value, bytes, true);
 }
@@ -119,7 +120,7 @@ void peer_probe(struct site *site, struct peer *peer)
 {
     uint8_t value[PROBE_BYTES];
     store_be64(value, site->now_us);
-    peer_send_control_alone(site, peer, CONTROL_PROBE, value, sizeof value);
+    send_control_alone(site, peer, CONTROL_PROBE, value, sizeof value);
 }
 
 /* Only the session the peer uses now can end all: one held back on the way, or overtaken by the
@@ -154,7 +155,7 @@ void site_receive_control(struct site *site, struct peer *peer, uint32_t session
         break;
     case CONTROL_PROBE:
         if (value_bytes == PROBE_BYTES)
-            peer_send_control_alone(site, peer, CONTROL_PROBE_REPLY, value, PROBE_BYTES);
+            send_control_alone(site, peer, CONTROL_PROBE_REPLY, value, PROBE_BYTES);
         break;
     case CONTROL_PROBE_REPLY:
         if (value_bytes == PROBE_BYTES)
