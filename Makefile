@@ -89,7 +89,7 @@ all: $B/lansplice
 help:
 	@echo 'make all | check | check-unit | check-sim | check-threads | check-lab | check-long | fuzz'
 	@echo '     lint | demo | bench BENCH=--quick | micro'
-	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1'
+	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1 TURN=0 UPNP=0'
 
 $(CORE_LIB): $(call obj,$(CORE_SRC))
 	$(call say,AR,$@)
