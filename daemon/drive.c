@@ -9,7 +9,6 @@
 
 #include "clock.h"
 #include "log.h"
-#include "time_slice.h"
 
 #include <sodium.h>
 
@@ -241,7 +240,6 @@ void drive_tap(struct daemon *daemon, bool present)
 
 bool drive_start(struct daemon *daemon, struct error *error)
 {
-    time_slice_shorten();
     daemon->two_threads = (daemon->config->without & WITHOUT_WORKER) == 0 && worker_is_useful();
     if (!worker_open(&daemon->worker, &daemon->loop, on_notes, daemon, error))
         return false;

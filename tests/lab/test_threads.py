@@ -6,11 +6,9 @@ threads and open files as it had.
 """
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -22,7 +20,6 @@ from programs import listening
 LONG = bool(os.environ.get("LANSPLICE_LONG"))
 ANSWERS_WITHIN_S = 1.0
 FLOOD_SECONDS = 10 if LONG else 3
-SLICE_NS = 100_000
 
 # A machine that has no room for another thread. The worker's is told from the library's by the
 # size of its stack, for libuv ends the process when its own cannot be made.
@@ -129,23 +126,6 @@ def answers(home):
 
 def placed(home):
     return is_in(home.router, "br-lan") and home.lansplice.status().get("bridge_attached")
-
-
-def slices_ns(home):
-    """Of each thread, as the kernel tells; none when it has no slices of a thread's own."""
-    tasks = Path(f"/proc/{home.lansplice.process.pid}/task")
-    return [int(found[1]) for task in tasks.iterdir()
-            if (found := re.search(r"^se\.slice\s*:\s*(\d+)", (task / "sched").read_text(), re.M))]
-
-
-def test_threads_run_soon(lab, a, b):
-    """Each asks for the shortest slices there are."""
-    if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 12):
-        pytest.skip("Linux before 6.12 has no slices of a thread's own")
-    lab.splice(a, b)
-    if not slices_ns(a):
-        pytest.skip("this kernel does not tell them")
-    assert slices_ns(a).count(SLICE_NS) >= threads(a)
 
 
 # ---- one thread or two ----
