@@ -159,10 +159,12 @@ static void add_path(struct json_object *to, const struct path_status *path, con
 static struct json_object *paths_json(const struct peer_status *peer)
 {
     struct json_object *list = json_object_new_array();
-    const struct path_status *const paths[] = {&peer->path_v4, &peer->path_v6, &peer->path_relay};
-    static const char *const names[] = {"ipv4", "ipv6", "relay"};
+    enum { KINDS = 3 };
+    const struct path_status *const paths[KINDS] = {&peer->path_v4, &peer->path_v6,
+                                                    &peer->path_relay};
+    static const char *const names[KINDS] = {"ipv4", "ipv6", "relay"};
 
-    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+    for (unsigned i = 0; i < KINDS; i++) {
         if (!paths[i]->known)
             continue;
         struct json_object *one = json_object_new_object();
