@@ -410,7 +410,7 @@ static void tell_story(uint64_t seed)
     world.sim.wan.loss_permille = (unsigned)(draw(0, 1) * draw(0, 50));
     story = (struct story){.seed = seed, .ledger = ledger_new(&world.sim)};
     for (unsigned n = 0; n < 3; n++) {
-        enum nat_kind kind = n == RELATIVE ? NAT_PUBLIC : draw(0, NAT_KINDS - 1);
+        enum nat_kind kind = n == RELATIVE ? NAT_PUBLIC : (enum nat_kind)draw(0, NAT_KINDS - 1);
         sim_add(&world.sim, name[n]);
         nat_world_place(&world, n, kind, draw(30, 180) * SECOND_US);
         if (draw(0, 5) == 0)
