@@ -26,7 +26,7 @@
 #define FALLS_FORGOTTEN (300 * SECOND)
 #define SHORT_KEEPALIVE (10 * SECOND)
 
-enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = 5 };
+enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = 5, SRTT_SAMPLES = 8 };
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -263,16 +263,21 @@ bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us)
     return changed;
 }
 
+/* RFC 6298 s.2, but that the first few answers count alike: else luck with the first would decide
+ * between paths for a long time. */
 static void measure(struct path *e, int64_t rtt_us)
 {
     if (e->srtt_us < 0) {
         e->srtt_us = rtt_us;
         e->rttvar_us = rtt_us / 2;
+        e->samples = 1;
         return;
     }
+    if (e->samples < SRTT_SAMPLES)
+        e->samples++;
     int64_t off = rtt_us > e->srtt_us ? rtt_us - e->srtt_us : e->srtt_us - rtt_us;
     e->rttvar_us += (off - e->rttvar_us) / 4;
-    e->srtt_us += (rtt_us - e->srtt_us) / 8;
+    e->srtt_us += (rtt_us - e->srtt_us) / e->samples;
 }
 
 /* A NAT that has another port for us after a silence had forgotten us. */

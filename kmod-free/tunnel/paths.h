@@ -83,6 +83,7 @@ struct path {
     bool was_named;
     uint8_t losses;    /* checks in a row */
     uint8_t answers;   /* in a row */
+    uint8_t samples;   /* in srtt_us, at most SRTT_SAMPLES */
     uint8_t better;    /* answers in a row at which it was better than the path in use */
     uint8_t falls;     /* how often it failed in use or was left, of late */
     uint8_t heard;     /* datagrams came from there that no check was sent for yet */
