@@ -110,6 +110,12 @@ struct egress {
     uint8_t batch_bytes[BATCH_BYTES];
 };
 
+/* Whose work it is to pass on what goes by a path with via VIA_PEER or more: a peer's number. */
+static inline unsigned carrier_number(const struct endpoint *path)
+{
+    return (unsigned)(path->via - VIA_PEER) % SITE_PEERS_MAX;
+}
+
 /* For a mask of peers. */
 #define EGRESS_PEER(n)   (UINT32_C(1) << (n))
 #define EGRESS_ALL_PEERS UINT32_MAX

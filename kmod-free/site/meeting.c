@@ -94,7 +94,7 @@ void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, si
 void peer_send_relay(struct site *site, const struct endpoint *to, const uint8_t *datagram,
                      size_t bytes)
 {
-    struct peer *carrier = &site->peer[(to->via - VIA_PEER) % SITE_PEERS_MAX];
+    struct peer *carrier = &site->peer[carrier_number(to)];
     uint8_t copy[INITIATION_BYTES]; /* an order's body may be changed */
     if (!carrier->used || !peer_can_send(carrier) || bytes > sizeof copy)
         return;

@@ -60,7 +60,7 @@ static bool through_a_peer(const struct endpoint *to)
 static void hand_over(struct egress *egress, const struct batch_slot *slot,
                       const struct endpoint *to, size_t bytes)
 {
-    struct egress_peer *carrier = &egress->peer[(to->via - VIA_PEER) % SITE_PEERS_MAX];
+    struct egress_peer *carrier = &egress->peer[carrier_number(to)];
     uint8_t datagram[OUTER_PACKET_MAX_BYTES];
     memcpy(datagram, slot->data, bytes);
     egress_relay(egress, carrier, CONTROL_RELAY, to->address.octet, datagram, bytes);

@@ -31,20 +31,12 @@ enum {
 
 /* ---- the selection ---- */
 
-static struct peer *carrier_of(struct site *site, const struct endpoint *path)
-{
-    struct peer *carrier;
-    if (path->via < VIA_PEER)
-        return NULL;
-    carrier = &site->peer[(path->via - VIA_PEER) % SITE_PEERS_MAX];
-    return carrier->used ? carrier : NULL;
-}
-
 /* A meeting point that passes on only what peers need to meet has no place for frames. */
-bool peer_carries_frames(struct site *site, const struct peer *peer)
+bool peer_carries_frames(const struct site *site, const struct peer *peer)
 {
-    const struct peer *carrier = carrier_of(site, &peer->endpoint);
-    return peer->endpoint.via < VIA_PEER || (carrier && carrier->up && carrier->remote.relays);
+    const struct peer *carrier = &site->peer[carrier_number(&peer->endpoint)];
+    return peer->endpoint.via < VIA_PEER ||
+           (carrier->used && carrier->up && carrier->remote.relays);
 }
 
 void peer_paths_init(struct site *site, struct peer *peer)
@@ -221,6 +213,8 @@ void site_set_own_candidates(struct site *site, const struct candidate_list *lis
 void site_set_turn(struct site *site, unsigned relays, uint64_t now_us)
 {
     site->now_us = now_us;
+    if (site->turn_relays == relays)
+        return;
     site->turn_relays = (uint8_t)relays;
     site_meetings_changed(site);
 }

@@ -274,7 +274,7 @@ void peer_probe_answered(const struct site *site, struct peer *peer, const uint8
 void peer_paths_init(struct site *site, struct peer *peer);
 void peer_path_proved(struct site *site, struct peer *peer, const struct endpoint *path);
 void peer_path_received(struct site *site, struct peer *peer, bool moves);
-bool peer_carries_frames(struct site *site, const struct peer *peer);
+bool peer_carries_frames(const struct site *site, const struct peer *peer);
 bool peer_has_target(const struct peer *peer);
 size_t peer_targets(struct site *site, struct peer *peer, struct endpoint out[PATHS_MAX]);
 void peer_receive_check(struct site *site, struct peer *peer, const uint8_t *value, size_t bytes);

@@ -97,8 +97,7 @@ const char *site_carrier_name(const struct site *site, const struct endpoint *pa
 {
     memset(out, 0, SITE_NAME_MAX + 1);
     if (path->via >= VIA_PEER)
-        memcpy(out, site->peer[(path->via - VIA_PEER) % SITE_PEERS_MAX].config.name,
-               SITE_NAME_MAX + 1);
+        memcpy(out, site->peer[carrier_number(path)].config.name, SITE_NAME_MAX + 1);
     return out;
 }
 
