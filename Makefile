@@ -64,7 +64,9 @@ CFLAGS   += -fno-asynchronous-unwind-tables
 endif
 
 CORE_SRC   := $(wildcard kmod-free/*.c kmod-free/*/*.c)
-DAEMON_SRC := $(filter-out $(if $(filter 0,$(UPNP)),daemon/upnp.c),$(wildcard daemon/*.c))
+# lansplice is daemon/; lansplice-tools is daemon/tools/ and what it takes of daemon/.
+DAEMON_SRC := $(filter-out daemon/main.c $(if $(filter 0,$(UPNP)),daemon/upnp.c),$(wildcard daemon/*.c))
+TOOLS_SRC  := $(wildcard daemon/tools/*.c)
 UNIT_SRC   := $(wildcard tests/unit/check_*.c)
 SIM_SRC    := $(wildcard tests/sim/check_*.c)
 SIM_LIB    := $(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c))
@@ -81,10 +83,11 @@ TOOL_BIN   := $(TOOL_SRC:%.c=$B/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$B/%)
 MICRO_BIN  := $(MICRO_SRC:%.c=$B/%)
 CORE_LIB   := $B/libkmod-free.a
+DAEMON_LIB := $B/libdaemon.a
 
 .PHONY: all check check-unit check-sim check-threads check-lab check-long fuzz lint demo \
         bench micro install clean help test-programs lab-programs bench-programs
-all: $B/lansplice
+all: $B/lansplice $B/lansplice-tools
 
 help:
 	@echo 'make all | check | check-unit | check-sim | check-threads | check-lab | check-long | fuzz'
@@ -92,12 +95,17 @@ help:
 	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1 TURN=0 UPNP=0'
 
 $(CORE_LIB): $(call obj,$(CORE_SRC))
+$(DAEMON_LIB): $(call obj,$(DAEMON_SRC))
+$(CORE_LIB) $(DAEMON_LIB):
 	$(call say,AR,$@)
 	$Qrm -f $@ && ar rcs $@ $^
 
-$B/lansplice: $(call obj,$(DAEMON_SRC)) $(CORE_LIB)
+$B/lansplice: $B/daemon/main.o
+$B/lansplice-tools: $(call obj,$(TOOLS_SRC))
+$B/lansplice $B/lansplice-tools: $(DAEMON_LIB) $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(DAEMON_LIB) $(CORE_LIB) \
+	    $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
 
 # On the Makefile, too: flags and the version stand in it.
 $B/kmod-free/%.o: kmod-free/%.c Makefile
@@ -129,7 +137,7 @@ $(FUZZ_BIN): $B/%: $B/%.o $(CORE_LIB)
 fuzz-programs: $(FUZZ_BIN)
 
 test-programs: $(UNIT_BIN) $(SIM_BIN)
-lab-programs: $B/lansplice $(TOOL_BIN)
+lab-programs: all $(TOOL_BIN)
 bench-programs: lab-programs $(BENCH_BIN)
 unit-programs: $(UNIT_BIN)
 sim-programs: $(SIM_BIN)
@@ -152,8 +160,8 @@ bench:
 micro: $(MICRO_BIN)
 	$Qfor program in $^; do echo "== $${program##*/}"; $$program || exit; done
 
-install: $B/lansplice
-	install -D -m 0755 $B/lansplice $(DESTDIR)$(PREFIX)/sbin/lansplice
+install: all
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin $B/lansplice $B/lansplice-tools
 	install -D -m 0644 packaging/man/lansplice.8 $(DESTDIR)$(PREFIX)/share/man/man8/lansplice.8
 	install -D -m 0644 packaging/man/lansplice.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/lansplice.conf.5
 

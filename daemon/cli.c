@@ -4,15 +4,15 @@
  */
 #include "cli.h"
 
-#include "commands.h"
-#include "doctor_command.h"
 #include "log.h"
-#include "run.h"
-#include "status_command.h"
 
+#include <fcntl.h>
 #include <getopt.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Which options a command takes besides -c and -v. */
 enum { TAKES_NAME = 1, TAKES_ENDPOINT = 2, TAKES_JSON = 4, TAKES_WATCH = 8, TAKES_CANCEL = 16 };
@@ -21,51 +21,33 @@ struct command {
     const char *name, *synopsis, *help;
     int arguments_min, arguments_max;
     unsigned takes;
-    int (*run)(const struct cli_options *options);
 };
 
-static int run_daemon(const struct cli_options *options)
-{
-    return command_run(options->config_path);
-}
-
-static int show_status(const struct cli_options *options)
-{
-    return command_status(options->config_path, options->json, options->watch);
-}
-
-static int run_doctor(const struct cli_options *options)
-{
-    return command_doctor(options->config_path, options->json);
-}
-
-static const struct command commands[] = {
-    {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0, TAKES_NAME,
-     command_init},
-    {"invite", "invite NAME [--endpoint HOST:PORT]...",
-     "make a token for another home, or --cancel it", 1, 1, TAKES_ENDPOINT | TAKES_CANCEL,
-     command_invite},
-    {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1, TAKES_NAME,
-     command_join},
-    {"accept", "accept [FILE|-]",
-     "take the reply that join printed, when neither home can be called", 0, 1, 0, command_accept},
-    {"run", "run", "the daemon, in the foreground", 0, 0, 0, run_daemon},
-    {"status", "status [--json] [--watch]", "what the daemon does", 0, 0, TAKES_JSON | TAKES_WATCH,
-     show_status},
-    {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0, 0, TAKES_JSON,
-     run_doctor},
-    {"check-config", "check-config", "check the configuration", 0, 0, 0, command_check_config},
-    {"genkey", "genkey", "print a new private key", 0, 0, 0, command_genkey},
-    {"pubkey", "pubkey", "print the public key of one read", 0, 0, 0, command_pubkey},
-    {"genpsk", "genpsk", "print a new preshared key", 0, 0, 0, command_genpsk},
+static const struct command commands[CLI_COMMANDS] = {
+    [CLI_INIT] = {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0,
+                  TAKES_NAME},
+    [CLI_INVITE] = {"invite", "invite NAME [--endpoint HOST:PORT]...",
+                    "make a token for another home, or --cancel it", 1, 1,
+                    TAKES_ENDPOINT | TAKES_CANCEL},
+    [CLI_JOIN] = {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1,
+                  TAKES_NAME},
+    [CLI_ACCEPT] = {"accept", "accept [FILE|-]",
+                    "take the reply that join printed, when neither home can be called", 0, 1, 0},
+    [CLI_RUN] = {"run", "run", "the daemon, in the foreground", 0, 0, 0},
+    [CLI_STATUS] = {"status", "status [--json] [--watch]", "what the daemon does", 0, 0,
+                    TAKES_JSON | TAKES_WATCH},
+    [CLI_DOCTOR] = {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0,
+                    0, TAKES_JSON},
+    [CLI_CHECK_CONFIG] = {"check-config", "check-config", "check the configuration", 0, 0, 0},
+    [CLI_GENKEY] = {"genkey", "genkey", "print a new private key", 0, 0, 0},
+    [CLI_PUBKEY] = {"pubkey", "pubkey", "print the public key of one read", 0, 0, 0},
+    [CLI_GENPSK] = {"genpsk", "genpsk", "print a new preshared key", 0, 0, 0},
 };
-
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int print_help(void)
 {
     printf("usage: lansplice [-c FILE] [-v] COMMAND\n\n");
-    for (size_t i = 0; i < COMMANDS; i++)
+    for (size_t i = 0; i < CLI_COMMANDS; i++)
         printf("  %-38s %s\n", commands[i].synopsis, commands[i].help);
     printf("\n  -c, --config FILE   the configuration; " CONFIG_DEFAULT_PATH " if left out\n"
            "  -v, --verbose       log more\n"
@@ -174,15 +156,17 @@ static int parse_options(struct parsed *parsed, int argc, char **argv)
     return 0;
 }
 
-static const struct command *find_command(const char *name)
+static enum cli_command find_command(const char *name)
 {
-    for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
-    return NULL;
+    size_t i = 0;
+
+    while (i < CLI_COMMANDS && strcmp(commands[i].name, name) != 0)
+        i++;
+    return (enum cli_command)i;
 }
 
-static int run_command(const struct parsed *parsed, const struct command *command)
+/* Return: 0, or the exit code of one who was told what is wrong. */
+static int check_usage(const struct parsed *parsed, const struct command *command)
 {
     const struct cli_options *options = &parsed->options;
 
@@ -192,7 +176,7 @@ static int run_command(const struct parsed *parsed, const struct command *comman
         return usage_error("too few arguments", command->synopsis);
     if (options->argument_count > command->arguments_max)
         return usage_error("too many arguments", command->synopsis);
-    return command->run(options);
+    return 0;
 }
 
 /* Said before anything repeats the argument; the token itself is not printed once more. */
@@ -205,11 +189,35 @@ static int refuse_token(void)
     return EXIT_USAGE;
 }
 
-int cli_main(int argc, char **argv)
+/* A descriptor of ours must not become 0, 1 or 2: messages would be written into it, and libuv
+ * aborts when it closes one. Read only: to write to an output that was closed stays an error. */
+static void fill_standard_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static bool start(void)
+{
+    fill_standard_streams();
+    umask(077);
+    if (sodium_init() >= 0)
+        return true;
+    fprintf(stderr, "lansplice: cannot start libsodium: is there no random source?\n");
+    return false;
+}
+
+int cli_main(int argc, char **argv, cli_function *const mine[CLI_COMMANDS],
+             int (*run_other)(char **argv))
 {
     struct parsed parsed = {.options.config_path = CONFIG_DEFAULT_PATH};
-    const struct command *command;
-    int code = parse_options(&parsed, argc, argv);
+    enum cli_command command;
+    int code = start() ? parse_options(&parsed, argc, argv) : EXIT_FAILED;
 
     if (code)
         return code;
@@ -226,9 +234,12 @@ int cli_main(int argc, char **argv)
     if (optind == argc)
         return usage_error("no command", "say what to do");
     command = find_command(argv[optind]);
-    if (!command)
+    if (command == CLI_COMMANDS)
         return usage_error("unknown command", argv[optind]);
     parsed.options.argument_count = argc - optind - 1;
     parsed.options.argument = argv + optind + 1;
-    return run_command(&parsed, command);
+    code = check_usage(&parsed, &commands[command]);
+    if (code)
+        return code;
+    return mine[command] ? mine[command](&parsed.options) : run_other(argv);
 }

@@ -95,7 +95,8 @@ struct config {
     uint32_t token_lifetime_ms;
     unsigned without;                  /* enum config_without, or-ed: offloads not to use */
     char map_rules[CONFIG_PATH_SIZE];  /* pattern of MAP-E's rules, see map_rules.h */
-    char dhcp_files[CONFIG_PATH_SIZE]; /* patterns of a DHCP server's files, see dhcp_pools.h */
+    char dhcp_files[CONFIG_PATH_SIZE]; /* patterns of a DHCP server's files, see tools/dhcp_pools.h
+                                        */
 
     size_t peer_count;
     struct config_peer peer[SITE_PEERS_MAX];

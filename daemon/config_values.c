@@ -12,7 +12,6 @@
 #include "config_turn.h"
 #include "copy.h"
 #include "crypto/aead.h"
-#include "dhcp_pools.h"
 #include "files.h"
 #include "frame/guard.h"
 #include "frame/ttl.h"
@@ -25,6 +24,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define DNSMASQ_FILES "/var/etc/dnsmasq.conf.* /etc/dnsmasq.conf /etc/dnsmasq.d/*"
 
 static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 {
@@ -455,7 +456,7 @@ void config_set_defaults(struct config *config)
     config->ipv6_on_link = true;
     config->token_lifetime_ms = CONFIG_TOKEN_LIFETIME_S * 1000;
     copy_text(config->map_rules, sizeof config->map_rules, MAP_RULES_PATTERN);
-    copy_text(config->dhcp_files, sizeof config->dhcp_files, DHCP_POOLS_PATTERNS);
+    copy_text(config->dhcp_files, sizeof config->dhcp_files, DNSMASQ_FILES);
     set_ciphers_auto(config);
 }
 

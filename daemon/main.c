@@ -1,36 +1,46 @@
 /* SPDX-License-Identifier: MIT
  *
- * main.c - what must hold before anything else: libsodium ready, no file that others can read.
+ * main.c - lansplice: the daemon, and what scripts call. What only people call is a program of its
+ * own beside it, lansplice-tools, so that little flash and memory is taken by what always runs.
  */
 #include "cli.h"
-#include "error.h"
+#include "commands.h"
+#include "run.h"
+#include "status_command.h"
 
-#include <fcntl.h>
-#include <sodium.h>
-#include <stdio.h>
-#include <sys/stat.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
-/* A descriptor of ours must not become 0, 1 or 2: messages would be written into it, and libuv
- * aborts when it closes one. Read only: to write to an output that was closed stays an error. */
-static void fill_standard_streams(void)
-{
-    int fd;
+static const char tools[] = "/lansplice-tools";
 
-    do
-        fd = open("/dev/null", O_RDONLY);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
+static cli_function *const commands[CLI_COMMANDS] = {
+    [CLI_RUN] = command_run,
+    [CLI_STATUS] = command_status,
+    [CLI_CHECK_CONFIG] = command_check_config,
+    [CLI_GENKEY] = command_genkey,
+    [CLI_PUBKEY] = command_pubkey,
+    [CLI_GENPSK] = command_genpsk,
+};
+
+static int run_tools(char **argv)
+{
+    char path[PATH_MAX + sizeof tools] = "";
+    struct error error;
+
+    if (readlink("/proc/self/exe", path, PATH_MAX) > 0) {
+        dirname(path);
+        strcat(path, tools);
+        execv(path, argv);
+    }
+    error_set(&error, EXIT_FAILED, "cannot run %s: %s: it belongs beside lansplice, in its folder",
+              path[0] ? path : tools + 1, strerror(errno));
+    return error_print(&error);
 }
 
 int main(int argc, char **argv)
 {
-    fill_standard_streams();
-    if (sodium_init() < 0) {
-        fprintf(stderr, "lansplice: cannot start libsodium: is there no random source?\n");
-        return EXIT_FAILED;
-    }
-    umask(077);
-    return cli_main(argc, argv);
+    return cli_main(argc, argv, commands, run_tools);
 }

@@ -290,13 +290,13 @@ static int show(const char *path, bool json)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
-int command_status(const char *config_path, bool json, bool watch)
+int command_status(const struct cli_options *options)
 {
     struct error error = {.exit_code = EXIT_FAILED};
     struct config *config = config_new();
     char path[CONFIG_CONTROL_SIZE];
 
-    if (config == NULL || !config_load(config, config_path, &error)) {
+    if (config == NULL || !config_load(config, options->config_path, &error)) {
         if (config == NULL)
             error_set(&error, EXIT_FAILED, "no memory for the configuration");
         config_free(config);
@@ -304,12 +304,12 @@ int command_status(const char *config_path, bool json, bool watch)
     }
     memcpy(path, config->control, sizeof path);
     config_free(config);
-    if (!watch)
-        return show(path, json);
+    if (!options->watch)
+        return show(path, options->json);
     for (;;) {
         if (isatty(STDOUT_FILENO))
             printf("\033[H\033[2J");
-        show(path, json);
+        show(path, options->json);
         sleep(1);
     }
 }

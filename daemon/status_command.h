@@ -5,15 +5,14 @@
 #ifndef STATUS_COMMAND_H
 #define STATUS_COMMAND_H
 
-#include <stdbool.h>
+#include "cli.h"
 
 /**
  * command_status() - Ask the daemon of this configuration and print
- * @json:  The daemon's object as it is
- * @watch: Again each second, until interrupted
+ * @options: json: the daemon's object as it is; watch: again each second, until interrupted
  *
  * Return: exit code; 1 when no daemon answers
  */
-int command_status(const char *config_path, bool json, bool watch);
+int command_status(const struct cli_options *options);
 
 #endif

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,6 +50,18 @@ def test_config_option_before_and_after_the_command(home):
     for arguments in (["-c", home, "check-config"], ["check-config", "-c", home],
                       ["check-config", "--config", home], [f"-c{home}", "check-config"]):
         assert lansplice(*arguments).returncode == 0
+
+
+def test_what_people_call_is_a_program_beside_it(tmp_path):
+    alone = tmp_path / "lansplice"
+    shutil.copy(LANSPLICE, alone)
+    done = subprocess.run([alone, "doctor"], capture_output=True, text=True, timeout=20)
+    assert str(tmp_path / "lansplice-tools") in one_line(done, 1)
+    done = subprocess.run([alone, "genkey"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0 and len(done.stdout) == 45
+    done = subprocess.run([f"{LANSPLICE}-tools", "genkey"], capture_output=True, text=True,
+                          timeout=20)
+    assert "lansplice COMMAND" in one_line(done, 2)
 
 
 # --- keys ----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
  */
 #include "doctor_report.h"
 
-#include "json_fields.h"
+#include "../json_fields.h"
 
 #include <json-c/json.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  */
 #include "paste_input.h"
 
-#include "files.h"
+#include "../files.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -5,14 +5,14 @@
 #ifndef DOCTOR_COMMAND_H
 #define DOCTOR_COMMAND_H
 
-#include <stdbool.h>
+#include "../cli.h"
 
 /**
  * command_doctor() - Look, judge and print; nothing is changed
- * @json: The report as it is, see doctor_report.h
+ * @options: json: the report as it is, see doctor_report.h
  *
  * Return: exit code; 0 when all could be looked at, whatever was found
  */
-int command_doctor(const char *config_path, bool json);
+int command_doctor(const struct cli_options *options);
 
 #endif

@@ -5,12 +5,12 @@
  * The token line alone goes to standard output, so that it can be piped; all a person reads goes
  * to standard error. What the daemon must know is in state/invites/NAME before the line is shown.
  */
-#include "clock.h"
+#include "../clock.h"
+#include "../copy.h"
+#include "../daemon_client.h"
+#include "../keyfile.h"
+#include "../state.h"
 #include "commands.h"
-#include "copy.h"
-#include "daemon_client.h"
-#include "keyfile.h"
-#include "state.h"
 
 #include <sodium.h>
 #include <stdio.h>

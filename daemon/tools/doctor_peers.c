@@ -5,7 +5,7 @@
  */
 #include "doctor_judge.h"
 
-#include "json_fields.h"
+#include "../json_fields.h"
 
 #include <json-c/json.h>
 #include <string.h>

@@ -7,8 +7,8 @@
 #ifndef DOCTOR_FACTS_H
 #define DOCTOR_FACTS_H
 
+#include "../text.h"
 #include "doctor_machine.h"
-#include "text.h"
 
 enum doctor_way {
     WAY_UNRESOLVED, /* the endpoint's name has no address */

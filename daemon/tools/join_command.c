@@ -6,13 +6,13 @@
  * happened. Last comes the reply line: should neither home be callable, it tells the inviter where
  * this one is.
  */
-#include "clock.h"
+#include "../clock.h"
+#include "../copy.h"
+#include "../daemon_client.h"
+#include "../peer_files.h"
+#include "../state.h"
 #include "commands.h"
-#include "copy.h"
-#include "daemon_client.h"
 #include "paste_input.h"
-#include "peer_files.h"
-#include "state.h"
 #include "tunnel/reply.h"
 
 #include <sodium.h>

@@ -53,7 +53,7 @@ static int examine(const struct config *config, bool json)
     return code;
 }
 
-int command_doctor(const char *config_path, bool json)
+int command_doctor(const struct cli_options *options)
 {
     struct error error = {.exit_code = EXIT_FAILED};
     struct config *config = config_new();
@@ -61,10 +61,10 @@ int command_doctor(const char *config_path, bool json)
 
     if (config == NULL)
         error_set(&error, EXIT_FAILED, "no memory for the configuration");
-    if (config == NULL || !config_load(config, config_path, &error))
+    if (config == NULL || !config_load(config, options->config_path, &error))
         code = error_print(&error);
     else
-        code = examine(config, json);
+        code = examine(config, options->json);
     config_free(config);
     return code;
 }

@@ -5,10 +5,10 @@
  */
 #include "doctor_facts.h"
 
-#include "copy.h"
-#include "daemon_client.h"
-#include "json_fields.h"
-#include "socket_address.h"
+#include "../copy.h"
+#include "../daemon_client.h"
+#include "../json_fields.h"
+#include "../socket_address.h"
 
 #include <errno.h>
 #include <json-c/json.h>

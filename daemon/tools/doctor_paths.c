@@ -5,8 +5,8 @@
  */
 #include "doctor_judge.h"
 
+#include "../json_fields.h"
 #include "doctor_meaning.h"
-#include "json_fields.h"
 
 #include <json-c/json.h>
 #include <stdio.h>

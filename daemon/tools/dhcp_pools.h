@@ -10,8 +10,6 @@
 
 #include <stddef.h>
 
-#define DHCP_POOLS_PATTERNS "/var/etc/dnsmasq.conf.* /etc/dnsmasq.conf /etc/dnsmasq.d/*"
-
 /* Both ends included. */
 struct dhcp_pool {
     struct ip_address first, last;

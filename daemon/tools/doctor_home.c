@@ -8,7 +8,7 @@
  */
 #include "doctor_judge.h"
 
-#include "json_fields.h"
+#include "../json_fields.h"
 
 #include <arpa/inet.h>
 #include <json-c/json.h>

@@ -5,11 +5,11 @@
  * The configuration is written last and is what makes a second init refuse: one that was cut short
  * can be run again. A key that is there is used, never replaced: peers know it.
  */
-#include "clock.h"
+#include "../clock.h"
+#include "../copy.h"
+#include "../files.h"
+#include "../keyfile.h"
 #include "commands.h"
-#include "copy.h"
-#include "files.h"
-#include "keyfile.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,11 +7,11 @@
 #ifndef DOCTOR_MACHINE_H
 #define DOCTOR_MACHINE_H
 
-#include "bridge.h"
-#include "config.h"
+#include "../bridge.h"
+#include "../config.h"
+#include "../lan.h"
+#include "../map_rules.h"
 #include "dhcp_pools.h"
-#include "lan.h"
-#include "map_rules.h"
 
 enum { DOCTOR_POOLS_MAX = 8, DOCTOR_REMOTE_MAX = 256 };
 

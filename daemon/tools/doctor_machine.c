@@ -7,7 +7,7 @@
  */
 #include "doctor_machine.h"
 
-#include "socket_address.h"
+#include "../socket_address.h"
 
 #include <netinet/in.h>
 
