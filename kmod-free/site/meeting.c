@@ -19,13 +19,16 @@
 #include <string.h>
 
 enum {
-    MEETING_BURST = 40,     /* datagrams of one peer */
-    MEETING_PER_SECOND = 8, /* after that */
-    SEEN_BURST = 4,         /* places where one peer is seen */
+    MEETING_BURST = 40,          /* datagrams of one peer */
+    MEETING_PER_SECOND = 8,      /* after that */
+    NEWS_BURST = SITE_PEERS_MAX, /* places where others are seen, of one peer */
+    STRANGE_MAX = 2,             /* of these at one address that nobody has proved, ... */
 };
 
 #define MEETING_EACH_US (UINT64_C(1000000) / MEETING_PER_SECOND)
 #define SEEN_EACH_US    UINT64_C(5000000)
+#define NEWS_EACH_US    UINT64_C(5000000)
+#define STRANGE_US      UINT64_C(300000000) /* ... in this time */
 
 static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES])
 {
@@ -116,8 +119,34 @@ void peer_receive_relayed(struct site *site, struct peer *carrier, uint8_t *valu
     site->from = before;
 }
 
-/* The meeting point is ours, by configuration: its word is good enough to punch there. But not to
- * aim us at one stranger after the other, and not about itself. */
+void peer_news_init(struct site *site, struct peer *peer)
+{
+    uint64_t seed;
+    site_random(site, &seed, sizeof seed);
+    attestation_init(&peer->strange, seed, STRANGE_MAX, STRANGE_US);
+}
+
+/* Homes may share an IPv4 address, behind one NAT, but not the network of an IPv6 address: a
+ * stranger's, with all the addresses in it, counts as one. */
+static struct ip_address home_of(struct ip_address address)
+{
+    if (address.family == IP_V6)
+        memset(address.octet + 8, 0, 8);
+    return address;
+}
+
+/* What one peer says of all others must not aim us at a stranger, nor at one after the other. */
+static bool believes(struct site *site, struct peer *from, const struct peer *of,
+                     const struct ip_address *at)
+{
+    struct ip_address home = home_of(*at);
+    return take_turn(&from->news_us, NEWS_EACH_US, NEWS_BURST, site->now_us) &&
+           (paths_attested(&of->paths, at) ||
+            attestation_take(&from->strange, &home, site->now_us));
+}
+
+/* The meeting point is ours, by configuration: its word is good enough to look there, with the few
+ * datagrams that paths.h allows. But not about itself. */
 void peer_receive_seen(struct site *site, struct peer *from, const uint8_t *value, size_t bytes)
 {
     struct candidate seen = {.kind = CANDIDATE_REFLEXIVE};
@@ -130,10 +159,9 @@ void peer_receive_seen(struct site *site, struct peer *from, const uint8_t *valu
     if (!peer || peer == from || !candidate_usable(&seen))
         return;
     struct endpoint *known = &peer->met_at[seen.endpoint.address.family == IP_V6];
-    bool is_new = !endpoint_equal(known, &seen.endpoint);
-    if (is_new && !take_turn(&peer->met_us, SEEN_EACH_US, SEEN_BURST, site->now_us))
+    if (!endpoint_equal(known, &seen.endpoint) &&
+        !believes(site, from, peer, &seen.endpoint.address))
         return;
     *known = seen.endpoint;
-    paths_attest(&peer->paths, &seen.endpoint.address);
     peer_find_detours(site, peer);
 }

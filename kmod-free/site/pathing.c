@@ -44,6 +44,7 @@ void peer_paths_init(struct site *site, struct peer *peer)
     uint64_t seed;
     site_random(site, &seed, sizeof seed);
     paths_init(&peer->paths, seed);
+    peer_news_init(site, peer);
 }
 
 /* What the paths have selected is where the peer is. */

@@ -86,11 +86,12 @@ struct peer {
     struct candidate_list configured, told_candidates; /* by us, by itself */
     struct endpoint seen_as[2];                        /* how it sees us: IPv4, IPv6 */
     struct endpoint met_at[2];                         /* where a meeting point sees it */
-    uint64_t met_us;                                   /* of its news, see meeting.c */
     uint64_t tell_candidates_us, punch_next_us;
     uint64_t meeting_us;       /* of what is passed on for it, see meeting.c */
     struct endpoint seen_told; /* where others were told it is */
     uint64_t seen_told_us;
+    uint64_t news_us;           /* of what it tells of others, see meeting.c */
+    struct attestation strange; /* addresses that it says others are at */
 
     struct site_info remote;            /* what it says of its site */
     struct site_info told;              /* what it was last told of ours; name "" for nothing */
@@ -291,6 +292,7 @@ uint64_t peer_paths_deadline_us(const struct peer *peer);
 void site_candidates_tick(struct site *site);
 
 /* meeting.c */
+void peer_news_init(struct site *site, struct peer *peer);
 void peer_send_relay(struct site *site, const struct endpoint *to, const uint8_t *datagram,
                      size_t bytes);
 void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, size_t bytes);

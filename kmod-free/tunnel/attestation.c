@@ -8,12 +8,12 @@
 
 #include <string.h>
 
-#define BUDGET_LASTS_US UINT64_C(30000000)
-
-void attestation_init(struct attestation *a, uint64_t seed)
+void attestation_init(struct attestation *a, uint64_t seed, uint8_t each, uint64_t lasts_us)
 {
     memset(a, 0, sizeof *a);
     a->seed = seed;
+    a->each = each;
+    a->lasts_us = lasts_us;
 }
 
 bool attestation_has(const struct attestation *a, const struct ip_address *address)
@@ -48,15 +48,15 @@ static size_t hash(const struct attestation *a, const struct ip_address *address
 uint64_t attestation_ready_us(const struct attestation *a, const struct ip_address *address)
 {
     const struct attestation_budget *b = &a->budget[hash(a, address)];
-    return b->used < ATTESTATION_BUDGET ? 0 : b->since_us + BUDGET_LASTS_US;
+    return b->used < a->each ? 0 : b->since_us + a->lasts_us;
 }
 
 bool attestation_take(struct attestation *a, const struct ip_address *address, uint64_t now_us)
 {
     struct attestation_budget *b = &a->budget[hash(a, address)];
-    if (b->used == 0 || now_us - b->since_us >= BUDGET_LASTS_US)
+    if (b->used == 0 || now_us - b->since_us >= a->lasts_us)
         *b = (struct attestation_budget){.since_us = now_us};
-    if (b->used == ATTESTATION_BUDGET)
+    if (b->used == a->each)
         return false;
     b->used++;
     return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * paths.c - see paths.h. In this order: coming and going of paths, what comes from outside, checks,
- * initiations and punches. Which path is used is path_selection.c's.
+ * initiations and what people ask. Which path is used is
+ * path_selection.c's, punches into port sets are path_spray.c's.
  */
 #include "tunnel/paths.h"
 
@@ -25,6 +26,7 @@
 #define PROOF_LASTS     (4 * SECOND) /* one interval and one check's patience */
 #define FALLS_FORGOTTEN (300 * SECOND)
 #define SHORT_KEEPALIVE (10 * SECOND)
+#define BUDGET_LASTS    (30 * SECOND)
 
 enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = 5, SRTT_SAMPLES = 8 };
 
@@ -51,13 +53,19 @@ static void count_up(uint8_t *n)
 
 /* ---- coming and going ---- */
 
-/* Whether somebody other than the peer says that this address is the peer's. Who names a path
- * through a TURN server speaks of the server; the address beyond is mostly the peer's word. */
+/* Whether we know that this address is the peer's, other than by its or a meeting point's word. Who
+ * names a path through a TURN server speaks of the server, not of the address beyond. */
 static bool is_vouched(const struct paths *p, const struct path *e)
 {
-    bool named = (e->sources & ~(1u << PATHS_TOLD)) != 0 && e->to.via == VIA_DIRECT;
+    bool named = (e->sources & 1u << PATHS_CONFIGURED) != 0 && e->to.via == VIA_DIRECT;
     return named || e->answered || e->to.via >= VIA_PEER ||
            attestation_has(&p->told, &e->to.address);
+}
+
+/* A meeting point says that the peer is there, the peer itself does not. */
+static bool is_hearsay(const struct paths *p, const struct path *e)
+{
+    return e->sources == 1u << PATHS_MEETING && e->to.via == VIA_DIRECT && !is_vouched(p, e);
 }
 
 static int find(const struct paths *p, const struct endpoint *to)
@@ -149,7 +157,7 @@ void paths_init(struct paths *p, uint64_t seed)
     memset(p, 0, sizeof *p);
     p->seed = seed;
     p->selected = p->standby = p->theirs = NONE;
-    attestation_init(&p->told, seed);
+    attestation_init(&p->told, seed, PATHS_BUDGET, BUDGET_LASTS);
     port_spray_init(&p->spray, (unsigned)(seed & 0xffff));
 }
 
@@ -192,6 +200,11 @@ void paths_set(struct paths *p, enum paths_source source, const struct candidate
 void paths_attest(struct paths *p, const struct ip_address *address)
 {
     attestation_add(&p->told, address);
+}
+
+bool paths_attested(const struct paths *p, const struct ip_address *address)
+{
+    return attestation_has(&p->told, address);
 }
 
 void paths_doubt(struct paths *p, uint64_t now_us)
@@ -373,13 +386,20 @@ static uint64_t patience_us(const struct paths *p, int i)
     return earlier(later(usual, PATIENCE_MIN), PATIENCE_MAX);
 }
 
-/* The longer a peer's mere word proves wrong the less it counts, as long as another path works. */
+/* After @more datagrams in vain than were due at once: 25, 50, ... 300 s. */
+static uint64_t seldom_us(int more)
+{
+    return more >= 4 ? OTHERS_MAX : OTHERS_EVERY << more;
+}
+
+/* The longer a peer's mere word proves wrong the less it counts, as long as another path works; and
+ * a meeting point's, whatever works: what it says comes again when the peer does. */
 static uint64_t retry_every_us(const struct paths *p, const struct path *e)
 {
-    int more = e->losses - PATH_FAILED_LOSSES;
-    if (more == 0 || !works(p) || is_vouched(p, e))
-        return OTHERS_EVERY;
-    return more >= 4 ? OTHERS_MAX : OTHERS_EVERY << more;
+    int lost = e->losses - PATH_FAILED_LOSSES;
+    if (is_hearsay(p, e))
+        return seldom_us(lost + e->targeted);
+    return is_vouched(p, e) || !works(p) ? OTHERS_EVERY : seldom_us(lost);
 }
 
 /* From its last check to the next one's turn. */
@@ -484,19 +504,29 @@ uint64_t paths_deadline_us(const struct paths *p)
     return at;
 }
 
-/* ---- initiations, punches, and what people ask ---- */
+/* ---- initiations, and what people ask ---- */
 
 const struct endpoint *paths_selected(const struct paths *p)
 {
     return p->selected < 0 ? NULL : &p->path[p->selected].to;
 }
 
+/* Whether nobody vouches for it, and it has had enough for now. */
+static bool is_satisfied(const struct paths *p, const struct path *e, uint64_t now_us)
+{
+    bool hearsay = is_hearsay(p, e);
+    int more = e->targeted - TARGETED_MAX + (hearsay ? e->losses : 0);
+    return !is_vouched(p, e) && more >= 0 &&
+           now_us - later(e->checked_us, e->targeted_us) <
+               (hearsay ? seldom_us(more) : OTHERS_EVERY);
+}
+
 static bool take_target(struct paths *p, int i, uint64_t now_us)
 {
     struct path *e = &p->path[i];
-    if (i != p->selected && !is_vouched(p, e) &&
-        ((e->targeted >= TARGETED_MAX && now_us - e->targeted_us < OTHERS_EVERY) ||
-         !attestation_take(&p->told, &e->to.address, now_us)))
+    if (i != p->selected &&
+        (is_satisfied(p, e, now_us) ||
+         (!is_vouched(p, e) && !attestation_take(&p->told, &e->to.address, now_us))))
         return false;
     count_up(&e->targeted);
     e->targeted_us = e->fresh_us = now_us;
@@ -547,31 +577,6 @@ size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out,
                                .standby = i == p->standby};
     }
     return count;
-}
-
-/* The port set to punch: there is no direct path, and its address is the peer's. */
-static const struct candidate *spray_target(const struct paths *p)
-{
-    for (int i = 0; i < p->count; i++)
-        if (path_is_valid(&p->path[i]) && path_is_direct(&p->path[i]))
-            return NULL;
-    for (int i = 0; i < PATHS_SOURCES; i++)
-        if (p->port_set[i].kind == CANDIDATE_PORT_SET &&
-            attestation_has(&p->told, &p->port_set[i].endpoint.address))
-            return &p->port_set[i];
-    return NULL;
-}
-
-bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out)
-{
-    const struct candidate *target = spray_target(p);
-    return target && port_spray_next(&p->spray, target, now_us, out);
-}
-
-uint64_t paths_spray_deadline_us(const struct paths *p)
-{
-    const struct candidate *target = spray_target(p);
-    return target ? port_spray_deadline_us(&p->spray, target) : NEVER;
 }
 
 bool paths_knows(const struct paths *p, const struct endpoint *to)

@@ -29,8 +29,8 @@
  * see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the 30 s
  * after which a NAT forgets what was not answered, so that the holes of both ends overlap. What
  * failed at an address that only the peer named is asked more and more seldom, up to 5 min, as
- * long as another path works. A datagram from a path that is not valid brings a check at once (a
- * triggered check).
+ * long as another path works; where only a meeting point saw the peer, always. A datagram from a
+ * path that is not valid brings a check at once (a triggered check).
  *
  * Selection. Classes: direct, then TURN, then through a peer. Within a class the score is the
  * smoothed RTT, less 3 ms for IPv6.
@@ -47,9 +47,9 @@
  *   is believed for 5 s. When they come from another path the one in use is checked.
  *
  * Nobody is flooded. Checks to one peer are 50 ms apart, whatever it says. An address that only the
- * peer named gets what attestation.h allows, and beyond that one check for each datagram that comes
- * from there; so does one behind a TURN server. Punches go to a port set only when its address is
- * attested.
+ * peer or a meeting point named gets PATHS_BUDGET datagrams within 30 s, and beyond that one check
+ * for each datagram that comes from there; so does one behind a TURN server. Punches go to a port
+ * set only when its address is attested (attestation.h), or a meeting point sees the peer there.
  */
 #ifndef TUNNEL_PATHS_H
 #define TUNNEL_PATHS_H
@@ -63,13 +63,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PATHS_MAX = 24 };
+enum {
+    PATHS_MAX = 24,
+    PATHS_BUDGET = 5, /* datagrams within 30 s to an address that nobody vouches for */
+};
 
 /* Who named a candidate. */
 enum paths_source {
     PATHS_CONFIGURED = 0, /* our configuration, a name's addresses, the kept endpoint, the invite */
     PATHS_TOLD,           /* the peer itself: only its word */
-    PATHS_MEETING,        /* a peer of ours that passes datagrams on */
+    PATHS_MEETING,        /* another peer, which sees it there */
     PATHS_SOURCES,
 };
 
@@ -153,10 +156,13 @@ void paths_set(struct paths *p, enum paths_source source, const struct candidate
 /**
  * paths_attest() - the peer, or a site behind the same NAT, really is at @address
  *
- * To be called for addresses that our own configuration or a meeting point named as the peer's;
- * paths that were answered attest theirs themselves.
+ * To be called for addresses that our own configuration named as the peer's; paths that were
+ * answered attest theirs themselves.
  */
 void paths_attest(struct paths *p, const struct ip_address *address);
+
+/** paths_attested() - whether the peer is known to be at @address */
+bool paths_attested(const struct paths *p, const struct ip_address *address);
 
 /**
  * paths_received() - an authenticated datagram of the peer came by this path
@@ -227,7 +233,8 @@ const struct endpoint *paths_selected(const struct paths *p);
  * The path in use alone, once, when it is valid: a session is only renewed. Else, and when that
  * was not followed by a session, all: the path in use, then IPv6, IPv4, TURN, other peers.
  * What is configured or attested each time: the caller's clock sets the pace. What only the peer
- * itself named 5 times, then every 25 s. Port sets are paths_spray()'s.
+ * itself named 5 times, then every 25 s; where only a meeting point saw it, 5 times and then more
+ * and more seldom, up to 5 min. Port sets are paths_spray()'s.
  *
  * Return: how many
  */
@@ -251,9 +258,8 @@ size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out,
 /**
  * paths_spray() - the next punch into a port set; to be called until it returns false
  *
- * When the peer has a port set whose address is attested, and no direct path is valid: at most
- * PORT_SPRAY_MAX in a minute, 2 ms apart (port_spray.h).
- * With or without a session.
+ * When the peer has a port set whose address somebody else names, and no direct path is valid: at
+ * most PORT_SPRAY_MAX in a minute, 2 ms apart (port_spray.h). With or without a session.
  */
 bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out);
 

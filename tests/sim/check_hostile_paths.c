@@ -14,14 +14,14 @@
 
 #include <string.h>
 
-enum { US, PEER, THIRD, SECOND_US = 1000000, SETTLED_US = 12 * SECOND_US };
+enum { US, PEER, THIRD, FOURTH, SECOND_US = 1000000, SETTLED_US = 12 * SECOND_US, HANDFUL = 14 };
 
 struct world {
     struct sim sim;
     struct ip_address victim;
-    unsigned to_victim;
+    unsigned to_victim, to_many;
     size_t victim_bytes; /* the largest */
-    bool peer_is_mute;
+    bool peer_is_mute, third_is_gone;
 };
 
 static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
@@ -34,12 +34,18 @@ static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t 
         w->victim_bytes = *bytes > w->victim_bytes ? *bytes : w->victim_bytes;
         return false;
     }
+    if (to->address.octet[0] == 5) {
+        w->to_many++;
+        return false;
+    }
+    if (w->third_is_gone && (from == THIRD || endpoint_equal(to, &sim->node[THIRD].address)))
+        return false;
     return !w->peer_is_mute || from != PEER;
 }
 
 static void begin(struct world *w, unsigned nodes)
 {
-    static const char *const names[] = {"us", "peer", "third"};
+    static const char *const names[] = {"us", "peer", "third", "fourth"};
     memset(w, 0, sizeof *w);
     sim_begin(&w->sim, 7);
     w->sim.context = w;
@@ -71,15 +77,20 @@ static void flush(struct world *w)
     sim_flush(&w->sim.node[PEER]);
 }
 
-/* "I see that one at this port of the victim." */
-static void say_seen(struct world *w, const char *whom, uint16_t port)
+/* "I see that one there." */
+static void say_seen_at(struct world *w, const char *whom, struct ip_address address, uint16_t port)
 {
     uint8_t value[SITE_ID_BYTES + ENDPOINT_BYTES_MAX];
-    struct endpoint at = {.address = w->victim, .port = port};
+    struct endpoint at = {.address = address, .port = port};
     memcpy(value, site_find_peer(w->sim.node[US].site, whom)->config.public_key, SITE_ID_BYTES);
     size_t bytes = SITE_ID_BYTES + endpoint_encode(&at, value + SITE_ID_BYTES);
     say(w, CONTROL_SEEN, value, bytes);
     flush(w);
+}
+
+static void say_seen(struct world *w, const char *whom, uint16_t port)
+{
+    say_seen_at(w, whom, w->victim, port);
 }
 
 /* As with probes: each answer travels alone. */
@@ -124,24 +135,65 @@ START_TEST(a_peer_cannot_vouch_for_itself)
     w.peer_is_mute = true;
     sim_run(&w.sim, UINT64_C(90) * SECOND_US);
     ck_assert_uint_gt(w.to_victim, 0);
-    ck_assert_uint_le(w.to_victim, 4 * ATTESTATION_BUDGET); /* each 30 s */
+    ck_assert_uint_le(w.to_victim, 4 * PATHS_BUDGET); /* each 30 s */
     sim_end(&w.sim);
 }
 END_TEST
 
-/* A meeting point says that another peer is at the victim's ports, one after the other. */
-START_TEST(a_meeting_point_cannot_aim_us_at_a_stranger)
+/* A meeting point says that two peers are at the victim's ports, one after the other: each brings a
+ * few datagrams in the first minute, and hardly any in the ten minutes after that. */
+static void aim_at_a_stranger(bool third_is_gone)
 {
     struct world w;
-    begin(&w, 3);
+    begin(&w, 4);
+    w.third_is_gone = third_is_gone;
+    struct ip_address elsewhere = frame_ip("203.0.113.9");
     for (uint16_t i = 0; i < 1200; i++) {
-        say_seen(&w, "third", (uint16_t)(2000 + i));
+        say_seen(&w, i % 2 ? "third" : "fourth", (uint16_t)(2000 + i));
+        if (i % 3 == 0) /* and in between that they are not */
+            say_seen_at(&w, i % 2 ? "third" : "fourth", elsewhere, i);
         sim_run(&w.sim, 50000);
     }
     ck_assert_uint_gt(w.to_victim, 0);
-    ck_assert_uint_le(w.to_victim, 80); /* in a minute, not 1200 */
-    ck_assert_uint_le(w.victim_bytes, 100);
-    ck_assert(sim_is_up(&w.sim, US, THIRD));
+    ck_assert_uint_le(w.to_victim, HANDFUL);
+    w.to_victim = 0;
+    for (uint16_t i = 0; i < 600; i++) {
+        say_seen(&w, i % 2 ? "third" : "fourth", (uint16_t)(4000 + i));
+        sim_run(&w.sim, SECOND_US);
+    }
+    ck_assert_uint_le(w.to_victim, 3 * HANDFUL);
+    ck_assert_uint_le(w.victim_bytes, 200);
+    ck_assert(sim_is_up(&w.sim, US, FOURTH));
+    ck_assert(third_is_gone || sim_is_up(&w.sim, US, THIRD));
+    sim_end(&w.sim);
+}
+
+START_TEST(a_meeting_point_cannot_aim_us_at_a_stranger)
+{
+    aim_at_a_stranger(false);
+}
+END_TEST
+
+START_TEST(nor_by_a_peer_that_is_gone)
+{
+    aim_at_a_stranger(true);
+}
+END_TEST
+
+/* It names another victim each time: no flood in all. */
+START_TEST(a_meeting_point_cannot_aim_us_at_many)
+{
+    struct world w;
+    begin(&w, 4);
+    struct ip_address address = frame_ip("5.0.0.1");
+    for (uint16_t i = 0; i < 1200; i++) {
+        address.octet[2] = (uint8_t)(i >> 8);
+        address.octet[3] = (uint8_t)(i % 250 + 1);
+        say_seen_at(&w, i % 2 ? "third" : "fourth", address, 2000);
+        sim_run(&w.sim, 50000);
+    }
+    ck_assert_uint_gt(w.to_many, 0);
+    ck_assert_uint_le(w.to_many, 5 * (SITE_PEERS_MAX + 12)); /* 32 places, and one each 5 s */
     sim_end(&w.sim);
 }
 END_TEST
@@ -173,4 +225,5 @@ END_TEST
 
 SIM_MAIN("hostile paths", many_checks_in_one_datagram_are_answered_once,
          a_peer_cannot_vouch_for_itself, a_meeting_point_cannot_aim_us_at_a_stranger,
+         nor_by_a_peer_that_is_gone, a_meeting_point_cannot_aim_us_at_many,
          scraps_are_not_passed_on)

@@ -30,6 +30,7 @@ START_TEST(all_are_tried_best_first)
     NAME(PATHS_CONFIGURED, by_turn(1), by_peer(0), v4(1), v6(1));
     NAME(PATHS_MEETING, v4(2), v6(1));
     paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 1}}); /* beyond the TURN server */
+    paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 2}});
     for (unsigned i = 0; i < 100; i++) { /* the caller's clock sets the pace, for ever */
         ASSERT_TARGETS(v6(1), v4(1), v4(2), by_turn(1), by_peer(0));
         w.now_us += SECOND;
@@ -78,6 +79,39 @@ START_TEST(a_peers_word_is_tried_five_times_then_seldom)
         ck_assert(s != 30 || tried == 6);
     }
     ck_assert_uint_eq(tried, 5 + 4); /* at 30, 55, 80, 105 s */
+}
+END_TEST
+
+/* The word of a meeting point: what nobody proves hardly costs anything. */
+START_TEST(where_only_a_meeting_point_saw_it_is_seldom_tried)
+{
+    begin(start[_i]);
+    struct endpoint out[PATHS_MAX];
+    unsigned sent[2] = {0};
+    NAME(PATHS_MEETING, v4(66));
+    for (unsigned s = 0; s < 3600; s++, w.now_us += SECOND)
+        sent[s >= 60] += (unsigned)paths_targets(&w.p, out, PATHS_MAX, w.now_us);
+    ck_assert_uint_eq(sent[0], 6);
+    ck_assert_uint_le(sent[1], 3600 / 300 + 3);
+    ck_assert_uint_ge(sent[1], 3600 / 300 - 2);
+    NAME(PATHS_TOLD, v4(66)); /* the peer says so, too */
+    for (unsigned s = 0; s < 600; s++, w.now_us += SECOND)
+        sent[0] += (unsigned)paths_targets(&w.p, out, PATHS_MAX, w.now_us);
+    ck_assert_uint_ge(sent[0], 6 + 600 / 25 - 1);
+}
+END_TEST
+
+START_TEST(checks_of_what_only_a_meeting_point_saw_grow_seldom)
+{
+    begin(start[_i]);
+    works(v4(66), 10 * MS)->cut = true;
+    NAME(PATHS_MEETING, v4(66));
+    run(60 * SECOND);
+    ck_assert_uint_ge(way_of(v4(66))->checks, 5);
+    ck_assert_uint_le(way_of(v4(66))->checks, 7);
+    unsigned before = way_of(v4(66))->checks;
+    run(3600 * SECOND);
+    ck_assert_uint_le(way_of(v4(66))->checks - before, 3600 / 300 + 3);
 }
 END_TEST
 
@@ -163,6 +197,18 @@ START_TEST(a_port_set_is_sprayed_once_a_minute)
     ck_assert_uint_eq(spray(59 * SECOND, 5, hits), 0);
     ck_assert_uint_eq(spray(2 * SECOND, 5, hits), 240);
     ck_assert_uint_eq(hits[0x1340], 2);
+}
+END_TEST
+
+START_TEST(a_meeting_point_sees_the_set_s_address)
+{
+    static uint8_t hits[65536];
+    begin(start[_i]);
+    name_set(PATHS_TOLD, 5, 4, 8, 0x34);
+    NAME(PATHS_MEETING, v4(6), by_turn(5));
+    ck_assert_uint_eq(spray(SECOND, 5, hits), 0);
+    NAME(PATHS_MEETING, v4(5));
+    ck_assert_uint_eq(spray(SECOND, 5, hits), 240);
 }
 END_TEST
 
@@ -292,9 +338,12 @@ int main(void)
     tcase_add_loop_test(tc, all_are_tried_best_first, 0, STARTS);
     tcase_add_loop_test(tc, a_session_is_renewed_by_its_path_alone_at_first, 0, STARTS);
     tcase_add_loop_test(tc, a_peers_word_is_tried_five_times_then_seldom, 0, STARTS);
+    tcase_add_loop_test(tc, where_only_a_meeting_point_saw_it_is_seldom_tried, 0, STARTS);
+    tcase_add_loop_test(tc, checks_of_what_only_a_meeting_point_saw_grow_seldom, 0, STARTS);
     tcase_add_loop_test(tc, checks_and_initiations_share_what_is_allowed, 0, STARTS);
     tcase_add_loop_test(tc, a_restart_does_not_renew_what_is_allowed, 0, STARTS);
     tcase_add_loop_test(tc, a_port_set_is_sprayed_once_a_minute, 0, STARTS);
+    tcase_add_loop_test(tc, a_meeting_point_sees_the_set_s_address, 0, STARTS);
     tcase_add_loop_test(tc, a_large_set_takes_several_bursts, 0, STARTS);
     tcase_add_loop_test(tc, other_sets_share_the_minute, 0, STARTS);
     tcase_add_loop_test(tc, another_set_has_its_turn_at_once, 0, STARTS);
