@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "log.h"
+#include "privileges.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -14,8 +15,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Which options a command takes besides -c and -v. */
-enum { TAKES_NAME = 1, TAKES_ENDPOINT = 2, TAKES_JSON = 4, TAKES_WATCH = 8, TAKES_CANCEL = 16 };
+/* Which options a command takes besides -c and -v; and whether its argument is a file's name, and
+ * whether it has nothing to do with the configuration. */
+enum {
+    TAKES_NAME = 1,
+    TAKES_ENDPOINT = 2,
+    TAKES_JSON = 4,
+    TAKES_WATCH = 8,
+    TAKES_CANCEL = 16,
+    READS_FILE = 32,
+    NEEDS_NO_SITE = 64,
+};
 
 struct command {
     const char *name, *synopsis, *help;
@@ -30,18 +40,19 @@ static const struct command commands[CLI_COMMANDS] = {
                     "make a token for another home, or --cancel it", 1, 1,
                     TAKES_ENDPOINT | TAKES_CANCEL},
     [CLI_JOIN] = {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1,
-                  TAKES_NAME},
+                  TAKES_NAME | READS_FILE},
     [CLI_ACCEPT] = {"accept", "accept [FILE|-]",
-                    "take the reply that join printed, when neither home can be called", 0, 1, 0},
+                    "take the reply that join printed, when neither home can be called", 0, 1,
+                    READS_FILE},
     [CLI_RUN] = {"run", "run", "the daemon, in the foreground", 0, 0, 0},
     [CLI_STATUS] = {"status", "status [--json] [--watch]", "what the daemon does", 0, 0,
                     TAKES_JSON | TAKES_WATCH},
     [CLI_DOCTOR] = {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0,
                     0, TAKES_JSON},
     [CLI_CHECK_CONFIG] = {"check-config", "check-config", "check the configuration", 0, 0, 0},
-    [CLI_GENKEY] = {"genkey", "genkey", "print a new private key", 0, 0, 0},
-    [CLI_PUBKEY] = {"pubkey", "pubkey", "print the public key of one read", 0, 0, 0},
-    [CLI_GENPSK] = {"genpsk", "genpsk", "print a new preshared key", 0, 0, 0},
+    [CLI_GENKEY] = {"genkey", "genkey", "print a new private key", 0, 0, NEEDS_NO_SITE},
+    [CLI_PUBKEY] = {"pubkey", "pubkey", "print the public key of one read", 0, 0, NEEDS_NO_SITE},
+    [CLI_GENPSK] = {"genpsk", "genpsk", "print a new preshared key", 0, 0, NEEDS_NO_SITE},
 };
 
 static int print_help(void)
@@ -179,6 +190,22 @@ static int check_usage(const struct parsed *parsed, const struct command *comman
     return 0;
 }
 
+/* Root reads what it was given as root; for the rest it acts as the configuration's owner. A file
+ * that cannot be opened is told of when it is wanted. */
+static int prepare(struct cli_options *options, enum cli_command command)
+{
+    unsigned takes = commands[command].takes;
+    struct error error;
+
+    if ((takes & READS_FILE) && options->argument_count > 0 &&
+        strcmp(options->argument[0], "-") != 0)
+        options->input = fopen(options->argument[0], "re");
+    if (!(takes & NEEDS_NO_SITE) &&
+        !privileges_follow_owner(options->config_path, command == CLI_RUN, &error))
+        return error_print(&error);
+    return 0;
+}
+
 /* Said before anything repeats the argument; the token itself is not printed once more. */
 static int refuse_token(void)
 {
@@ -241,5 +268,8 @@ int cli_main(int argc, char **argv, cli_function *const mine[CLI_COMMANDS],
     code = check_usage(&parsed, &commands[command]);
     if (code)
         return code;
-    return mine[command] ? mine[command](&parsed.options) : run_other(argv);
+    if (!mine[command])
+        return run_other(argv);
+    code = prepare(&parsed.options, command);
+    return code ? code : mine[command](&parsed.options);
 }

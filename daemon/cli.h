@@ -11,6 +11,8 @@
 
 #include "config.h"
 
+#include <stdio.h>
+
 struct cli_options {
     const char *config_path;
     const char *name; /* --name, or NULL */
@@ -19,6 +21,7 @@ struct cli_options {
     bool cancel, json, watch, verbose;
     int argument_count; /* what follows the command */
     char **argument;
+    FILE *input; /* the argument, opened, when it is a file's name; else NULL */
 };
 
 enum cli_command {

@@ -450,7 +450,9 @@ void config_set_defaults(struct config *config)
 {
     config->port = 7788;
     copy_text(config->tap, sizeof config->tap, "lansplice0");
-    copy_text(config->control, sizeof config->control, "/run/lansplice.sock");
+    /* Only root can make a file in /run itself. */
+    copy_text(config->control, sizeof config->control,
+              geteuid() == 0 ? "/run/lansplice.sock" : "/run/lansplice/lansplice.sock");
     config->ttl_repair = TTL_REPAIR_MDNS | TTL_REPAIR_SSDP;
     config->guard = GUARD_DHCP | GUARD_RA | GUARD_GATEWAY | GUARD_HOSTS | GUARD_QUERIER | GUARD_STP;
     config->ipv6_on_link = true;

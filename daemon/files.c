@@ -18,7 +18,7 @@ const char *files_remedy(int code)
     switch (code) {
     case EACCES:
     case EPERM:
-        return ": run it as root, or as the files' owner";
+        return ": run it as root, or chown it as its folder is";
     case ENOENT:
         return ": make the folder it stands in first, or correct the path";
     case ENOTDIR:

@@ -72,7 +72,9 @@ static const char *read_file(char *out, size_t capacity, const char *path, const
     int file = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
     if (file < 0)
-        return errno == ENOENT ? missing : strerror(errno);
+        return errno == ENOENT   ? missing
+               : errno == EACCES ? "may not be read: run as root, or chown it as its folder is"
+                                 : strerror(errno);
     const char *problem = read_text(out, capacity, file);
     close(file);
     return problem;

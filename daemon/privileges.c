@@ -5,14 +5,17 @@
  */
 #include "privileges.h"
 
-#include "log.h"
+#include "config.h"
+#include "copy.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,13 +29,60 @@ static void clear_bounding_set(void)
             return;
 }
 
-static bool keep_net_admin(void)
+static bool keep_capabilities(uint32_t set)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-    data[0].permitted = data[0].effective = 1u << CAP_NET_ADMIN;
+    data[0].permitted = data[0].effective = set;
     return syscall(SYS_capset, &header, data) == 0;
+}
+
+/* Cut a path to that of its folder. */
+static void cut_to_folder(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (!slash)
+        memcpy(path, ".", 2);
+    else if (slash == path)
+        path[1] = '\0';
+    else
+        *slash = '\0';
+}
+
+/* A folder that cannot be looked at is left to those who will say so. */
+static bool belongs_to_another(const char *config_path, struct stat *folder)
+{
+    char path[CONFIG_PATH_SIZE];
+    int code;
+
+    if (!copy_text(path, sizeof path, config_path) || !path[0])
+        return false;
+    do {
+        cut_to_folder(path);
+        code = stat(path, folder);
+    } while (code < 0 && errno == ENOENT && strcmp(path, ".") != 0 && strcmp(path, "/") != 0);
+    return code == 0 && folder->st_uid != geteuid();
+}
+
+bool privileges_follow_owner(const char *config_path, bool for_daemon, struct error *error)
+{
+    const uint32_t network = 1u << CAP_NET_ADMIN | 1u << CAP_NET_BIND_SERVICE;
+    struct stat folder;
+
+    if (geteuid() != 0 || !belongs_to_another(config_path, &folder))
+        return true;
+    if (for_daemon)
+        clear_bounding_set(); /* as long as CAP_SETPCAP is there */
+    if (setgroups(0, NULL) == 0 && setresgid(folder.st_gid, folder.st_gid, folder.st_gid) == 0 &&
+        prctl(PR_SET_KEEPCAPS, for_daemon ? 1ul : 0ul, 0ul, 0ul, 0ul) == 0 &&
+        setresuid(folder.st_uid, folder.st_uid, folder.st_uid) == 0 &&
+        (!for_daemon || keep_capabilities(network)))
+        return true;
+    error_set(error, EXIT_FAILED, "cannot become user %lu: %s: its folder is that user's: %s",
+              (unsigned long)folder.st_uid, config_path, strerror(errno));
+    return false;
 }
 
 bool privileges_reduce(struct error *error)
@@ -41,7 +91,8 @@ bool privileges_reduce(struct error *error)
 
     clear_bounding_set();
     prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0ul, 0ul, 0ul);
-    if (!keep_net_admin() || prctl(PR_SET_NO_NEW_PRIVS, 1ul, 0ul, 0ul, 0ul) != 0) {
+    if (!keep_capabilities(1u << CAP_NET_ADMIN) ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1ul, 0ul, 0ul, 0ul) != 0) {
         error_set(error, EXIT_FAILED, "cannot reduce privileges: %s", strerror(errno));
         return false;
     }

@@ -54,7 +54,8 @@ static int open_driver(struct error *error)
                   "no TAP support: /dev/net/tun is missing: load the kernel module "
                   "'tun' (OpenWrt: install kmod-tun)");
     else if (errno == EACCES || errno == EPERM)
-        error_set(error, EXIT_FAILED, "cannot open /dev/net/tun: needs root (CAP_NET_ADMIN)");
+        error_set(error, EXIT_FAILED,
+                  "cannot open /dev/net/tun: needs root, or the mode 0666 that udev gives it");
     else
         error_set(error, EXIT_FAILED, "cannot open /dev/net/tun: %s", strerror(errno));
     return -1;

@@ -114,12 +114,14 @@ static bool read_prompt(const struct paste_kind *kind, char *text, size_t *bytes
     return *bytes > 0;
 }
 
-static bool read_file(const char *path, const struct paste_kind *kind, char *text, size_t *bytes,
-                      struct error *error)
+/* @file: opened already, or NULL */
+static bool read_file(FILE *file, const char *path, const struct paste_kind *kind, char *text,
+                      size_t *bytes, struct error *error)
 {
-    bool standard_input = strcmp(path, "-") == 0;
-    FILE *file = standard_input ? stdin : fopen(path, "re");
-    bool read = false;
+    bool standard_input = strcmp(path, "-") == 0, read = false;
+
+    if (!file)
+        file = standard_input ? stdin : fopen(path, "re");
 
     if (file) {
         *bytes = fread(text, 1, PASTE_INPUT_SIZE, file);
@@ -142,7 +144,7 @@ bool paste_input_read(const struct cli_options *options, const struct paste_kind
 
     *bytes = 0;
     if (!(prompted ? read_prompt(kind, text, bytes, error)
-                   : read_file(path, kind, text, bytes, error)))
+                   : read_file(options->input, path, kind, text, bytes, error)))
         return false;
     mark = mark_bytes(text, *bytes);
     *bytes -= mark;
