@@ -6,8 +6,11 @@ spread is (max - min) / median. A ratio is the median of the rounds' own ratios 
 encrypted peer, which is the one with the best median in this run.
 """
 import statistics
+import unicodedata
 from dataclasses import dataclass
 from types import SimpleNamespace
+
+from words import ENGLISH
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,9 @@ TABLES = {
 GROUPS = {metric.key: title for title, metrics in TABLES.items() for metric in metrics}
 METRICS = {metric.key: metric for metrics in TABLES.values() for metric in metrics}
 
-# The README's table: what readers ask first.
-SUMMARY = [("tcp_mbit", "TCP, Gbit/s"), ("tcp_machine_s_per_gb", "CPU, s/GB"),
-           ("udp64_clean_pps", "64-byte frames, 1000/s"), ("rtt_p50_ms", "RTT idle, ms"),
-           ("loaded_p50_ms", "loaded, ms"), ("loaded_p99_ms", "loaded p99, ms"),
-           ("rss_kib", "memory, KiB")]
+# The READMEs' table: what readers ask first.
+SUMMARY = ["tcp_mbit", "tcp_machine_s_per_gb", "udp64_clean_pps", "rtt_p50_ms", "loaded_p50_ms",
+           "loaded_p99_ms", "rss_kib"]
 # Of a peer that is written to JSON and read back: what the reports need to know.
 PEER_FIELDS = ("name", "title", "encrypted", "ours", "note", "cipher", "label", "sodium")
 
@@ -76,7 +77,7 @@ class Results:
 
     def __init__(self, peers):
         self.peers = peers
-        self.facts = []     # lines about the machine and the run
+        self.facts = {}     # about the machine and the run: what words.py's templates name
         self.commands = {}  # of a measure: the command lines
         self.rounds = {peer.name: {} for peer in peers}
         self.missing = {}   # name: why it was not measured at all
@@ -156,15 +157,21 @@ class Results:
         return self
 
 
+def columns(text):
+    """How wide a text is on a terminal."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def table_lines(header, rows, texts=1):
     """A Markdown table that reads well on a terminal, too; the first columns (texts) are words."""
     rows = [header] + [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    widths = [max(columns(row[i]) for row in rows) for i in range(len(header))]
 
     def line(cells):
-        first, *rest = (cell.ljust(width) if i < texts else cell.rjust(width)
-                        for i, (cell, width) in enumerate(zip(cells, widths)))
-        return "| " + " | ".join([first, *rest]) + " |"
+        blanks = [" " * (width - columns(cell)) for cell, width in zip(cells, widths)]
+        filled = [cell + blank if i < texts else blank + cell
+                  for i, (cell, blank) in enumerate(zip(cells, blanks))]
+        return "| " + " | ".join(filled) + " |"
     rule = "|" + "|".join("-" * (w + 2) if i < texts else "-" * (w + 1) + ":"
                           for i, w in enumerate(widths)) + "|"
     return [line(rows[0]), rule, *(line(row) for row in rows[1:])]
@@ -196,19 +203,19 @@ def summary_row(results, peer, title, best):
     tcp = METRICS["tcp_mbit"]
     ratio = results.ratio(peer.name, best, tcp.key) if best else None
     numbers = [METRICS[key].show(results.median(peer.name, key)) if key != tcp.key
-               else cell(results, peer.name, tcp) for key, _ in SUMMARY]
+               else cell(results, peer.name, tcp) for key in SUMMARY]
     return [f"**{title}**" if peer.ours else title + ("" if peer.encrypted else " *"), numbers[0],
             "-" if ratio is None else f"{ratio:.2f}x", *numbers[1:]]
 
 
-def summary_table(results):
-    """The README's: a row a peer."""
+def summary_table(results, words):
+    """A README's: a row a peer."""
     best = results.reference(METRICS["tcp_mbit"])
     titles = results.titles()
-    rows = [summary_row(results, peer, titles[peer.name], best) for peer in results.peers
-            if peer.name in titles]
-    (_, first), *rest = SUMMARY
-    return table_lines(["", first, "to the best peer", *(title for _, title in rest)], rows)
+    rows = [summary_row(results, peer, words.title(titles[peer.name]), best)
+            for peer in results.peers if peer.name in titles]
+    first, *rest = (words.columns[key] for key in SUMMARY)
+    return table_lines(["", first, words.against, *rest], rows)
 
 
 def ratio_table(results):
@@ -231,7 +238,8 @@ def ratio_table(results):
 
 def markdown(results, verdict, rates):
     """The whole report; rates are the values of RATE."""
-    lines = [*results.facts, "", "Medians; ± is the spread, (max - min) / median, of the rounds. "
+    lines = [*ENGLISH.facts(results.facts), "",
+             "Medians; ± is the spread, (max - min) / median, of the rounds. "
              "\\* not encrypted: a ceiling, not a peer.", ""]
     lines += median_tables(results) + ratio_table(results) + verdict
     notes = [f"- {peer.name}: {peer.note}" for peer in results.peers
