@@ -113,14 +113,14 @@ static void go_on(struct rendezvous *rendezvous)
     struct rendezvous_peer *peer;
     uint64_t now_us = clock_now_us();
 
-    while (!rendezvous->job.running && (peer = next_due(rendezvous, &verb)) != NULL &&
+    while (!rendezvous->job.program.running && (peer = next_due(rendezvous, &verb)) != NULL &&
            peer->due_us[verb] <= now_us) {
         if (verb == RENDEZVOUS_STORE)
             store(rendezvous, peer);
         else
             load(rendezvous, peer);
     }
-    peer = rendezvous->job.running ? NULL : next_due(rendezvous, &verb);
+    peer = rendezvous->job.program.running ? NULL : next_due(rendezvous, &verb);
     if (peer == NULL)
         uv_timer_stop(&rendezvous->timer);
     else
@@ -136,21 +136,16 @@ static void on_timer(uv_timer_t *timer)
 
 static const char *judge_exit(const struct rendezvous_job *job, char out[RENDEZVOUS_COMPLAINT_SIZE])
 {
-    char said[RENDEZVOUS_COMPLAINT_SIZE - 40];
+    char how[PROGRAM_FAILURE_SIZE], said[RENDEZVOUS_COMPLAINT_SIZE - PROGRAM_FAILURE_SIZE];
+    const char *failure = program_failure(&job->program, how);
 
+    if (job->output_bytes > RENDEZVOUS_OUTPUT_MAX_BYTES && !job->program.late)
+        return "more than 4 KiB of output";
+    if (failure == NULL || job->complaint_bytes == 0)
+        return failure;
     snprintf(said, sizeof said, "%.*s", (int)strcspn(job->complaint, "\n"), job->complaint);
     text_tidy(said);
-    if (job->late)
-        return "no end after 10 s";
-    if (job->output_bytes > RENDEZVOUS_OUTPUT_MAX_BYTES)
-        return "more than 4 KiB of output";
-    if (job->signal != 0)
-        snprintf(out, RENDEZVOUS_COMPLAINT_SIZE, "ended by signal %d", job->signal);
-    else if (job->exit_status != 0)
-        snprintf(out, RENDEZVOUS_COMPLAINT_SIZE, "exit status %d%s%s", (int)job->exit_status,
-                 said[0] != '\0' ? ": " : "", said);
-    else
-        return NULL;
+    snprintf(out, RENDEZVOUS_COMPLAINT_SIZE, "%s: %s", failure, said);
     return out;
 }
 
@@ -282,7 +277,7 @@ void rendezvous_hurry(struct rendezvous *rendezvous)
 void rendezvous_stop(struct rendezvous *rendezvous)
 {
     rendezvous->program = NULL;
-    rendezvous_job_kill(rendezvous);
+    program_abandon(&rendezvous->job.program);
     sodium_memzero(rendezvous->peer, sizeof rendezvous->peer);
     sodium_memzero(rendezvous->private_key, sizeof rendezvous->private_key);
 }

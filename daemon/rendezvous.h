@@ -19,15 +19,13 @@
 #define RENDEZVOUS_H
 
 #include "config.h"
+#include "program.h"
 #include "site.h"
 #include "tunnel/blob.h"
-
-#include <uv.h>
 
 enum {
     RENDEZVOUS_OUTPUT_MAX_BYTES = 4096,
     RENDEZVOUS_COMPLAINT_SIZE = 160,
-    RENDEZVOUS_PIPES = 3,
 };
 
 struct rendezvous_listener {
@@ -49,23 +47,14 @@ struct rendezvous_peer {
     char told[RENDEZVOUS_VERBS][RENDEZVOUS_COMPLAINT_SIZE]; /* the reason; "": it went well */
 };
 
-/* The program as it runs. */
+/* One run of the program. */
 struct rendezvous_job {
-    bool running, has_process; /* has_process: it is a handle, to be closed */
-    unsigned open;             /* handles */
     enum rendezvous_verb verb;
     char peer[SITE_NAME_MAX + 1];
     uint8_t place[BLOB_NAME_BYTES];
-    uv_process_t process;
-    int group;                        /* its process group; 0: it never was */
-    uv_pipe_t pipe[RENDEZVOUS_PIPES]; /* its standard input, output and error */
-    uv_write_t write;
-    uv_timer_t limit;
-    bool late;
-    int64_t exit_status;
-    int signal;
+    struct program program;
     char blob[BLOB_TEXT_SIZE + 1];
-    char output[RENDEZVOUS_OUTPUT_MAX_BYTES + 1];
+    char output[RENDEZVOUS_OUTPUT_MAX_BYTES + 1]; /* one byte more: then it was too much */
     size_t output_bytes;
     char complaint[RENDEZVOUS_COMPLAINT_SIZE]; /* the beginning of its standard error */
     size_t complaint_bytes;

@@ -15,9 +15,6 @@
 void rendezvous_job_start(struct rendezvous *rendezvous, enum rendezvous_verb verb,
                           const char *peer, const uint8_t place[BLOB_NAME_BYTES], const char *blob);
 
-/** rendezvous_job_kill() - end the program and its children; nothing is called any more */
-void rendezvous_job_kill(struct rendezvous *rendezvous);
-
 /** rendezvous_job_ended() - rendezvous.c's: the program has ended, all is in rendezvous->job */
 void rendezvous_job_ended(struct rendezvous *rendezvous);
 
