@@ -64,7 +64,7 @@ static const char *read_text(char *out, size_t capacity, int file)
     if (bytes < 0)
         return strerror(errno);
     out[bytes] = '\0';
-    return NULL;
+    return strlen(out) == (size_t)bytes ? NULL : "holds a NUL byte: write it anew, as text";
 }
 
 static const char *read_file(char *out, size_t capacity, const char *path, const char *missing)
