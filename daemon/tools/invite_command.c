@@ -42,6 +42,12 @@ static bool check_peers(const struct config *config, const char *name, struct er
 {
     const struct config_peer *peer = config_find_peer(config, name);
 
+    if (strcmp(name, config->name) == 0) {
+        error_set(error, EXIT_USAGE,
+                  "bad name: invite %s: it is this home's own: give the other home another name",
+                  name);
+        return false;
+    }
     if (peer) {
         error_set(error, EXIT_FAILED,
                   "%s is a peer already: %s:%d: to invite it anew, remove its lines there first",
