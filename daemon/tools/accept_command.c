@@ -26,7 +26,7 @@ static bool is_cut_short(const char *text, size_t bytes)
 static bool read_line(const struct cli_options *options, struct reply_line *line,
                       struct error *error)
 {
-    static const struct paste_kind kind = {"reply", is_cut_short};
+    static const struct paste_kind kind = {"reply", REPLY_MARK, is_cut_short};
     char text[PASTE_INPUT_SIZE];
     enum reply_error wrong;
     size_t bytes;

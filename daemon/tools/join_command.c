@@ -31,7 +31,7 @@ static bool is_cut_short(const char *text, size_t bytes)
 
 static bool read_token(const struct cli_options *options, struct token *token, struct error *error)
 {
-    static const struct paste_kind kind = {"token", is_cut_short};
+    static const struct paste_kind kind = {"token", TOKEN_MARK, is_cut_short};
     char text[PASTE_INPUT_SIZE];
     enum token_error wrong;
     size_t bytes;

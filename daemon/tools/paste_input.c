@@ -7,13 +7,14 @@
 #include "../files.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { CONTROL_C = 3 };
+enum { CONTROL_C = 3, PASTED_WITHIN_MS = 200 };
 
 /* ---- the prompt ---- */
 
@@ -63,17 +64,73 @@ static bool is_blank(const char *text, size_t bytes)
     return bytes == 0;
 }
 
+/* ---- the line in what was pasted ---- */
+
 /* Editors and mail programs may put a byte order mark before it. */
 static size_t mark_bytes(const char *text, size_t bytes)
 {
     return bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
+static size_t skip_blanks(const char *text, size_t bytes, size_t at)
+{
+    while (at < bytes && is_blank(text + at, 1))
+        at++;
+    return at;
+}
+
+/* Return: where the first line with the mark begins; without one, where the text does */
+static size_t find_begin(const struct paste_kind *kind, const char *text, size_t bytes)
+{
+    size_t first = skip_blanks(text, bytes, mark_bytes(text, bytes));
+    const char *end;
+
+    for (size_t at = first; at < bytes; at = skip_blanks(text, bytes, (size_t)(end - text))) {
+        if (paste_begins(kind->mark, text + at, bytes - at))
+            return at;
+        end = memchr(text + at, '\n', bytes - at);
+        if (end == NULL)
+            break;
+    }
+    return first;
+}
+
+/* Return: the bytes of as many lines as it takes for all of it; what follows them is something
+ * else */
+static size_t find_end(const struct paste_kind *kind, const char *text, size_t bytes)
+{
+    if (paste_begins(kind->mark, text, bytes))
+        for (size_t at = 0; at < bytes; at++)
+            if (text[at] == '\n' && !kind->is_cut_short(text, at))
+                return at;
+    return bytes;
+}
+
+/* ---- lines of a terminal ---- */
+
+/* What is pasted is there at once, what is typed is not. */
+static bool more_is_there(void)
+{
+    struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    return poll(&terminal, 1, PASTED_WITHIN_MS) > 0;
+}
+
+/* Whether what was read so far needs another line, @last being the bytes of the latest. */
+static bool goes_on(const struct paste_kind *kind, const char *text, size_t bytes, size_t last)
+{
+    size_t begin = find_begin(kind, text, bytes);
+
+    if (kind->is_cut_short(text + begin, bytes - begin))
+        return last > 1;
+    return !paste_begins(kind->mark, text + begin, bytes - begin) && more_is_there();
+}
+
 /* Lines until they hold all of it, or an empty one: what is pasted may be broken over several, and
  * have empty ones before it. */
 static size_t read_lines(const struct paste_kind *kind, char *text, size_t capacity)
 {
-    size_t used = 0, mark;
+    size_t used = 0;
 
     while (used < capacity) {
         ssize_t got = read(STDIN_FILENO, text + used, capacity - used);
@@ -83,8 +140,7 @@ static size_t read_lines(const struct paste_kind *kind, char *text, size_t capac
         if (used == 0 && is_blank(text, (size_t)got))
             continue;
         used += (size_t)got;
-        mark = mark_bytes(text, used);
-        if (got == 1 || !kind->is_cut_short(text + mark, used - mark))
+        if (!goes_on(kind, text, used, (size_t)got))
             break;
     }
     return used;
@@ -114,6 +170,18 @@ static bool read_prompt(const struct paste_kind *kind, char *text, size_t *bytes
     return *bytes > 0;
 }
 
+static void explain(const char *path, const struct paste_kind *kind, int code, struct error *error)
+{
+    if (code == ENOENT)
+        error_set(error, EXIT_FAILED,
+                  "there is no file %s: name the one that the %s is in, or none at all, and paste "
+                  "the %s when asked",
+                  path, kind->name, kind->name);
+    else
+        error_set(error, EXIT_FAILED, "cannot read the %s: %s: %s%s", kind->name, path,
+                  strerror(code), files_remedy(code));
+}
+
 /* @file: opened already, or NULL */
 static bool read_file(FILE *file, const char *path, const struct paste_kind *kind, char *text,
                       size_t *bytes, struct error *error)
@@ -128,8 +196,7 @@ static bool read_file(FILE *file, const char *path, const struct paste_kind *kin
         read = !ferror(file);
     }
     if (!read)
-        error_set(error, EXIT_FAILED, "cannot read the %s: %s: %s%s", kind->name, path,
-                  strerror(errno), files_remedy(errno));
+        explain(path, kind, errno, error);
     if (file && !standard_input)
         fclose(file);
     return read;
@@ -140,14 +207,14 @@ bool paste_input_read(const struct cli_options *options, const struct paste_kind
 {
     const char *path = options->argument_count ? options->argument[0] : "-";
     bool prompted = strcmp(path, "-") == 0 && isatty(STDIN_FILENO);
-    size_t mark;
+    size_t begin;
 
     *bytes = 0;
     if (!(prompted ? read_prompt(kind, text, bytes, error)
                    : read_file(options->input, path, kind, text, bytes, error)))
         return false;
-    mark = mark_bytes(text, *bytes);
-    *bytes -= mark;
-    memmove(text, text + mark, *bytes);
+    begin = find_begin(kind, text, *bytes);
+    *bytes = find_end(kind, text + begin, *bytes - begin);
+    memmove(text, text + begin, *bytes);
     return true;
 }

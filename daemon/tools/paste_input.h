@@ -3,7 +3,8 @@
  * paste_input.h - read a line that somebody pastes: a token, a reply.
  *
  * It comes from a file, from standard input or from a prompt that does not echo; never as an
- * argument, which the shell's history and the process list would keep.
+ * argument, which the shell's history and the process list would keep. People may paste all that
+ * was printed: what stands in lines before and after it is left out.
  */
 #ifndef PASTE_INPUT_H
 #define PASTE_INPUT_H
@@ -15,13 +16,14 @@ enum { PASTE_INPUT_SIZE = 2 * PASTE_TEXT_SIZE }; /* mail and chat programs put b
 
 struct paste_kind {
     const char *name; /* "token" */
+    const char *mark; /* with which it begins */
     /* Whether the line may go on: what there is of it is cut short. */
     bool (*is_cut_short)(const char *text, size_t bytes);
 };
 
 /**
  * paste_input_read() - read from what the command's argument names: FILE, or "-" if left out
- * @text: receives the text, without a byte order mark; it may hold a secret: wipe it
+ * @text: receives the line, or all of the text when there is none; it may hold a secret: wipe it
  * @bytes: receives its length
  */
 bool paste_input_read(const struct cli_options *options, const struct paste_kind *kind,
