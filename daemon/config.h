@@ -82,7 +82,7 @@ struct config {
     bool multicast_all, ra_routes, ipv6_on_link, hub, icmp_hint, relay_for_peers;
     uint16_t max_datagram_bytes; /* outer IP packet; 0: auto */
     uint8_t suite[SITE_SUITES_MAX], suite_count;
-    char rendezvous_command[CONFIG_PATH_SIZE];        /* "": none */
+    char rendezvous_command[CONFIG_PATH_SIZE], event_command[CONFIG_PATH_SIZE]; /* "": none */
     char stun[CONFIG_STUN_MAX][CONFIG_ENDPOINT_SIZE]; /* host:port; "" after the last */
 
     uint8_t turn_count, turn_secret_count;

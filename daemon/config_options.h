@@ -32,7 +32,7 @@
     X("turn-secret", set_turn_secret, false, "the path of a file with mode 0600")                  \
     X("relay-for-peers", set_relay_for_peers, false, LEGAL_SWITCH)                                 \
     X("rendezvous-command", set_rendezvous_command, false, "the path of a program, or nothing")    \
-    X("event-command", set_text_unbuilt, false, "nothing")
+    X("event-command", set_event_command, false, "the path of a program, or nothing")
 
 #define PEER_OPTIONS(X)                                                                            \
     X("public-key", set_public_key, false,                                                         \

@@ -299,18 +299,6 @@ static bool set_stun(struct config_target *target, const char *value)
             copy_text(target->config->stun[s], CONFIG_ENDPOINT_SIZE, text));
 }
 
-static bool refuse_unbuilt(struct config_target *target, const char *value)
-{
-    error_set(target->error, EXIT_USAGE, "not in this version yet: %s = %s: leave the option out",
-              target->where, value);
-    return false;
-}
-
-static bool set_text_unbuilt(struct config_target *target, const char *value)
-{
-    return !value[0] || refuse_unbuilt(target, value);
-}
-
 static bool set_turn(struct config_target *target, const char *value)
 {
     if (!value[0])
@@ -345,9 +333,9 @@ static bool set_turn_secret(struct config_target *target, const char *value)
 }
 
 /* It runs with our rights: who may write it must be us. */
-static bool set_rendezvous_command(struct config_target *target, const char *value)
+static bool set_program(struct config_target *target, const char *value,
+                        char path[CONFIG_PATH_SIZE])
 {
-    char *path = target->config->rendezvous_command;
     struct stat file;
     const char *wrong = NULL;
 
@@ -364,6 +352,16 @@ static bool set_rendezvous_command(struct config_target *target, const char *val
     if (wrong)
         error_set(target->error, EXIT_USAGE, "bad program: %s: %s: %s", target->where, path, wrong);
     return !wrong;
+}
+
+static bool set_rendezvous_command(struct config_target *target, const char *value)
+{
+    return set_program(target, value, target->config->rendezvous_command);
+}
+
+static bool set_event_command(struct config_target *target, const char *value)
+{
+    return set_program(target, value, target->config->event_command);
 }
 
 static bool set_public_key(struct config_target *target, const char *value)

@@ -5,6 +5,7 @@
  *   run.c     starts everything in order, and takes it down in reverse
  *   drive.c   sockets, TAP and time into the core; datagrams and frames out of it
  *   events.c  what the core reports: into the log, and onto the disk
+ *   notices.c what holds of peers, clashes and loops, for the owner's program
  *   reach.c   peers that do not answer: what to look at
  *   peers.c   the configuration's peers, endpoints and options into the core; reload
  *   nat.c     where this machine may be reached, for the core to tell; STUN and TURN datagrams
@@ -20,6 +21,7 @@
 #include "control.h"
 #include "nat.h"
 #include "network.h"
+#include "notices.h"
 #include "rendezvous.h"
 #include "resolver.h"
 #include "state.h"
@@ -51,6 +53,8 @@ struct daemon {
     struct control control;
     struct resolver resolver;
     struct rendezvous rendezvous;
+    struct event_command event_command;
+    struct notices notices;
     uint64_t first_order; /* of this run; higher than all of earlier ones */
     struct worker worker;
     bool two_threads; /* there is use for it */

@@ -106,6 +106,7 @@ void drive_settle(struct daemon *daemon)
         resolver_hurry(&daemon->resolver);
         rendezvous_hurry(&daemon->rendezvous);
     }
+    notices_settle(daemon);
     arm_tick(daemon, site_deadline_us(daemon->site), now_us);
 }
 

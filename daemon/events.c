@@ -204,6 +204,7 @@ void events_report(void *context, const struct site_event *event)
 {
     struct daemon *daemon = context;
 
+    daemon->notices.look = true;
     switch (event->kind) {
     case EVENT_PEER_UP:
         daemon->nat.look_again = true;
@@ -272,6 +273,9 @@ bool events_enrol(void *context, const struct site_enrolment *enrolment)
     }
     if (enrolment->joining || enrolment->confirmed)
         move_rendezvous(daemon, enrolment);
+    if (!enrolment->confirmed)
+        notices_enrolled(daemon, enrolment->peer);
+    daemon->notices.look = true;
     if (enrolment->joining)
         log_info("peer %s is up: it has accepted us", enrolment->peer);
     else

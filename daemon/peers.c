@@ -205,6 +205,7 @@ static void apply_loaded(struct daemon *daemon, const struct peer_config *peers,
 {
     remove_unlisted(daemon, peers, count);
     rendezvous_set_program(&daemon->rendezvous, daemon->config->rendezvous_command);
+    notices_set_program(daemon);
     for (size_t i = 0; i < count; i++)
         set_peer(daemon, &peers[i]);
     expire_invitations(daemon);

@@ -243,6 +243,7 @@ static bool start_loop(struct daemon *daemon, struct error *error)
     reach_start(daemon);
     rendezvous_start(&daemon->rendezvous, &daemon->loop, &rendezvous, daemon->config->private_key,
                      daemon->first_order);
+    notices_start(daemon);
     if (!nat_start(daemon, error))
         return false;
     network_watch(&daemon->network, &daemon->loop, &network);
@@ -295,6 +296,7 @@ static bool stop(struct daemon *daemon)
     nat_stop(daemon);
     resolver_stop(&daemon->resolver);
     rendezvous_stop(&daemon->rendezvous);
+    event_command_stop(&daemon->event_command);
     network_unwatch(&daemon->network);
     control_close(&daemon->control);
     close_handles(daemon, false);

@@ -55,7 +55,7 @@ static bool is_relayed(const struct peer_status *peer)
     return peer->endpoint.via != VIA_DIRECT;
 }
 
-static const char *path_name(const struct peer_status *peer)
+const char *status_path_name(const struct peer_status *peer)
 {
     if (peer->state != PEER_UP || peer->endpoint.address.family == IP_NONE)
         return NULL;
@@ -235,7 +235,7 @@ static struct json_object *peer_json(const struct status_source *source,
     add_text(to, "state", state_name(peer->state));
     add_text(to, "endpoint", known ? status_where(source->site, &peer->endpoint, endpoint) : NULL);
     add_text(to, "called_at", reach_where(source->daemon, peer->name, called_at));
-    add_text(to, "path", path_name(peer));
+    add_text(to, "path", status_path_name(peer));
     add(to, "rtt_ms", rtt_json(peer->rtt_ms));
     add_count(to, "keepalive_s", peer->keepalive_us / 1000000);
     add(to, "path_mtu",
@@ -268,15 +268,21 @@ static struct json_object *peers_json(const struct status_source *source)
     return list;
 }
 
-static struct json_object *clash_json(const struct site_clash *clash)
+const char *status_clash_name(enum clash_kind kind)
 {
     static const char *const kinds[] = {
         [CLASH_GATEWAY] = "gateway", [CLASH_HOST] = "host", [CLASH_SUBNET] = "subnet"};
+
+    return kinds[kind];
+}
+
+static struct json_object *clash_json(const struct site_clash *clash)
+{
     struct json_object *to = json_object_new_object();
     char address[TEXT_ADDRESS_SIZE], local[TEXT_MAC_SIZE], remote[TEXT_MAC_SIZE];
     bool has_address = clash->address.family != IP_NONE;
 
-    add_text(to, "kind", kinds[clash->kind]);
+    add_text(to, "kind", status_clash_name(clash->kind));
     add_text(to, "peer", clash->peer);
     add_text(to, "address", has_address ? text_address(&clash->address, address) : NULL);
     add_text(to, "local_mac", mac_is_zero(&clash->local) ? NULL : text_mac(&clash->local, local));
@@ -367,6 +373,38 @@ static struct json_object *offloads_json(const struct daemon *daemon)
     return to;
 }
 
+/* How each of its latest runs went wrong, if it did. */
+static struct json_object *rendezvous_json(const struct rendezvous *rendezvous)
+{
+    static const char *const verbs[] = {[RENDEZVOUS_STORE] = "store", [RENDEZVOUS_LOAD] = "load"};
+    struct json_object *to = json_object_new_object(), *failures = json_object_new_array();
+
+    for (const struct rendezvous_peer *p = rendezvous->peer; p < rendezvous->peer + SITE_PEERS_MAX;
+         p++)
+        for (unsigned v = 0; v < RENDEZVOUS_VERBS; v++) {
+            if (p->name[0] == '\0' || p->told[v][0] == '\0')
+                continue;
+            struct json_object *one = json_object_new_object();
+            add_text(one, "peer", p->name);
+            add_text(one, "verb", verbs[v]);
+            add_text(one, "error", p->told[v]);
+            json_object_array_add(failures, one);
+        }
+    add_text(to, "program", rendezvous->program);
+    add(to, "failures", failures);
+    return to;
+}
+
+static struct json_object *event_command_json(const struct event_command *command)
+{
+    struct json_object *to = json_object_new_object();
+
+    add_text(to, "program", command->program);
+    add_text(to, "error", command->told);
+    add_count(to, "waiting", command->waiting_count);
+    return to;
+}
+
 struct json_object *status_json(const struct status_source *source)
 {
     struct json_object *to = json_object_new_object();
@@ -392,6 +430,8 @@ struct json_object *status_json(const struct status_source *source)
     add_count(to, "threads", source->daemon->worker.running ? 2 : 1);
     add(to, "offloads", offloads_json(source->daemon));
     add(to, "nat", nat_json(source->daemon));
+    add(to, "rendezvous", rendezvous_json(&source->daemon->rendezvous));
+    add(to, "event_command", event_command_json(&source->daemon->event_command));
     add(to, "peers", peers_json(source));
     add(to, "clashes", clashes_json(source));
     add(to, "counters", counters_json(source));

@@ -32,6 +32,12 @@ enum { STATUS_WHERE_SIZE = TEXT_ENDPOINT_SIZE + SITE_NAME_MAX };
 const char *status_where(const struct site *site, const struct endpoint *path,
                          char out[STATUS_WHERE_SIZE]);
 
+/** status_path_name() - "direct4", "direct6" or "relay"; NULL while the peer is not up */
+const char *status_path_name(const struct peer_status *peer);
+
+/** status_clash_name() - "gateway", "host" or "subnet" */
+const char *status_clash_name(enum clash_kind kind);
+
 /** status_suite_name() - "aes256gcm" ...; NULL for none */
 const char *status_suite_name(enum suite suite);
 

@@ -8,7 +8,10 @@
 #include "../json_fields.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { WHAT_SIZE = 256 };
 
 static void judge_no_daemon(const struct doctor_facts *facts, struct json_object *report)
 {
@@ -129,6 +132,41 @@ static void judge_troubles(struct json_object *status, struct json_object *repor
         judge_clash(json_object_array_get_idx(clashes, i), report);
 }
 
+/* ---- programs of the owner's ---- */
+
+static void judge_failure(const char *option, const char *program, const char *what,
+                          const char *meaning, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = option,
+                                 .subject = program,
+                                 .meaning = meaning,
+                                 .advice = "run it by hand to see why; lansplice.conf(5) says with "
+                                           "what and with which rights it is run"},
+               "%s %s failed: %s", option, program, what);
+}
+
+static void judge_programs(struct json_object *status, struct json_object *report)
+{
+    struct json_object *rendezvous = json_field(status, "rendezvous");
+    struct json_object *events = json_field(status, "event_command");
+    size_t count;
+    struct json_object *failures = json_list(rendezvous, "failures", &count);
+    char what[WHAT_SIZE];
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *failure = json_object_array_get_idx(failures, i);
+        snprintf(what, sizeof what, "%s for %s: %s", json_text(failure, "verb"),
+                 json_text(failure, "peer"), json_text(failure, "error"));
+        judge_failure("rendezvous-command", json_text(rendezvous, "program"), what,
+                      "A home whose address changes is not found again by it.", report);
+    }
+    if (json_field(events, "error") != NULL)
+        judge_failure("event-command", json_text(events, "program"), json_text(events, "error"),
+                      NULL, report);
+}
+
 void judge_peers(const struct doctor_facts *facts, struct json_object *report)
 {
     size_t count, up = 0;
@@ -146,6 +184,7 @@ void judge_peers(const struct doctor_facts *facts, struct json_object *report)
         up += strcmp(json_text(peer, "state"), "up") == 0;
     }
     judge_troubles(facts->status, report);
+    judge_programs(facts->status, report);
     report_add(report, &(struct finding){.check = "daemon"},
                "the daemon runs, %zu of %zu peers are up", up, count);
 }

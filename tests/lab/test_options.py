@@ -51,6 +51,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
     GOOD + "stun =\nstun =\nturn =\nturn-secret =\nrelay-for-peers = no\n"
            "rendezvous-command =\nevent-command =\n",
     GOOD + "rendezvous-command = /bin/true\n",
+    GOOD + "event-command = /bin/true\n",
     GOOD + PEER,
     GOOD + PEER + "keepalive = 0\n",
     GOOD + PEER + "keepalive = 65535\nendpoint = a.example:1\nendpoint = 192.0.2.1:65535\n"
@@ -59,7 +60,7 @@ PEER = f"[peer parents]\npublic-key = {PEER_KEY}\n"
            "raise-after-ms = 2000\n",
     (GOOD + PEER).rstrip("\n"),
     GOOD + "# " + "x" * 190 + "\n",
-], ids=range(24))
+], ids=range(25))
 def test_good_configuration(tmp_path, text):
     result = lansplice("check-config", "-c", write_config(tmp_path, text))
     assert result.returncode == 0, result.stderr
@@ -138,7 +139,10 @@ BAD = [
     (GOOD + "rendezvous-command = /etc\n", 4, "cannot be run"),
     (GOOD + "rendezvous-command = /etc/passwd\n", 4, "cannot be run"),
     (GOOD + "rendezvous-command = /bin/true\nrendezvous-command =\n", 5, "twice"),
-    (GOOD + "event-command = /x\n", 4, "not in this version yet"),
+    (GOOD + "event-command = /x\n", 4, "cannot be found"),
+    (GOOD + "event-command = /etc\n", 4, "cannot be run"),
+    (GOOD + "event-command = /etc/passwd\n", 4, "cannot be run"),
+    (GOOD + "event-command = /bin/true\nevent-command =\n", 5, "twice"),
     (GOOD + "[peer parents]\nkeepalive = 1\n", 4, "public-key is missing"),
     (GOOD + "[peer Parents]\n", 4, "a-z, 0-9"),
     (GOOD + "[peer ../x]\n", 4, "a-z, 0-9"),
