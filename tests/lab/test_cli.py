@@ -289,6 +289,30 @@ def test_accept_prompts_too(home, parents):
     assert code == 1 and "lansplice join" in shown and token not in shown
 
 
+def test_all_of_a_screen_pasted_at_the_prompt(home, parents):
+    where = {"nat": {"candidates": ["192.0.2.9:7788 host"]}}
+    token = lansplice("invite", "parents", "-c", home).stdout.strip()
+    code, shown = on_terminal(["join", "-c", parents],
+                              f"$ lansplice invite\n{token}\nfingerprint: 1 2\nNext: x\n", "y\n")
+    assert code == 0 and "fingerprint: " in shown, shown
+    joined = with_daemon(parents, b'{"ok":true}\n', "join", stdin=token, status=where).stdout
+    code, shown = on_terminal(["accept", "-c", home], joined)
+    assert code == 0 and "parents calls itself parents" in shown, shown
+    code, shown = on_terminal(["accept", "-c", home], "nothing of the kind\n")
+    assert code == 1 and "not a reply" in shown
+
+
+@pytest.mark.parametrize("command", ["join", "accept"])
+def test_a_file_that_is_not_there(home, command):
+    told = one_line(lansplice(command, "nosuchfile", "-c", home), 1)
+    assert "there is no file nosuchfile" in told and "paste" in told
+
+
+def test_a_home_does_not_invite_itself(home):
+    assert "this home's own" in one_line(lansplice("invite", "home", "-c", home), 2)
+    assert not (home.parent / "state/invites").exists()
+
+
 @pytest.mark.parametrize("keys", ["\x03", "\x04", "\n\x04", "lansplice1:AQ\x03"])
 def test_the_prompt_can_be_left(parents, keys):
     code, _ = on_terminal(["join", "-c", parents], keys)

@@ -290,3 +290,10 @@ def test_a_plain_build_does_not_know_the_test_section():
     if not plain.exists():
         pytest.skip("no plain build")
     assert b"rekey-after-ms" not in plain.read_bytes()
+
+
+def test_a_secret_with_a_nul_byte(tmp_path):
+    (tmp_path / "turn").write_bytes(b"pass\0word\n")
+    (tmp_path / "turn").chmod(0o600)
+    conf = write_config(tmp_path, GOOD + "turn = turn:home@turn.example\nturn-secret = turn\n")
+    assert "NUL byte" in one_line(lansplice("check-config", "-c", conf), 2)

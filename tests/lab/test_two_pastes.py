@@ -71,6 +71,20 @@ def test_the_reply_may_come_broken_and_in_a_file(home, reply, tmp_path):
     assert with_daemon(home, OK, "accept", path).returncode == 0
 
 
+@pytest.mark.parametrize("what", ["all of join", "with what the shell printed", "with empty lines"])
+def test_more_than_the_line_is_pasted(home, parents, what):
+    """And of what invite printed, at join."""
+    token = invite(home, *AT_HOME)
+    invited = f"$ lansplice invite parents\n{token}fingerprint: 12345\nNext: on the other\n"
+    joined = with_daemon(parents, OK, "join", stdin=invited, status=status(*AT_PARENTS))
+    assert joined.returncode == 0, joined.stderr
+    text = {"all of join": joined.stdout,
+            "with what the shell printed": f"pi@home:~ $ x\r\n{joined.stdout}pi@home:~ $ \n",
+            "with empty lines": joined.stdout.replace("\n", "\r\n\r\n")}[what]
+    assert with_daemon(home, OK, "accept", stdin=text).returncode == 0
+    assert sorted(kept(home, "parents")) == sorted(AT_PARENTS)
+
+
 def test_without_a_daemon_it_waits_on_disk(home, reply):
     done = run("accept", "-c", home, stdin=reply)
     assert done.returncode == 0
