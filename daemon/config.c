@@ -336,6 +336,52 @@ bool config_load(struct config *config, const char *path, struct error *error)
     return good;
 }
 
+/* ---- what is left of a bad one ---- */
+
+struct recovery {
+    struct config *config;
+    bool in_site, found;
+};
+
+static bool on_any_section(void *context, int line, const char *section)
+{
+    struct recovery *recovery = context;
+
+    (void)line;
+    recovery->in_site = strcmp(section, "site") == 0;
+    return true;
+}
+
+static bool on_any_option(void *context, int line, const char *name, const char *value)
+{
+    struct recovery *recovery = context;
+    struct config *config = recovery->config;
+
+    (void)line;
+    if (recovery->in_site && !recovery->found && strcmp(name, "control") == 0 && value[0] != '\0')
+        recovery->found =
+            files_join_path(config->control, sizeof config->control, config->directory, value);
+    return true;
+}
+
+bool config_recover(struct config *config, const char *path)
+{
+    struct recovery recovery = {.config = config};
+    const struct config_file_handler handler = {&recovery, on_any_section, on_any_option};
+    struct error unwanted;
+    char standard[CONFIG_CONTROL_SIZE];
+
+    sodium_memzero(config, sizeof *config);
+    config_set_defaults(config);
+    memcpy(standard, config->control, sizeof standard);
+    if (!set_paths(config, path, &unwanted) || !files_are_ours(config->directory))
+        return false;
+    config_file_parse(path, &handler, &unwanted); /* as far as it goes */
+    if (!recovery.found)
+        memcpy(config->control, standard, sizeof standard);
+    return check_owners(config, &unwanted);
+}
+
 const struct config_peer *config_find_peer(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->peer_count; i++)

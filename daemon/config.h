@@ -116,6 +116,15 @@ void config_free(struct config *config);
  */
 bool config_load(struct config *config, const char *path, struct error *error);
 
+/**
+ * config_recover() - of a configuration that is refused, what leads to the daemon: @path, its
+ * folder and 'control', the first there is or the default; all else is the defaults
+ * @config: what config_load() left; keys and peers in it are wiped
+ *
+ * Return: false when not even that may be used
+ */
+bool config_recover(struct config *config, const char *path);
+
 /** config_find_peer() - the peer of that name, or NULL */
 const struct config_peer *config_find_peer(const struct config *config, const char *name);
 

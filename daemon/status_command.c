@@ -290,20 +290,46 @@ static int show(const char *path, bool json)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
+/* Who broke the file while the daemon runs wants to see that more than ever. */
+static bool answers_anyway(struct config *config, const char *config_path)
+{
+    struct json_object *status = NULL;
+
+    if (config_recover(config, config_path))
+        status = daemon_ask(config->control, "status", NULL);
+    json_object_put(status);
+    return status != NULL;
+}
+
+static bool find_socket(const char *config_path, char out[CONFIG_CONTROL_SIZE], struct error *error)
+{
+    struct config *config = config_new();
+    bool found;
+
+    if (config == NULL) {
+        error_set(error, EXIT_FAILED, "no memory for the configuration");
+        return false;
+    }
+    found = config_load(config, config_path, error);
+    if (!found && answers_anyway(config, config_path)) {
+        fprintf(stderr,
+                "lansplice: warning: the daemon goes on with an earlier configuration, this one "
+                "would be refused: %s\n",
+                error->text);
+        found = true;
+    }
+    memcpy(out, config->control, CONFIG_CONTROL_SIZE);
+    config_free(config);
+    return found;
+}
+
 int command_status(const struct cli_options *options)
 {
     struct error error = {.exit_code = EXIT_FAILED};
-    struct config *config = config_new();
     char path[CONFIG_CONTROL_SIZE];
 
-    if (config == NULL || !config_load(config, options->config_path, &error)) {
-        if (config == NULL)
-            error_set(&error, EXIT_FAILED, "no memory for the configuration");
-        config_free(config);
+    if (!find_socket(options->config_path, path, &error))
         return error_print(&error);
-    }
-    memcpy(path, config->control, sizeof path);
-    config_free(config);
     if (!options->watch)
         return show(path, options->json);
     for (;;) {

@@ -36,13 +36,13 @@ static int print_report(struct json_object *report, bool json)
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;
 }
 
-static int examine(const struct config *config, bool json)
+static int examine(struct config *config, const struct error *refusal, bool json)
 {
     static struct doctor_facts facts;
     struct error error;
     int code;
 
-    if (doctor_gather(&facts, config, &error)) {
+    if (doctor_gather(&facts, config, refusal, &error)) {
         struct json_object *report = judge(&facts);
         code = print_report(report, json);
         json_object_put(report);
@@ -61,10 +61,12 @@ int command_doctor(const struct cli_options *options)
 
     if (config == NULL)
         error_set(&error, EXIT_FAILED, "no memory for the configuration");
-    if (config == NULL || !config_load(config, options->config_path, &error))
-        code = error_print(&error);
+    if (config != NULL && config_load(config, options->config_path, &error))
+        code = examine(config, NULL, options->json);
+    else if (config != NULL && config_recover(config, options->config_path))
+        code = examine(config, &error, options->json);
     else
-        code = examine(config, options->json);
+        code = error_print(&error);
     config_free(config);
     return code;
 }

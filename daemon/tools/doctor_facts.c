@@ -9,17 +9,30 @@
 #include "../daemon_client.h"
 #include "../json_fields.h"
 #include "../socket_address.h"
+#include "doctor_names.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <linux/rtnetlink.h>
-#include <netdb.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- daemon and links ---- */
+
+/* The daemon knows what its file does not say any more. */
+static void recall(struct config *config, struct json_object *status)
+{
+    int64_t port = json_number(status, "port");
+
+    copy_text(config->name, sizeof config->name, json_text(status, "name"));
+    copy_text(config->tap, sizeof config->tap, json_text(status, "tap"));
+    if (json_field(status, "bridge") != NULL)
+        copy_text(config->bridge, sizeof config->bridge, json_text(status, "bridge"));
+    if (port > 0 && port <= UINT16_MAX)
+        config->port = (uint16_t)port;
+}
 
 /* Return: false when a daemon is there, or may be, and we are not allowed to ask it */
 static bool ask_daemon(struct doctor_facts *facts, struct error *error)
@@ -126,18 +139,6 @@ static void find_way(struct doctor_route *route, struct netlink *netlink)
 
 /* ---- endpoints ---- */
 
-static struct addrinfo *resolve(const char *text, bool numeric)
-{
-    const struct addrinfo hints = {.ai_flags = numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0,
-                                   .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *answer = NULL;
-    struct host_port at;
-
-    if (!host_port_split(text, &at) || getaddrinfo(at.host, at.port, &hints, &answer) != 0)
-        return NULL;
-    return answer;
-}
-
 static bool is_listed(const struct doctor_facts *facts, const char *peer,
                       const struct endpoint *endpoint)
 {
@@ -161,28 +162,41 @@ static struct doctor_route *add_route(struct doctor_facts *facts, const char *pe
     return route;
 }
 
-/* All addresses of one endpoint. A name without any is a route, too, to be told about. */
-static void add_endpoint(struct doctor_facts *facts, struct netlink *netlink, const char *peer,
-                         const char *text, bool numeric, bool in_use)
+static void add_address(struct doctor_facts *facts, struct netlink *netlink, const char *peer,
+                        const char *text, const struct endpoint *endpoint, bool in_use)
 {
-    struct addrinfo *answer = resolve(text, numeric);
-    struct endpoint endpoint;
     struct doctor_route *route;
 
-    if (answer == NULL && !numeric)
-        add_route(facts, peer, text);
-    for (struct addrinfo *a = answer; a != NULL; a = a->ai_next) {
-        if (!endpoint_from_socket(&endpoint, a->ai_addr) || is_listed(facts, peer, &endpoint))
-            continue;
-        route = add_route(facts, peer, text);
-        if (route == NULL)
-            break;
-        route->endpoint = endpoint;
-        route->in_use = in_use;
-        find_way(route, netlink);
-    }
-    if (answer != NULL)
-        freeaddrinfo(answer);
+    if (is_listed(facts, peer, endpoint))
+        return;
+    route = add_route(facts, peer, text);
+    if (route == NULL)
+        return;
+    route->endpoint = *endpoint;
+    route->in_use = in_use;
+    find_way(route, netlink);
+}
+
+/* What needs no DNS; a name is passed over. */
+static void add_numeric(struct doctor_facts *facts, struct netlink *netlink, const char *peer,
+                        const char *text, bool in_use)
+{
+    struct endpoint endpoint = {0};
+
+    if (endpoint_from_text(&endpoint, text))
+        add_address(facts, netlink, peer, text, &endpoint, in_use);
+}
+
+/* A name without any address is a route, too, to be told about. */
+static void add_name(struct doctor_facts *facts, struct netlink *netlink, const char *peer,
+                     const struct doctor_name *name)
+{
+    struct doctor_route *route = name->count == 0 ? add_route(facts, peer, name->text) : NULL;
+
+    if (route != NULL)
+        route->way = name->answered ? WAY_UNRESOLVED : WAY_UNANSWERED;
+    for (size_t i = 0; i < name->count; i++)
+        add_address(facts, netlink, peer, name->text, &name->address[i], false);
 }
 
 /* ---- peers ---- */
@@ -202,32 +216,63 @@ static const char *current_endpoint(const struct doctor_facts *facts, const char
     return NULL;
 }
 
-/* The status and the links are there already. Names are resolved, which takes as long as DNS does,
- * for those peers only whose address the daemon does not know. */
-static void find_routes(struct doctor_facts *facts, struct netlink *netlink)
+/* DNS is asked for those peers only whose address the daemon does not know. */
+static void ask_names(const struct doctor_facts *facts, struct doctor_name *names)
 {
     const struct config *config = facts->config;
+    size_t count = 0;
 
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct config_peer *peer = &config->peer[i];
+        for (unsigned e = 0; e < peer->endpoint_count; e++)
+            if (current_endpoint(facts, peer->name) == NULL)
+                names[count++] = (struct doctor_name){.text = peer->endpoint[e]};
+    }
+    if (count > 0)
+        doctor_names_ask(names, count);
+}
+
+/* The status and the links are there already. */
+static void find_routes(struct doctor_facts *facts, struct netlink *netlink)
+{
+    static struct doctor_name names[DOCTOR_NAMES_MAX];
+    const struct doctor_name *name = names;
+    const struct config *config = facts->config;
+
+    ask_names(facts, names);
     for (size_t i = 0; i < config->peer_count; i++) {
         const struct config_peer *peer = &config->peer[i];
         const char *current = current_endpoint(facts, peer->name);
         if (current != NULL)
-            add_endpoint(facts, netlink, peer->name, current, true, true);
+            add_numeric(facts, netlink, peer->name, current, true);
         for (unsigned e = 0; e < peer->endpoint_count; e++)
-            add_endpoint(facts, netlink, peer->name, peer->endpoint[e], current != NULL, false);
+            if (current != NULL)
+                add_numeric(facts, netlink, peer->name, peer->endpoint[e], false);
+            else
+                add_name(facts, netlink, peer->name, name++);
     }
 }
 
 /* ---- all ---- */
 
-bool doctor_gather(struct doctor_facts *facts, const struct config *config, struct error *error)
+bool doctor_gather(struct doctor_facts *facts, struct config *config, const struct error *refusal,
+                   struct error *error)
 {
     struct netlink netlink;
     bool read;
 
     memset(facts, 0, sizeof *facts);
     facts->config = config;
-    if (!ask_daemon(facts, error) || !netlink_open(&netlink, error))
+    facts->config_error = refusal != NULL ? refusal->text : NULL;
+    if (!ask_daemon(facts, error))
+        return false;
+    if (refusal != NULL && facts->status == NULL) {
+        *error = *refusal;
+        return false;
+    }
+    if (refusal != NULL)
+        recall(config, facts->status);
+    if (!netlink_open(&netlink, error))
         return false;
     read = read_links(facts, &netlink, error);
     if (read) {

@@ -12,6 +12,7 @@
 
 enum doctor_way {
     WAY_UNRESOLVED, /* the endpoint's name has no address */
+    WAY_UNANSWERED, /* DNS did not say in time */
     WAY_NONE,       /* no route */
     WAY_SELF,       /* the address is this machine's */
     WAY_ON_LINK,    /* the address is in a network of the interface */
@@ -32,6 +33,7 @@ enum { DOCTOR_ROUTES_MAX = SITE_PEERS_MAX * (CONFIG_ENDPOINTS_MAX + 1) };
 
 struct doctor_facts {
     const struct config *config;
+    const char *config_error;   /* why the file is refused; config is then what the daemon says */
     struct json_object *status; /* as the daemon answered; NULL: none runs, or it is stuck */
     struct error daemon_error;  /* why status is NULL */
 
@@ -47,13 +49,15 @@ struct doctor_facts {
 /**
  * doctor_gather() - Look at everything
  * @facts:  Overwritten; to be given to doctor_release() in any case
- * @config: Loaded; must live as long as the facts
+ * @config: Loaded, or of a refused file recovered; must live as long as the facts
+ * @refusal: NULL, or why the file is refused: then a daemon must run, and says what it can
  *
  * A daemon that does not run is a fact, not an error.
  *
  * Return: false with @error when the links, or a daemon that runs, may not be asked
  */
-bool doctor_gather(struct doctor_facts *facts, const struct config *config, struct error *error);
+bool doctor_gather(struct doctor_facts *facts, struct config *config, const struct error *refusal,
+                   struct error *error);
 
 void doctor_release(struct doctor_facts *facts);
 

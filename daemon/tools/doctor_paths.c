@@ -103,13 +103,16 @@ static const char *reason(const struct mtu_path *path)
         {"interface", ", the most its interface takes"},
         {"router", ": a router on the way says that larger ones do not fit"},
         {"path", ": larger ones are lost on the way without a word"},
+        {"relay", ": who passes them on wraps them once more"},
         {"below-base", " or less: not even the least that any line carries gets through"},
     };
+
+    bool wrapped = path->family == IP_NONE && is(path->limit, "path");
 
     if (path->mtu_bytes >= ETHERNET_MTU && !is_fixed(path))
         return "";
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-        if (is(path->limit, reasons[i].limit))
+        if (is(wrapped ? "relay" : path->limit, reasons[i].limit))
             return reasons[i].words;
     return is(path->state, "searching") ? ": larger ones are being tried" : "";
 }

@@ -24,6 +24,18 @@ static void judge_no_daemon(const struct doctor_facts *facts, struct json_object
                "%s", facts->daemon_error.text);
 }
 
+static void judge_config(const struct doctor_facts *facts, struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "config",
+                                 .subject = facts->config->path,
+                                 .meaning = "The daemon goes on with what it read before, and "
+                                            "would not start again. Endpoints were not looked at.",
+                                 .advice = "mend the file, then reload: kill -HUP, or restart"},
+               "the configuration is refused: %s", facts->config_error);
+}
+
 static void judge_invited(const char *name, struct json_object *report)
 {
     report_add(report,
@@ -172,6 +184,8 @@ void judge_peers(const struct doctor_facts *facts, struct json_object *report)
     size_t count, up = 0;
     struct json_object *peers = json_list(facts->status, "peers", &count);
 
+    if (facts->config_error != NULL)
+        judge_config(facts, report);
     if (facts->status == NULL) {
         judge_no_daemon(facts, report);
         return;

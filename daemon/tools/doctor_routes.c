@@ -70,6 +70,17 @@ static void judge_unresolved(const struct doctor_route *route, struct json_objec
                route->peer);
 }
 
+static void judge_unanswered(const struct doctor_route *route, struct json_object *report)
+{
+    struct finding finding = finding_of(route, LEVEL_WARN, "endpoint-name", route->text);
+
+    finding.meaning = "The daemon cannot learn the address, either.";
+    finding.advice = "is this home's connection to the Internet up, and is the name server in "
+                     "/etc/resolv.conf the right one?";
+    report_add(report, &finding, "DNS does not answer: for the name in endpoint %s of %s",
+               route->text, route->peer);
+}
+
 static bool is_reachable(const struct doctor_facts *facts, const char *peer)
 {
     for (size_t i = 0; i < facts->route_count; i++)
@@ -165,6 +176,8 @@ static void judge_route(const struct doctor_facts *facts, const struct doctor_ro
 {
     if (route->way == WAY_UNRESOLVED)
         judge_unresolved(route, report);
+    if (route->way == WAY_UNANSWERED)
+        judge_unanswered(route, report);
     judge_no_route(facts, route, report);
     judge_in_lan(facts, route, report);
     if (route->out.index == 0 || !is_taken(facts, route))

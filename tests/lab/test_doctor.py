@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`lansplice doctor`: what it finds in homes that have it, and how it judges a made-up status."""
 import subprocess
+import time
 
 import pytest
 
@@ -430,3 +431,67 @@ def test_an_ordinary_user_may_look_at_links(lab, a, b):
     done = a.router.run(["setpriv", "--reuid=65534", "--clear-groups", BINARY, "-c",
                          a.lansplice.path, "doctor"], check=False)
     assert done.returncode in (1, 2) and done.stdout == "" and done.stderr.count("\n") == 1
+
+
+# --- a file that is refused, and DNS that is dead -------------------------------------------------
+
+def test_the_file_is_wrong_and_the_daemon_runs(lab, a, b):
+    """It is then that people ask: status and doctor answer, and say so."""
+    daemon, _ = lab.splice(a, b)
+    daemon.path.write_text(daemon.path.read_text().replace("tap = lansplice0", "tap = /"))
+    shown = daemon.command("status")
+    assert "lansplice0 in bridge br-lan" in shown.stdout and " up " in shown.stdout
+    assert "would be refused: bad value: " in shown.stderr and ":6: tap = /" in shown.stderr
+    assert daemon.status()["name"] == "a"
+    report = examine(a)
+    found = report.one(check="config")
+    assert found["level"] == "warn" and ":6: tap = /" in found["text"]
+    assert report.all["name"] == "a" and report.one(check="snooping")["subject"] == "lansplice0"
+    assert [check for check, _ in report.warned] == ["config"], report.findings
+    daemon.stop()
+    for command in "status", "doctor":
+        done = daemon.command(command, check=False)
+        assert done.returncode == 2 and ":6: tap = /" in done.stderr and not done.stdout
+
+
+def test_the_file_is_gone_and_the_daemon_runs(lab, a):
+    """Then the socket is looked for at its usual place."""
+    daemon = lab.daemon(a).start()
+    daemon.path.unlink()
+    assert examine(a).one(check="config")["text"].startswith("the configuration is refused: cannot")
+
+
+def test_dns_that_does_not_answer(lab, a, b):
+    """Each name waits for itself, and none of them long."""
+    a.isp.run("nft add table inet d; nft 'add chain inet d c "
+              "{ type filter hook input priority 0; }'; nft add rule inet d c udp dport 53 drop")
+    a.router.run("echo nameserver 192.0.2.17 >/run/resolv.conf; "
+                 "mount --bind /run/resolv.conf /etc/resolv.conf")
+    daemon = lab.daemon(a)
+    names = [f"nobody{n}.example.net:7788" for n in range(3)] + ["_lansplice._udp.example.net"]
+    daemon.add_peer(lab.daemon(b), names)
+    daemon.write()
+    began = time.monotonic()
+    report = examine(a)
+    assert time.monotonic() - began < 3.5
+    silent = report.only(check="endpoint-name", level="warn")
+    assert [f["subject"] for f in silent] == names
+    assert all("DNS does not answer" in f["text"] for f in silent)
+
+
+def test_a_path_through_a_relay_is_narrower_by_itself(told):
+    report = told.judge(status_of(path_of(1454, "relay"), path="relay"))
+    assert "wraps them once more" in report.one(check="path-mtu")["text"]
+    assert "lost on the way" not in report.one(check="path-mtu")["text"]
+
+
+@pytest.mark.parametrize("option,state,words", [
+    ("rendezvous-command", {"rendezvous": {"program": "/x", "failures": [
+        {"peer": "b", "verb": "store", "error": "exit status 3: no disk"}]}},
+     "rendezvous-command /x failed: store for b: exit status 3: no disk"),
+    ("event-command", {"event_command": {"program": "/x", "error": "no end after 30 s for clash",
+                                         "waiting": 0}},
+     "event-command /x failed: no end after 30 s for clash")])
+def test_a_program_of_the_owners_fails(told, option, state, words):
+    found = told.judge({**status_of(), **state}).one(check=option)
+    assert (found["level"], found["text"]) == ("warn", words) and "by hand" in found["advice"]
