@@ -229,6 +229,16 @@ static void fill_standard_streams(void)
         close(fd);
 }
 
+/* A link, as OpenWrt's package makes it, stands for the site it leads to: the files beside that one
+ * are meant, not those beside the link. */
+static const char *default_config(void)
+{
+    static char target[CONFIG_PATH_SIZE];
+    ssize_t bytes = readlink(CONFIG_DEFAULT_PATH, target, sizeof target - 1);
+
+    return bytes > 0 && target[0] == '/' ? target : CONFIG_DEFAULT_PATH;
+}
+
 static bool start(void)
 {
     fill_standard_streams();
@@ -242,7 +252,7 @@ static bool start(void)
 int cli_main(int argc, char **argv, cli_function *const mine[CLI_COMMANDS],
              int (*run_other)(char **argv))
 {
-    struct parsed parsed = {.options.config_path = CONFIG_DEFAULT_PATH};
+    struct parsed parsed = {.options.config_path = default_config()};
     enum cli_command command;
     int code = start() ? parse_options(&parsed, argc, argv) : EXIT_FAILED;
 
