@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash disable=SC2034
+#
+# What the init script, the protocol handler and uci-config share: where a site's things are, and
+# its rule for the firewall. To be sourced after OpenWrt's own /lib/functions.sh (and jshn.sh).
+
+LANSPLICE_ETC=/etc/lansplice
+LANSPLICE_RUN=/var/run/lansplice
+LANSPLICE_LOCK=/var/lock/lansplice.lock
+LANSPLICE_PORT=7788
+LANSPLICE_TAP=lansplice0
+LANSPLICE_ZONE=wan
+
+lansplice_conf() {
+	echo "$LANSPLICE_ETC/$1/lansplice.conf"
+}
+
+# lansplice_value SITE OPTION - what the generated configuration says in [site]; nothing without one
+lansplice_value() {
+	[ ! -e "$(lansplice_conf "$1")" ] ||
+		sed -n "/^\[peer/q; s/^$2 = //p" "$(lansplice_conf "$1")"
+}
+
+# lansplice_is_fixed SITE - whether what a reload cannot change (lansplice(8)) is as at the last call;
+# it is kept in a file that procd looks at, too.
+lansplice_is_fixed() {
+	local file="$LANSPLICE_RUN/$1.fixed" fixed
+
+	fixed=$(sed -n '/^\[peer/q; /^\(name\|private-key\|port\|tap\|control\) = /p' \
+		"$(lansplice_conf "$1")")
+	[ "$fixed" != "$(cat "$file" 2>/dev/null)" ] || return 0
+	echo "$fixed" >"$file"
+	return 1
+}
+
+# lansplice_add_firewall SITE - into an open JSON object: our UDP port is let in from the zone.
+#
+# As firewall4's fw4.uc reads it (read_ubus(), parse_rule()) from the data of procd's services. Not
+# from the data of a netifd interface: there a rule without a device of its own gets that
+# interface's, and no packet from the Internet comes in by the TAP.
+lansplice_add_firewall() {
+	local site="$1" zone
+
+	config_get zone "$site" firewall_zone "$LANSPLICE_ZONE"
+	json_add_array firewall
+	if [ "$zone" != - ]; then
+		json_add_object ''
+		json_add_string type rule
+		json_add_string src "$zone"
+		json_add_string proto udp
+		json_add_string dest_port "$(lansplice_value "$site" port)"
+		json_add_string target ACCEPT
+		json_close_object
+	fi
+	json_close_array
+}
