@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: MIT
+"""OpenWrt's init script: what it asks of procd; the key; peers that joined; events."""
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
+
+from router import BINARY, Router, build_root  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
+
+KEYS = ["hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+        "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="]
+PSK = "A" * 43 + "=\n"
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    return build_root(tmp_path_factory.mktemp("openwrt") / "base")
+
+
+@pytest.fixture
+def router(base, tmp_path):
+    return Router(base, tmp_path / "root")
+
+
+@pytest.fixture
+def enabled(router):
+    router.uci("set", "lansplice.home.enabled=1")
+    router.uci("commit", "lansplice")
+    return router
+
+
+def services(router):
+    """What the init script last told procd: the service; None when it said nothing."""
+    told = [message for where, method, message in router.calls()
+            if (where, method) == ("service", "set")]
+    return told[-1] if told else None
+
+
+def instances(router):
+    return services(router)["instances"]
+
+
+def write_peer(router, name, key=KEYS[0], psk=PSK, more="", mode=0o600):
+    """A peer's files as join and an enrolment leave them."""
+    router.write(f"/etc/lansplice/home/peers.d/{name}.psk", psk)
+    router.path(f"/etc/lansplice/home/peers.d/{name}.psk").chmod(mode)
+    router.write(f"/etc/lansplice/home/peers.d/{name}.conf",
+                 f"# Written by lansplice.\n[peer {name}]\npublic-key = {key}\n"
+                 f"preshared-key = {name}.psk\nendpoint = {name}.example.net:7788\n"
+                 f"keepalive = 20\n{more}")
+
+
+# ---- what procd is told ----
+
+def test_disabled_as_it_is_shipped(router):
+    router.init("start")
+    assert instances(router) == {}
+    assert not router.path("/etc/lansplice").exists()
+
+
+def test_start(enabled):
+    enabled.init("start")
+    instance = instances(enabled)["home"]
+    assert instance["command"] == ["/usr/sbin/lansplice", "-c",
+                                   "/etc/lansplice/home/lansplice.conf", "run"]
+    assert instance["respawn"] == [] and instance["stdout"] and instance["stderr"]
+    assert "jail" not in instance and "user" not in instance
+    enabled.run("lansplice", "-c", "/etc/lansplice/home/lansplice.conf", "check-config", check=True)
+
+
+def test_triggers(enabled):
+    enabled.init("start")
+    reload = ["/etc/init.d/lansplice", "reload"]
+    assert services(enabled)["triggers"] == [["config.change", "package", "lansplice", *reload],
+                                             ["interface.*", "interface", "wan", *reload]]
+
+
+def test_the_firewall_lets_our_port_in_while_the_instance_is_there(enabled):
+    """As firewall4 reads it from procd, fw4.uc: read_ubus(), parse_rule()."""
+    changed = ("service", "event", {"type": "config.change", "data": {"package": "firewall"}})
+    enabled.uci("set", "lansplice.home.port=7799")
+    enabled.init("start")
+    calls = enabled.calls()
+    assert calls[0][2]["instances"]["home"]["data"] == {"firewall": [
+        {"type": "rule", "src": "wan", "proto": "udp", "dest_port": "7799", "target": "ACCEPT"}]}
+    assert calls[-1] == changed
+    enabled.init("stop")
+    assert enabled.calls() == [changed, ("service", "delete", {"name": "lansplice"})]
+
+
+def test_another_zone_and_none(enabled):
+    enabled.uci("set", "lansplice.home.firewall_zone=inet")
+    enabled.init("start")
+    assert instances(enabled)["home"]["data"]["firewall"][0]["src"] == "inet"
+    enabled.uci("set", "lansplice.home.firewall_zone=-")
+    enabled.init("start")
+    assert instances(enabled)["home"]["data"] == {"firewall": []}
+
+
+def test_a_jail_where_there_is_one(enabled):
+    enabled.uci("set", "lansplice.home.jail=1")
+    enabled.init("start")
+    assert "jail" not in instances(enabled)["home"]
+    enabled.write("/sbin/ujail", "#!/bin/sh\n")
+    enabled.path("/sbin/ujail").chmod(0o755)
+    enabled.init("start")
+    mount = instances(enabled)["home"]["jail"]["mount"]
+    writable = {path for path, how in mount.items() if how == "1"}
+    assert writable == {"/dev/net/tun", "/etc/lansplice/home", "/var/run/lansplice"}
+    enabled.path("/sbin/ujail").unlink()
+
+
+def test_two_sites(enabled):
+    for path, value in {"": "site", ".enabled": "1", ".port": "7799", ".tap": "ls1"}.items():
+        enabled.uci("set", f"lansplice.office{path}={value}")
+    enabled.init("start")
+    told = instances(enabled)
+    assert set(told) == {"home", "office"}
+    assert told["office"]["command"][2] == "/etc/lansplice/office/lansplice.conf"
+    assert "control = /var/run/lansplice/office.sock" in enabled.conf("office")
+
+
+def test_a_site_of_netifds_is_left_to_it(enabled):
+    for option, value in {"": "interface", ".proto": "lansplice", ".site": "home"}.items():
+        enabled.uci("set", f"network.tunnel{option}={value}")
+    enabled.init("start")
+    assert instances(enabled) == {}
+    enabled.init("reload")
+    assert ("network.interface.tunnel", "renew", {}) in enabled.calls()
+    enabled.uci("set", "network.tunnel.disabled=1")
+    enabled.init("start")
+    assert set(instances(enabled)) == {"home"}
+
+
+# ---- reload ----
+
+@pytest.fixture
+def running(enabled):
+    """As after a start: the daemon's control socket is there."""
+    enabled.init("start")
+    enabled.calls()
+    os.mknod(enabled.path("/var/run/lansplice/home.sock"), 0o600 | stat.S_IFSOCK)
+    return enabled
+
+
+def fixed(router, instance):
+    """What procd restarts an instance for: the file it watches."""
+    return router.path(instance["file"][0]).read_text()
+
+
+def test_reload_tells_the_daemon(running):
+    before = running.path("/var/run/lansplice/home.fixed").read_text()
+    running.uci("set", "lansplice.home.guard=dhcp")
+    running.init("reload")
+    assert "guard = dhcp" in running.conf()
+    calls = running.calls()
+    assert calls[-1] == ("service", "signal", {"name": "lansplice", "instance": "home",
+                                               "signal": 1})
+    assert fixed(running, calls[0][2]["instances"]["home"]) == before
+
+
+def test_reload_restarts_for_what_is_fixed(running):
+    before = running.path("/var/run/lansplice/home.fixed").read_text()
+    running.uci("set", "lansplice.home.port=7799")
+    running.init("reload")
+    calls = running.calls()
+    assert "signal" not in {method for _, method, _ in calls}
+    assert fixed(running, calls[0][2]["instances"]["home"]) != before
+
+
+def test_reload_with_a_bad_file_leaves_all_as_it_is(running):
+    before = running.conf()
+    running.uci("set", "lansplice.home.hub=maybe")
+    done = running.init("reload")
+    assert "lansplice.home.hub" in done.stderr and "lansplice.home.hub" in running.log()
+    assert set(instances(running)) == {"home"}
+    assert running.conf() == before
+
+
+def test_start_with_a_bad_file_starts_nothing(enabled):
+    enabled.uci("set", "lansplice.home.hub=maybe")
+    done = enabled.init("start")
+    assert "lansplice.home.hub" in done.stderr and "lansplice.home.hub" in enabled.log()
+    assert instances(enabled) == {}
+
+
+def test_nothing_is_written_that_is_there(running):
+    path = running.path("/etc/lansplice/home/lansplice.conf")
+    before = path.stat()
+    running.init("reload")
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert stat.S_IMODE(after.st_mode) == 0o600
+
+
+# ---- the key ----
+
+def test_the_key_is_made_once_and_kept(enabled):
+    key = enabled.path("/etc/lansplice/home/home.key")
+    enabled.init("start")
+    first = key.read_text()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+    for action in "reload", "stop", "start":
+        enabled.init(action)
+    assert key.read_text() == first
+
+
+def test_a_lost_key_is_not_replaced(enabled):
+    enabled.init("start")
+    enabled.path("/etc/lansplice/home/home.key").unlink()
+    done = enabled.init("start")
+    assert "restore it from a backup" in done.stderr
+    assert not enabled.path("/etc/lansplice/home/home.key").exists()
+
+
+def test_a_key_of_ones_own(enabled):
+    enabled.write("/etc/own.key", enabled.run("lansplice", "genkey").stdout)
+    enabled.path("/etc/own.key").chmod(0o600)
+    enabled.uci("set", "lansplice.home.private_key=/etc/own.key")
+    enabled.init("start")
+    assert "private-key = /etc/own.key" in enabled.conf()
+    assert not enabled.path("/etc/lansplice/home/home.key").exists()
+
+
+# ---- peers that joined ----
+
+def test_a_peer_that_joined_is_in_uci(enabled):
+    write_peer(enabled, "mum-and-dad")
+    enabled.init("start")
+    assert enabled.uci("get", "lansplice.mum_and_dad") == "peer"
+    assert enabled.uci("get", "lansplice.mum_and_dad.public_key") == KEYS[0]
+    assert enabled.uci("get", "lansplice.mum_and_dad.endpoint") == "mum-and-dad.example.net:7788"
+    conf = enabled.conf()
+    assert "[peer mum-and-dad]" in conf
+    assert "preshared-key = /etc/lansplice/home/peers.d/mum-and-dad.psk" in conf
+    folder = enabled.path("/etc/lansplice/home/peers.d")
+    assert [path.name for path in folder.iterdir()] == ["mum-and-dad.psk"]
+    # And it survives: nothing waits in /tmp, and the next start has the same peers.
+    assert not list(enabled.path("/tmp/.uci").glob("lansplice"))
+    enabled.init("start")
+    assert enabled.conf() == conf
+
+
+@pytest.mark.parametrize("pending", ["joining", "invites"])
+def test_not_before_the_enrolment_is_over(enabled, pending):
+    """The daemon looks for it in peers.d until then."""
+    write_peer(enabled, "parents")
+    enabled.write(f"/etc/lansplice/home/state/{pending}/parents", "id x\n")
+    enabled.uci_config()
+    assert enabled.path("/etc/lansplice/home/peers.d/parents.conf").exists()
+    assert "peer" not in enabled.conf()
+    enabled.path(f"/etc/lansplice/home/state/{pending}/parents").unlink()
+    enabled.uci_config()
+    assert "[peer parents]" in enabled.conf()
+
+
+def test_what_somebody_wrote_by_hand_stays(enabled):
+    write_peer(enabled, "parents", more=f"[peer two]\npublic-key = {KEYS[1]}\n")
+    enabled.uci_config()
+    assert enabled.path("/etc/lansplice/home/peers.d/parents.conf").exists()
+    assert enabled.uci("get", "lansplice.parents", check=False) == ""
+
+
+def test_a_section_that_is_taken(enabled):
+    """A peer of another site has the name: both stay what they are."""
+    for path, value in {"office": "site", "parents": "peer", "parents.site": "office",
+                        "parents.public_key": KEYS[1]}.items():
+        enabled.uci("set", f"lansplice.{path}={value}")
+    write_peer(enabled, "parents")
+    done = enabled.uci_config()
+    assert done.returncode == 0, done.stderr
+    assert enabled.uci("get", "lansplice.parents.public_key") == KEYS[1]
+    assert enabled.uci("get", "lansplice.home_parents.name") == "parents"
+    assert f"[peer parents]\npublic-key = {KEYS[0]}" in enabled.conf()
+
+
+def test_cut_short_after_uci_was_written(enabled):
+    """The power failed between the two files: the next run ends what was begun, and keeps what
+    somebody has changed in UCI since."""
+    write_peer(enabled, "parents")
+    enabled.uci_config()
+    enabled.uci("set", "lansplice.parents.keepalive=25")
+    write_peer(enabled, "parents")
+    done = enabled.uci_config()
+    assert done.returncode == 0, done.stderr
+    assert enabled.conf().count("[peer parents]") == 1 and "keepalive = 25" in enabled.conf()
+    assert not enabled.path("/etc/lansplice/home/peers.d/parents.conf").exists()
+
+
+def test_a_peer_stays_where_it_is_when_the_rest_is_refused(enabled):
+    write_peer(enabled, "parents")
+    enabled.uci("set", "lansplice.home.hub=maybe")
+    assert enabled.uci_config().returncode == 2
+    names = {path.name for path in enabled.path("/etc/lansplice/home/peers.d").iterdir()}
+    assert names == {"parents.conf", "parents.psk"}
+    enabled.uci("set", "lansplice.home.hub=0")
+    assert enabled.uci_config().returncode == 0
+    assert enabled.conf().count("[peer parents]") == 1
+
+
+# ---- events ----
+
+def test_an_event_reaches_the_scripts(enabled):
+    """By procd: ACTION and the variables; and the peer that was enrolled is in UCI."""
+    enabled.uci_config()
+    write_peer(enabled, "parents")
+    enabled.run("/usr/lib/lansplice/event", LANSPLICE_EVENT="peer-up", LANSPLICE_SITE="home",
+                LANSPLICE_PEER="parents", LANSPLICE_PATH="direct6",
+                LANSPLICE_CONFIG="/etc/lansplice/home/lansplice.conf", check=True)
+    told = next(message for where, _, message in enabled.calls() if where == "hotplug.lansplice")
+    assert told == {"env": ["ACTION=peer-up", "LANSPLICE_EVENT=peer-up", "LANSPLICE_SITE=home",
+                            "LANSPLICE_CONFIG=/etc/lansplice/home/lansplice.conf",
+                            "LANSPLICE_PEER=parents", "LANSPLICE_PATH=direct6"]}
+    assert "parents is there (direct6)" in enabled.log()
+    assert enabled.uci("get", "lansplice.parents") == "peer"
+
+
+def test_an_event_where_procd_does_not_take_it(router):
+    """Before OpenWrt 22.03."""
+    router.write("/bin/ubus", "#!/bin/sh\nexit 4\n")
+    router.write("/sbin/hotplug-call", "#!/bin/sh\necho \"$1 $ACTION $LANSPLICE_PEER\" >/tmp/log\n")
+    for path in "/bin/ubus", "/sbin/hotplug-call":
+        router.path(path).chmod(0o755)
+    router.run("/usr/lib/lansplice/event", LANSPLICE_EVENT="peer-down", LANSPLICE_PEER="parents")
+    assert router.log() == "lansplice peer-down parents\n"
+
+
+# ---- uci-defaults ----
+
+@pytest.mark.parametrize("host, name", [("Grandmas_House", "grandmas-house"), ("OpenWrt", ""),
+                                        ("お家", ""), ("", "")])
+def test_the_home_is_named_after_the_router(router, host, name):
+    router.write("/etc/config/system", f"config system\n\toption hostname '{host}'\n")
+    router.run("sh", "/etc/uci-defaults/99_lansplice", check=True)
+    assert router.uci("get", "lansplice.home.name", check=False) == name
+    assert router.uci("get", "lansplice.home.enabled") == "0"
+    assert [path.name for path in router.path("/etc/lansplice").iterdir()] == ["lansplice.conf"]
+
+
+def test_commands_mean_the_home(enabled):
+    """Without -c, as the manual has them; also when something runs uci-defaults again."""
+    for _ in range(2):
+        enabled.run("sh", "/etc/uci-defaults/99_lansplice", check=True)
+    enabled.uci_config()
+    enabled.run("lansplice", "check-config", check=True)
+    assert "lansplice1:" in enabled.run("lansplice", "invite", "parents", check=True).stdout
+    assert enabled.path("/etc/lansplice/home/state/invites/parents").exists()
+
+
+def test_a_name_that_is_there_stays(router):
+    router.write("/etc/config/system", "config system\n\toption hostname 'other'\n")
+    router.uci("set", "lansplice.home.name=mine")
+    router.uci("commit")
+    router.run("sh", "/etc/uci-defaults/99_lansplice", check=True)
+    assert router.uci("get", "lansplice.home.name") == "mine"

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""OpenWrt: 'option proto lansplice' in /etc/config/network; the handler against netifd's contract.
+
+openwrt/netifd.py is netifd here: every message is checked as netifd checks it.
+"""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
+
+from netifd import IDLE, Netifd  # noqa: E402
+from router import BINARY, Router, build_root  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
+
+COMMAND = ["/usr/sbin/lansplice", "-c", "/etc/lansplice/home/lansplice.conf", "run"]
+RULE = {"type": "rule", "src": "wan", "proto": "udp", "dest_port": "7788", "target": "ACCEPT"}
+OPEN = ("service", "set", {"name": "lansplice-tunnel", "data": {"firewall": [RULE]}})
+CLOSE = ("service", "delete", {"name": "lansplice-tunnel"})
+CHANGED = ("service", "event", {"type": "config.change", "data": {"package": "firewall"}})
+BAD_PEER = "config peer 'parents'\n\toption site 'home'\n\toption public_key 'short'\n"
+
+
+def bridge(method, tap="lo"):
+    """As gre.sh has a gretap join a bridge and leave it."""
+    return "network.interface.lan", method, {"name": tap, "link-ext": False}
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    return build_root(tmp_path_factory.mktemp("openwrt") / "base")
+
+
+@pytest.fixture
+def router(base, tmp_path):
+    """Its TAP is called lo: an interface that is there, as no daemon runs to make one."""
+    router = Router(base, tmp_path / "root")
+    router.write("/etc/config/lansplice", "config site 'home'\n\toption tap 'lo'\n")
+    return router
+
+
+@pytest.fixture
+def tunnel(router):
+    return Netifd(router, "tunnel", site="home", network="lan")
+
+
+def test_dump(tunnel):
+    """What netifd asks a handler at its own start: name, flags, and options with their types."""
+    handler = tunnel.handler
+    assert handler.pop("config") == [["site", 3], ["network", 3], ["tunlink", 3]]
+    assert handler == {"name": "lansplice", "no-device": True, "no-proto-task": False,
+                       "available": True, "renew-handler": True}
+
+
+def test_setup(tunnel):
+    tunnel.setup()
+    assert tunnel.task == COMMAND and tunnel.device == "lo" and tunnel.state == IDLE
+    assert tunnel.errors == [] and tunnel.needs == []
+    assert tunnel.others == [bridge("add_device"), OPEN, CHANGED]
+
+
+def test_teardown(tunnel):
+    tunnel.setup()
+    tunnel.teardown()
+    assert tunnel.signals == [15] and tunnel.errors == []
+    assert tunnel.others == [bridge("remove_device"), CLOSE, CHANGED]
+
+
+def test_only_while_another_interface_is_up(router):
+    tunnel = Netifd(router, "tunnel", site="home", network="lan", tunlink="wan")
+    tunnel.setup()
+    assert tunnel.needs == [("", "wan")]
+
+
+def test_without_a_bridge_and_with_two(router):
+    lone = Netifd(router, "tunnel", site="home")
+    lone.setup()
+    assert lone.others == [OPEN, CHANGED]
+    both = Netifd(router, "tunnel", site="home", network="lan guest")
+    both.setup()
+    assert [where for where, method, _ in both.others if method == "add_device"] == [
+        "network.interface.lan", "network.interface.guest"]
+
+
+def test_renew_has_the_daemon_read_again(router, tunnel):
+    tunnel.setup()
+    router.uci("set", "lansplice.home.guard=dhcp")
+    tunnel.renew()
+    assert tunnel.signals == [1] and tunnel.task == COMMAND
+    assert "guard = dhcp" in router.conf()
+
+
+def test_renew_begins_anew_for_what_is_fixed(router, tunnel):
+    tunnel.setup()
+    router.uci("set", "lansplice.home.port=7799")
+    tunnel.renew()
+    assert tunnel.signals == [15]
+    assert tunnel.task == COMMAND and tunnel.device == "lo" and tunnel.autostart
+    assert {**RULE, "dest_port": "7799"} in [
+        rule for _, method, message in tunnel.others if method == "set"
+        for rule in message["data"]["firewall"]]
+
+
+def test_renew_with_a_bad_file_leaves_all_as_it_is(router, tunnel):
+    tunnel.setup()
+    before = router.conf()
+    router.write("/etc/config/lansplice", "config site 'home'\n\toption tap 'lo'\n" + BAD_PEER)
+    tunnel.renew()
+    assert tunnel.signals == [] and tunnel.task == COMMAND and tunnel.autostart
+    assert tunnel.errors[0][0] == "INVALID_CONFIG" and router.conf() == before
+
+
+def test_a_bad_peer_blocks_restarts(router, tunnel):
+    router.write("/etc/config/lansplice", "config site 'home'\n\toption tap 'lo'\n" + BAD_PEER)
+    tunnel.setup()
+    (code, text), = tunnel.errors
+    assert code == "INVALID_CONFIG" and "lansplice.parents.public_key" in text
+    assert not tunnel.autostart and not tunnel.task and not tunnel.device
+    assert ("service", "set") not in {call[:2] for call in tunnel.others}
+
+
+@pytest.mark.parametrize("config, said", [({}, "MISSING_SITE"), ({"site": "hoem"}, "no such site"),
+                                          ({"site": "home; reboot"}, "no such site")])
+def test_a_bad_interface_blocks_restarts(router, config, said):
+    tunnel = Netifd(router, "tunnel", network="lan", **config)
+    tunnel.setup()
+    assert said in " ".join(tunnel.errors[0])
+    assert not tunnel.autostart and not tunnel.task
+
+
+def test_a_daemon_that_ends_is_started_again(tunnel):
+    tunnel.setup()
+    tunnel.task_ends(1)
+    assert tunnel.task == COMMAND and tunnel.device == "lo" and tunnel.errors == []
+
+
+def test_a_daemon_that_refuses_its_configuration_is_not(tunnel):
+    tunnel.setup()
+    tunnel.task_ends(2)
+    assert tunnel.errors == [["INVALID_CONFIG", "/etc/lansplice/home/lansplice.conf"]]
+    assert not tunnel.autostart and not tunnel.task
+
+
+def test_a_tap_that_does_not_come(router):
+    """Setup fails, and netifd may try again: the module may be loaded later."""
+    router.uci("set", "lansplice.home.tap=none0")
+    script = router.path("/lib/netifd/proto/lansplice.sh")
+    text = script.read_text()
+    script.unlink()
+    script.write_text(text.replace("TAP_SECONDS=10", "TAP_SECONDS=1"))
+    script.chmod(0o755)
+    tunnel = Netifd(router, "tunnel", site="home", network="lan")
+    tunnel.setup()
+    assert tunnel.errors == [["NO_DEVICE", "none0"]]
+    assert tunnel.autostart and not tunnel.device and not tunnel.task
+    assert tunnel.others == [bridge("remove_device", "none0"), CLOSE, CHANGED]
