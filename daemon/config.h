@@ -37,6 +37,7 @@ enum {
     CONFIG_STUN_MAX = REFLEXIVE_SERVERS_MAX,
     CONFIG_TOKEN_LIFETIME_S = 3600,
     CONFIG_KEEPALIVE_S = 20,
+    CONFIG_PORT = 7788,
 };
 
 struct config_peer {
@@ -74,7 +75,8 @@ struct config {
     char name[SITE_NAME_MAX + 1];
     char key_path[CONFIG_PATH_SIZE];
     uint8_t private_key[PUBLIC_KEY_BYTES], public_key[PUBLIC_KEY_BYTES];
-    uint16_t port;
+    uint16_t port;                      /* 'auto': where to begin */
+    bool port_auto;                     /* see listening.h */
     char bridge[CONFIG_INTERFACE_SIZE]; /* "": none, others place the TAP */
     char tap[CONFIG_INTERFACE_SIZE];
     char control[CONFIG_CONTROL_SIZE];

@@ -13,7 +13,7 @@
 #define SITE_OPTIONS(X)                                                                            \
     X("name", set_name, false, "1 to 32 of a-z, 0-9 and -")                                        \
     X("private-key", set_private_key, false, "the path of a file with mode 0600")                  \
-    X("port", set_port, false, "a UDP port, 1 to 65535")                                           \
+    X("port", set_port, false, "auto, or a UDP port, 1 to 65535")                                  \
     X("bridge", set_bridge, false, "a bridge's name, at most 15 characters, or nothing")           \
     X("tap", set_tap, false, "an interface's name, 1 to 15 characters")                            \
     X("control", set_control, false, "the path of a socket, at most 107 characters")               \

@@ -122,9 +122,10 @@ static bool set_private_key(struct config_target *target, const char *value)
 
 static bool set_port(struct config_target *target, const char *value)
 {
-    uint32_t port;
+    uint32_t port = CONFIG_PORT;
 
-    if (!parse_number(value, 1, UINT16_MAX, &port))
+    target->config->port_auto = strcmp(value, "auto") == 0;
+    if (!target->config->port_auto && !parse_number(value, 1, UINT16_MAX, &port))
         return false;
     target->config->port = (uint16_t)port;
     return true;
@@ -446,7 +447,7 @@ static bool set_dhcp_files(struct config_target *target, const char *value)
 
 void config_set_defaults(struct config *config)
 {
-    config->port = 7788;
+    config->port = CONFIG_PORT;
     copy_text(config->tap, sizeof config->tap, "lansplice0");
     /* Only root can make a file in /run itself. */
     copy_text(config->control, sizeof config->control,

@@ -47,6 +47,7 @@ struct daemon {
     struct netlink netlink;
     struct tap tap;
     struct udp udp;
+    uint16_t port; /* where it listens */
     struct wan wan;
     struct network network;
     struct nat nat;
@@ -83,6 +84,8 @@ void drive_deliver(void *context, const uint8_t *offload, const struct slice *sl
 void drive_random(void *context, void *out, size_t bytes);
 /** drive_start() - Read sockets and TAP; needs the loop. Return: false with @error */
 bool drive_start(struct daemon *daemon, struct error *error);
+/** drive_rebound() - The sockets are others, with the same descriptors */
+void drive_rebound(struct daemon *daemon);
 /** drive_tap() - The TAP came (true) or went: read it or leave it */
 void drive_tap(struct daemon *daemon, bool present);
 /** drive_pause() - All of the core on this thread, until drive_resume() */
@@ -91,6 +94,12 @@ void drive_pause(struct daemon *daemon);
 void drive_resume(struct daemon *daemon);
 /** drive_settle() - After any call into the core: do what is due, set the timer */
 void drive_settle(struct daemon *daemon);
+
+/* listening.c */
+/** listening_open() - Bind the sockets. Return: false with @error */
+bool listening_open(struct daemon *daemon, struct error *error);
+/** listening_follow() - What is known of MAP-E may have changed: with 'port = auto' listen there */
+void listening_follow(struct daemon *daemon);
 
 /* events.c */
 void events_report(void *context, const struct site_event *event);

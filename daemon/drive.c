@@ -257,3 +257,13 @@ bool drive_start(struct daemon *daemon, struct error *error)
     drive_tap(daemon, true);
     return true;
 }
+
+/* Stopped first: the loop must not take the new socket for the one it watches. */
+void drive_rebound(struct daemon *daemon)
+{
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++)
+        if (daemon->udp.fd[family] >= 0) {
+            uv_poll_stop(&daemon->udp_poll[family]);
+            watch_udp(&daemon->udp_poll[family]);
+        }
+}

@@ -4,6 +4,7 @@
  */
 #include "map_rules.h"
 
+#include "bytes.h"
 #include "copy.h"
 #include "files.h"
 #include "json_fields.h"
@@ -138,19 +139,22 @@ bool map_rules_read(const char *pattern, struct map_e *out)
     return read;
 }
 
-bool map_rules_find(const char *pattern, const struct ip_address *addresses, size_t count,
-                    const struct endpoint *mapped, struct map_e *out)
+bool map_rules_recognise(const struct ip_address *addresses, size_t count,
+                         const struct endpoint *mapped, struct map_e *out)
 {
     struct map_e map;
 
-    if (map_rules_read(pattern, out))
-        return true;
     for (size_t i = 0; i < count; i++)
         if (map_e_recognise(&addresses[i], &map) && map_e_confirms(&map, mapped)) {
             *out = map;
             return true;
         }
     return false;
+}
+
+uint32_t map_rules_seed(const uint8_t public_key[PUBLIC_KEY_BYTES])
+{
+    return load_be32(public_key);
 }
 
 /* ---- words ---- */

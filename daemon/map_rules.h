@@ -13,6 +13,7 @@
 #ifndef MAP_RULES_H
 #define MAP_RULES_H
 
+#include "site.h"
 #include "tunnel/map_e.h"
 
 struct json_object;
@@ -33,15 +34,18 @@ enum { MAP_RULES_PORTS_SIZE = 1024 };
 bool map_rules_read(const char *pattern, struct map_e *out);
 
 /**
- * map_rules_find() - This home's port set: by map_rules_read(), else by the known services' rules
+ * map_rules_recognise() - This home's port set by the known services' rules
  * @addresses: Of this machine, of both families, LAN and WAN
  * @mapped:    An IPv4 endpoint of ours as others see it: without one that confirms them, the known
  *             rules are not believed
  *
  * Return: whether there is one; @out is untouched if not
  */
-bool map_rules_find(const char *pattern, const struct ip_address *addresses, size_t count,
-                    const struct endpoint *mapped, struct map_e *out);
+bool map_rules_recognise(const struct ip_address *addresses, size_t count,
+                         const struct endpoint *mapped, struct map_e *out);
+
+/** map_rules_seed() - For map_e_choose_port(): the same port for the same key */
+uint32_t map_rules_seed(const uint8_t public_key[PUBLIC_KEY_BYTES]);
 
 /**
  * map_rules_ports() - "5136-5151, 9232-9247, ...": the ports of a set as ranges

@@ -27,6 +27,16 @@ static struct endpoint mapped_v4(const struct daemon *daemon)
     return v4->known ? v4->mapped : site_seen_as(daemon->site, IP_V4);
 }
 
+static void read_rules(struct daemon *daemon)
+{
+    struct nat *nat = &daemon->nat;
+
+    nat->has_rules = map_rules_read(daemon->config->map_rules, &nat->rules);
+    nat->rules_seen = mapped_v4(daemon);
+}
+
+/* The files are read when addresses, routes or the configuration change (nat_outside() and so on),
+ * and when others see us elsewhere: the line behind it has changed. */
 static void find_map_e(struct daemon *daemon)
 {
     struct nat *nat = &daemon->nat;
@@ -34,10 +44,14 @@ static void find_map_e(struct daemon *daemon)
     struct endpoint mapped = mapped_v4(daemon);
     size_t count = nat->address_count;
 
+    if (!endpoint_equal(&mapped, &nat->rules_seen))
+        read_rules(daemon);
     memcpy(address, nat->address, count * sizeof *address);
     memcpy(address + count, nat->lan.own, nat->lan.own_count * sizeof *address);
-    nat->has_map = map_rules_find(daemon->config->map_rules, address, count + nat->lan.own_count,
-                                  &mapped, &nat->map);
+    if (nat->has_rules)
+        nat->map = nat->rules;
+    nat->has_map = nat->has_rules ||
+                   map_rules_recognise(address, count + nat->lan.own_count, &mapped, &nat->map);
 }
 
 /* ---- our candidates ---- */
@@ -60,7 +74,7 @@ static void add(const struct nat *nat, struct candidate_list *list, enum candida
 
 static void add_hosts(const struct daemon *daemon, struct candidate_list *list)
 {
-    struct endpoint endpoint = {.port = daemon->config->port};
+    struct endpoint endpoint = {.port = daemon->port};
 
     for (unsigned i = 0; i < daemon->nat.address_count; i++) {
         endpoint.address = daemon->nat.address[i];
@@ -156,9 +170,10 @@ bool nat_start(struct daemon *daemon, struct error *error)
     if (!turn_relay_start(&nat->turn, &daemon->loop, &turn, daemon->config, error))
         return false;
     stun_start(&nat->stun, &daemon->loop, &stun, daemon->config);
-    port_mapper_start(&nat->mapper, &daemon->loop, &daemon->netlink, &mapper, daemon->config->port,
+    port_mapper_start(&nat->mapper, &daemon->loop, &daemon->netlink, &mapper, daemon->port,
                       daemon->config->private_key);
     nat->started = true;
+    read_rules(daemon);
     compose(daemon);
     return true;
 }
@@ -177,6 +192,18 @@ void nat_reload(struct daemon *daemon)
 {
     stun_reload(&daemon->nat.stun, daemon->config);
     turn_relay_reload(&daemon->nat.turn, daemon->config);
+    read_rules(daemon);
+    compose(daemon);
+}
+
+void nat_moved(struct daemon *daemon)
+{
+    struct nat *nat = &daemon->nat;
+
+    stun_set_local(&nat->stun, daemon->port, nat->address, nat->address_count);
+    stun_hurry(&nat->stun);
+    turn_relay_hurry(&nat->turn);
+    port_mapper_set_port(&nat->mapper, daemon->port);
     compose(daemon);
 }
 
@@ -204,11 +231,13 @@ void nat_outside(struct daemon *daemon, const struct lan_view *view)
     nat->lan = view->lan;
     nat->address_count = view->wan_count;
     memcpy(nat->address, view->wan, sizeof nat->address);
-    stun_set_local(&nat->stun, daemon->config->port, nat->address, nat->address_count);
+    read_rules(daemon);
+    stun_set_local(&nat->stun, daemon->port, nat->address, nat->address_count);
     stun_hurry(&nat->stun);
     turn_relay_hurry(&nat->turn);
     port_mapper_refresh(&nat->mapper);
     compose(daemon);
+    listening_follow(daemon);
 }
 
 void nat_receive(struct daemon *daemon, const struct endpoint *from, uint8_t *datagram,

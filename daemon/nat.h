@@ -31,6 +31,9 @@ struct nat {
     struct turn_relay turn;
     bool has_map; /* IPv4 is shared, by MAP-E: */
     struct map_e map;
+    bool has_rules; /* this router's own, ... */
+    struct map_e rules;
+    struct endpoint rules_seen; /* ... read when others saw us there */
     struct candidate_list own;
     bool look_again; /* peers came or went, or see us elsewhere: at the end of this turn */
     bool started;
@@ -44,6 +47,9 @@ void nat_stop(struct daemon *daemon);
 
 /** nat_reload() - The daemon has another configuration */
 void nat_reload(struct daemon *daemon);
+
+/** nat_moved() - The daemon listens at another port */
+void nat_moved(struct daemon *daemon);
 
 /** nat_settle() - At the end of a turn: do what 'look_again' asks for */
 void nat_settle(struct daemon *daemon);

@@ -255,6 +255,7 @@ static void keep_fixed(struct config *fresh, const struct config *running)
     keep(fresh->tap, running->tap, sizeof fresh->tap, "tap");
     keep(fresh->control, running->control, sizeof fresh->control, "control");
     keep(&fresh->port, &running->port, sizeof fresh->port, "port");
+    keep(&fresh->port_auto, &running->port_auto, sizeof fresh->port_auto, "port");
     keep(fresh->public_key, running->public_key, sizeof fresh->public_key, "private-key");
     memcpy(fresh->private_key, running->private_key, sizeof fresh->private_key);
     keep_suites(fresh, running);

@@ -169,6 +169,15 @@ static void give_back(struct port_mapper_side *side)
     side->fd = -1;
 }
 
+/* Behind give_back(): by its route, if it has one. */
+static void begin_anew(struct port_mapper_side *side)
+{
+    if (!side->polled && side->routed)
+        begin(side);
+    else if (side->polled && !uv_is_closing((uv_handle_t *)&side->poll))
+        uv_close((uv_handle_t *)&side->poll, on_closed);
+}
+
 static void refresh(struct port_mapper_side *side)
 {
     struct wan_route route;
@@ -182,10 +191,7 @@ static void refresh(struct port_mapper_side *side)
     give_back(side);
     side->routed = routed;
     side->route = route;
-    if (!side->polled && routed)
-        begin(side);
-    else if (side->polled && !uv_is_closing((uv_handle_t *)&side->poll))
-        uv_close((uv_handle_t *)&side->poll, on_closed);
+    begin_anew(side);
 }
 
 /* ---- all of it ---- */
@@ -327,6 +333,19 @@ void port_mapper_refresh(struct port_mapper *mapper)
         return;
     for (struct port_mapper_side *s = mapper->side; s < mapper->side + PORT_MAPPER_SIDES; s++)
         refresh(s);
+    settle(mapper);
+}
+
+void port_mapper_set_port(struct port_mapper *mapper, uint16_t port)
+{
+    if (mapper->loop == NULL || mapper->port == port)
+        return;
+    mapper->port = port;
+    upnp_set_port(&mapper->upnp, port);
+    for (struct port_mapper_side *s = mapper->side; s < mapper->side + PORT_MAPPER_SIDES; s++) {
+        give_back(s);
+        begin_anew(s);
+    }
     settle(mapper);
 }
 

@@ -68,6 +68,10 @@ void port_mapper_start(struct port_mapper *mapper, uv_loop_t *loop, struct netli
 /** port_mapper_refresh() - Addresses or routes changed: ask the gateways there are now */
 void port_mapper_refresh(struct port_mapper *mapper);
 
+/** port_mapper_set_port() - Another port is to be reached; the mappings of the old are given back
+ */
+void port_mapper_set_port(struct port_mapper *mapper, uint16_t port);
+
 /**
  * port_mapper_stop() - Give back what was granted; waits two seconds at most, for UPnP
  *

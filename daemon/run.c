@@ -207,15 +207,11 @@ static bool open_system(struct daemon *daemon, struct error *error)
     const struct config *config = daemon->config;
     struct mac mac = tap_mac(config->public_key);
     unsigned without = config->without;
-    struct udp_options udp = {.no_segment = (without & WITHOUT_SEGMENT) != 0,
-                              .no_gro = (without & WITHOUT_GRO) != 0,
-                              .no_timestamp = (without & WITHOUT_TIMESTAMP) != 0};
     struct tap_options tap = {.no_vnet = (without & WITHOUT_VNET) != 0,
                               .no_offload = (without & WITHOUT_OFFLOAD) != 0,
                               .no_uso = (without & WITHOUT_USO) != 0};
 
-    return udp_open(&daemon->udp, config->port, &udp, error) &&
-           netlink_open(&daemon->netlink, error) &&
+    return listening_open(daemon, error) && netlink_open(&daemon->netlink, error) &&
            tap_open(&daemon->tap, &daemon->netlink, config->tap, &mac, &tap, error) &&
            network_attach(&daemon->network, &daemon->netlink, &daemon->tap, config->bridge,
                           error) &&
@@ -310,7 +306,7 @@ static bool stop(struct daemon *daemon)
 static void say_ready(const struct daemon *daemon)
 {
     log_info("lansplice %s: %s is ready: UDP port %u, TAP %s%s%s, %zu peers", LANSPLICE_VERSION,
-             daemon->config->name, daemon->config->port, daemon->tap.name,
+             daemon->config->name, daemon->port, daemon->tap.name,
              daemon->config->bridge[0] != '\0' ? " in bridge " : "", daemon->config->bridge,
              site_peer_count(daemon->site));
 }

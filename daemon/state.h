@@ -6,6 +6,7 @@
  *
  *   order          the first order number not yet reserved, a decimal
  *   endpoints      "PEER HOST:PORT" lines: where each peer last proved to be
+ *   port           with 'port = auto', where we listen, a decimal
  *   invites/NAME   a token we made: id, one-time PSK, expiry; and the key that proved it
  *   joining/NAME   a token we hold: id, one-time PSK
  *   candidates/NAME  where that home says it can be called, for as long as there is a token:
@@ -71,6 +72,12 @@ size_t state_load_endpoints(const char *directory, struct state_endpoint *out, s
 /** state_store_endpoints() - replace the endpoints kept */
 bool state_store_endpoints(const char *directory, const struct state_endpoint *endpoints,
                            size_t count, struct error *error);
+
+/** state_load_port() - the UDP port kept; 0 when there is none */
+uint16_t state_load_port(const char *directory);
+
+/** state_store_port() - keep the UDP port */
+bool state_store_port(const char *directory, uint16_t port, struct error *error);
 
 /**
  * state_load_peers() - every peer for the core: enrolled, invited, bound and joining

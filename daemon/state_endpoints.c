@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * state_endpoints.c - where each peer last proved to be, as lines "PEER ADDRESS:PORT".
+ * state_endpoints.c - where each peer last proved to be, as lines "PEER ADDRESS:PORT"; and our own
+ * UDP port.
  *
  * Addresses are numeric, as text_endpoint() writes them. A line that makes no sense is skipped: it
  * is only a hint where to call first.
@@ -13,6 +14,7 @@
 #include "text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -67,4 +69,25 @@ bool state_store_endpoints(const char *directory, const struct state_endpoint *e
             used += (size_t)snprintf(text + used, sizeof text - used, "%s %s\n", endpoints[i].peer,
                                      text_endpoint(&endpoints[i].endpoint, endpoint));
     return files_write(directory, "endpoints", text, used, 0600, error);
+}
+
+uint16_t state_load_port(const char *directory)
+{
+    char text[sizeof "65535\n"], *end;
+    unsigned long port;
+    bool found;
+
+    if (!files_read(directory, "port", text, sizeof text, &found, NULL) || !found)
+        return 0;
+    port = strtoul(text, &end, 10);
+    return text[0] >= '1' && text[0] <= '9' && *end == '\n' && port <= UINT16_MAX ? (uint16_t)port
+                                                                                  : 0;
+}
+
+bool state_store_port(const char *directory, uint16_t port, struct error *error)
+{
+    char text[sizeof "65535\n"];
+    int bytes = snprintf(text, sizeof text, "%u\n", port);
+
+    return files_write(directory, "port", text, (size_t)bytes, 0600, error);
 }

@@ -419,9 +419,9 @@ struct json_object *status_json(const struct status_source *source)
     add_text(to, "name", source->config->name);
     add_text(to, "version", LANSPLICE_VERSION);
     add_text(to, "public_key", key);
+    add(to, "port", json_object_new_int(source->daemon->port));
     add_text(to, "tap", source->tap);
     add_text(to, "bridge", bridge);
-    add_count(to, "port", source->config->port);
     add_flag(to, "bridge_attached", source->bridge != NULL);
     add_flag(to, "bridge_up", source->bridge_up);
     add_flag(to, "tap_up", source->tap_up);

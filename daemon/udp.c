@@ -8,6 +8,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <string.h>
@@ -86,6 +87,19 @@ static void take_offloads(struct udp *udp, int fd, const struct udp_options *opt
     udp->gro = !options->no_gro && setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0;
 }
 
+static int open_with(struct udp *udp, enum udp_family family, uint16_t port,
+                     const struct udp_options *options)
+{
+    int fd = open_family(family, port);
+
+    if (fd < 0)
+        return -1;
+    take_offloads(udp, fd, options);
+    if (!options->no_timestamp)
+        set_option(fd, SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
+    return fd;
+}
+
 static bool is_missing_family(int code)
 {
     return code == EAFNOSUPPORT || code == EADDRNOTAVAIL || code == EPROTONOSUPPORT;
@@ -97,13 +111,9 @@ bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
     *udp = (struct udp){.fd = {-1, -1}};
     for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
         const char *name = family == UDP_V4 ? "IPv4" : "IPv6";
-        udp->fd[family] = open_family(family, port);
-        if (udp->fd[family] >= 0) {
-            take_offloads(udp, udp->fd[family], options);
-            if (!options->no_timestamp)
-                set_option(udp->fd[family], SOL_SOCKET, SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS");
+        udp->fd[family] = open_with(udp, family, port, options);
+        if (udp->fd[family] >= 0)
             continue;
-        }
         if (is_missing_family(errno)) {
             log_info("%s is not available here; going on without", name);
             continue;
@@ -124,6 +134,24 @@ bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
     error_set(error, EXIT_FAILED, "no UDP socket: port %u: neither IPv4 nor IPv6 is available",
               port);
     return false;
+}
+
+/* The descriptors stay the same: threads that send see the old socket or the new one. */
+bool udp_rebind(struct udp *udp, uint16_t port, const struct udp_options *options)
+{
+    struct udp fresh = {.fd = {-1, -1}};
+    bool good = true;
+
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++)
+        if (udp->fd[family] >= 0) {
+            fresh.fd[family] = open_with(&fresh, family, port, options);
+            good = good && fresh.fd[family] >= 0;
+        }
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES && good; family++)
+        if (udp->fd[family] >= 0)
+            dup3(fresh.fd[family], udp->fd[family], O_CLOEXEC);
+    udp_close(&fresh);
+    return good;
 }
 
 void udp_close(struct udp *udp)

@@ -61,6 +61,16 @@ typedef void udp_receive_fn(void *context, const struct endpoint *from, uint8_t 
 bool udp_open(struct udp *udp, uint16_t port, const struct udp_options *options,
               struct error *error);
 
+/**
+ * udp_rebind() - Listen at another port, on the families there are
+ *
+ * What waits in the old sockets is lost. Their descriptors are kept, but who polls them must begin
+ * anew. Other threads may be sending.
+ *
+ * Return: false when that port cannot be had: all is as before
+ */
+bool udp_rebind(struct udp *udp, uint16_t port, const struct udp_options *options);
+
 void udp_close(struct udp *udp);
 
 /**

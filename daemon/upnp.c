@@ -264,6 +264,7 @@ static void aim(struct upnp *upnp)
 {
     upnp->job = (struct upnp_job){0};
     upnp->at = upnp->route;
+    upnp->at_port = upnp->port;
     text_address(&upnp->route.gateway.address, upnp->job.gateway);
     text_address(&upnp->route.source, upnp->job.source);
     snprintf(upnp->job.port, sizeof upnp->job.port, "%u", upnp->port);
@@ -272,7 +273,8 @@ static void aim(struct upnp *upnp)
 /* What was granted elsewhere is given back before anything else is asked for. */
 static void go_on(struct upnp *upnp)
 {
-    bool elsewhere = !upnp->wanted || !wan_route_equal(&upnp->route, &upnp->at);
+    bool elsewhere =
+        !upnp->wanted || upnp->port != upnp->at_port || !wan_route_equal(&upnp->route, &upnp->at);
 
     if (upnp->busy)
         return;
@@ -312,6 +314,13 @@ void upnp_want(struct upnp *upnp, const struct wan_route *route)
     uv_timer_stop(&upnp->timer);
     tell(upnp, false, &none, "");
     go_on(upnp);
+}
+
+void upnp_set_port(struct upnp *upnp, uint16_t port)
+{
+    upnp->port = port;
+    if (upnp->wanted)
+        go_on(upnp);
 }
 
 /* Return: whether the thread left the job within what is left of the time */

@@ -55,6 +55,7 @@ struct upnp {
     uint16_t port;
     struct wan_route route; /* what is wanted, ... */
     struct wan_route at;    /* ... and what the job is about */
+    uint16_t at_port;
     struct upnp_job job;
 
     /* What the owner may read. */
@@ -73,6 +74,9 @@ void upnp_start(struct upnp *upnp, uv_loop_t *loop, const struct upnp_listener *
 /** upnp_want() - Have the port mapped by the gateway of an IPv4 route; NULL: by none */
 void upnp_want(struct upnp *upnp, const struct wan_route *route);
 
+/** upnp_set_port() - Another port is to be mapped instead */
+void upnp_set_port(struct upnp *upnp, uint16_t port);
+
 /** upnp_stop() - Take the mapping away; waits for two seconds at most, since the end of the program
  * waits for it, and not for a search, which then leads to nothing. Its timer is closed by the owner
  * of the loop */
@@ -89,6 +93,11 @@ static inline void upnp_start(struct upnp *upnp, uv_loop_t *loop,
 static inline void upnp_want(struct upnp *upnp, const struct wan_route *route)
 {
     (void)upnp, (void)route;
+}
+
+static inline void upnp_set_port(struct upnp *upnp, uint16_t port)
+{
+    (void)upnp, (void)port;
 }
 
 static inline void upnp_stop(struct upnp *upnp)

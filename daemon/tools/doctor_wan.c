@@ -27,6 +27,7 @@ struct line {
     bool sure;   /* of it; else only the IPv6 prefix suggests it */
     bool shared; /* the provider's NAT is in front: forwards do not help */
     struct map_e map;
+    unsigned port; /* where the daemon listens */
 };
 
 static bool is(const char *a, const char *b)
@@ -72,22 +73,22 @@ static enum kind kind_of_text(const char *text)
 
 static bool listens_inside(const struct line *line)
 {
-    return map_e_contains(&line->map.ports, line->facts->config->port);
+    return map_e_contains(&line->map.ports, (uint16_t)line->port);
 }
 
 /* What to do on the router so that this home can be called by IPv4. */
 static const char *forward(const struct line *line, char out[WORDS_SIZE])
 {
     const struct config *config = line->facts->config;
-    const uint8_t *key = config->public_key;
-    uint32_t seed =
-        (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
-    unsigned port = config->port, count = map_e_port_count(&line->map.ports);
+    unsigned port = line->port, count = map_e_port_count(&line->map.ports);
     char also[64] = "";
 
     if (line->has_map && !listens_inside(line)) {
-        port = map_e_choose_port(&line->map.ports, seed);
-        snprintf(also, sizeof also, ", and set 'port = %u' in [site]", port);
+        port = map_e_choose_port(&line->map.ports, map_rules_seed(config->public_key));
+        if (!line->is_ce)
+            snprintf(also, sizeof also, ", and set 'port = %u' in [site]", port);
+        else if (!config->port_auto)
+            snprintf(also, sizeof also, ", and set 'port = auto' in [site]");
     }
     if (line->is_ce)
         snprintf(out, WORDS_SIZE,
@@ -305,7 +306,8 @@ static void find_map(struct line *line)
     const struct doctor_machine *machine = &line->facts->machine;
     bool seen = json_field(json_field(line->nat, "ipv4"), "mapped") != NULL;
 
-    line->is_ce = machine->has_map;
+    line->is_ce = machine->has_map && (machine->source4.family == IP_NONE ||
+                                       ip_equal(&machine->source4, &machine->map.address));
     if (machine->has_map)
         line->map = machine->map;
     line->sure =
@@ -352,7 +354,7 @@ static void judge_map(const struct line *line)
 
 static void judge_port(const struct line *line)
 {
-    unsigned port = line->facts->config->port, count = map_e_port_count(&line->map.ports);
+    unsigned port = line->port, count = map_e_port_count(&line->map.ports);
     char subject[8], words[WORDS_SIZE];
     struct finding finding = {.level = LEVEL_NOTE,
                               .check = "map-e-port",
@@ -365,6 +367,32 @@ static void judge_port(const struct line *line)
         return;
     snprintf(subject, sizeof subject, "%u", port);
     report_add(line->report, &finding, "port %u is not one of this home's %u ports", port, count);
+}
+
+/* This router translates its own programs' ports like anybody's: then others see another one than
+ * that where they can call, and two NATs meet in vain. */
+static void judge_own_nat(const struct line *line)
+{
+    struct json_object *ipv4 = json_field(line->nat, "ipv4");
+    char subject[8], words[WORDS_SIZE];
+    struct finding finding = {.level = LEVEL_NOTE,
+                              .check = "map-e-nat",
+                              .subject = subject,
+                              .family = IP_V4,
+                              .meaning = "Who is called from here answers to another port than the "
+                                         "one that is open.",
+                              .advice = words};
+
+    if (!line->is_ce || line->content || !listens_inside(line) ||
+        json_field(ipv4, "mapped") == NULL || json_flag(ipv4, "port_kept"))
+        return;
+    snprintf(subject, sizeof subject, "%u", line->port);
+    snprintf(words, sizeof words,
+             "exempt it: on OpenWrt the line 'udp sport %u accept' in "
+             "/usr/share/nftables.d/chain-pre/srcnat/lansplice.nft, then 'fw4 reload'",
+             line->port);
+    report_add(line->report, &finding, "this router's NAT shows port %u as another one",
+               line->port);
 }
 
 /* ---- the router's forwards, and TURN ---- */
@@ -428,6 +456,13 @@ static void judge_turns(const struct line *line)
 
 /* ---- all ---- */
 
+static unsigned port_of(const struct doctor_facts *facts)
+{
+    int64_t port = json_number(facts->status, "port");
+
+    return port > 0 ? (unsigned)port : facts->config->port;
+}
+
 /* Without a daemon nobody is reached. */
 static bool all_direct(struct json_object *status)
 {
@@ -448,6 +483,7 @@ void judge_wan(const struct doctor_facts *facts, struct json_object *report)
     struct line line = {.facts = facts,
                         .nat = json_field(facts->status, "nat"),
                         .report = report,
+                        .port = port_of(facts),
                         .content = all_direct(facts->status)};
 
     find_map(&line);
@@ -457,8 +493,10 @@ void judge_wan(const struct doctor_facts *facts, struct json_object *report)
     judge_double_nat(&line);
     if (line.has_map)
         judge_map(&line);
-    if (line.has_map && line.sure)
+    if (line.has_map && line.sure) {
         judge_port(&line);
+        judge_own_nat(&line);
+    }
     judge_forwards(&line);
     judge_turns(&line);
 }

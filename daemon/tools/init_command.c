@@ -9,6 +9,7 @@
 #include "../copy.h"
 #include "../files.h"
 #include "../keyfile.h"
+#include "../map_rules.h"
 #include "commands.h"
 
 #include <dirent.h>
@@ -29,7 +30,7 @@ static const char conf_format[] =
     "[site]\n"
     "name = %s\n"
     "private-key = home.key            ; a path, from this folder; never give the file away\n"
-    "port = 7788                       ; UDP; forward it to this machine, here or at the others\n"
+    "%s"
     "\n"
     "# The bridge of your LAN. Left out, lansplice makes the interface lansplice0 and whatever\n"
     "# manages your network puts it into a bridge.\n"
@@ -63,6 +64,17 @@ static const char *bridge_line(void)
     if (access("/sys/class/net/br0/bridge", F_OK) == 0)
         return "bridge = br0";
     return "#bridge = br-lan";
+}
+
+/* A router that does MAP-E cannot be called at any port it likes. */
+static const char *port_line(void)
+{
+    struct map_e map;
+
+    if (map_rules_read(MAP_RULES_PATTERN, &map))
+        return "port = auto                       ; UDP; one of this home's own (MAP-E)\n";
+    return "port = 7788                       ; UDP; forward it to this machine, here or at the "
+           "others\n";
 }
 
 static bool write_key(const char *directory, struct error *error)
@@ -99,7 +111,7 @@ static bool write_conf(const char *directory, const char *file, const char *name
                        struct error *error)
 {
     char text[CONF_SIZE];
-    int bytes = snprintf(text, sizeof text, conf_format, name, bridge_line());
+    int bytes = snprintf(text, sizeof text, conf_format, name, port_line(), bridge_line());
 
     return files_write_new(directory, file, text, (size_t)bytes, 0600, error);
 }

@@ -22,7 +22,6 @@ from machine import link
 # One subscriber's ports of a MAP-E service with 4 offset bits and a PSID of 8 bits (RFC 7597
 # s.5.1): 15 ranges of 16 ports, none of them well-known.
 PSID = 0x34
-PORT_SET = [a << 12 | PSID << 4 | j for a in range(1, 16) for j in range(16)]
 
 # What OpenWrt's `map` package leaves about it; the lab's daemon looks for it in /run.
 MAP_RULES = """RULE_BMR=1
@@ -34,11 +33,20 @@ RULE_1_PORTSETS='{ranges} '
 MAP_RULES_PATTERN = "/run/map-*.rules"
 
 
-def _from_port_set(pick):
-    ports = ", ".join(f"{n} : {port}" for n, port in enumerate(PORT_SET))
-    return f"snat to {{ip}}:{pick} mod {len(PORT_SET)} map {{{{ {ports} }}}}"
+def port_set(psid=PSID):
+    return [a << 12 | psid << 4 | j for a in range(1, 16) for j in range(16)]
 
 
+def port_ranges(psid=PSID, between=" "):
+    return between.join(f"{port}-{port + 15}" for port in port_set(psid)[::16])
+
+
+def _from_port_set(pick, psid=PSID):
+    ports = ", ".join(f"{n} : {port}" for n, port in enumerate(port_set(psid)))
+    return f"snat to {{ip}}:{pick} mod 240 map {{{{ {ports} }}}}"
+
+
+PORT_SET = port_set()
 MASQUERADE = "masquerade"
 RANGE = "snat to {ip}:20000-29999"
 RANDOM = "masquerade fully-random"
@@ -164,9 +172,7 @@ class Border:
 
     def _tell_port_set(self):
         """The router knows its ports: in truth it is the router that does MAP-E."""
-        ranges = " ".join(f"{port}-{port + 15}" for port in PORT_SET[::16])
-        self.home.router.run("cat >/run/map-wan.rules", input=MAP_RULES.format(
-            ip=self.home.wan_ip, ranges=ranges))
+        write_map_rules(self.home)
 
     def reboot(self, last):
         """Every box restarts, and the provider gives the outermost one its address number `last`
@@ -203,6 +209,52 @@ class Border:
     def remove_ipv6(self):
         """The router has no IPv6 address any more on this side."""
         self.home.router.run("ip -6 route del default || :; ip -6 addr flush dev wan scope global")
+
+
+def write_map_rules(home, psid=PSID):
+    home.router.run("cat >/run/map-wan.rules",
+                    input=MAP_RULES.format(ip=home.wan_ip, ranges=port_ranges(psid)))
+
+
+class MapERouter:
+    """The home's router, where the daemon runs, does MAP-E itself, as OpenWrt's.
+
+    Its IPv4 address is shared: the provider brings only the datagrams to the home's ports. Whatever
+    leaves, the router's own programs' too, leaves by one of them, in turn; nobody comes in unasked.
+    """
+    kind = Kind(mapping="dependent", port_set=True)
+
+    def __init__(self, home):
+        self.home = home
+        home.router.run("""
+            nft -f - <<EOF
+            add table ip mape
+            add chain ip mape post { type nat hook postrouting priority 100; }
+            add chain ip mape input { type filter hook input priority 0; }
+            add rule ip mape input iifname wan meta l4proto udp ct state new drop
+EOF""")
+        home.router.run("ip -6 addr flush dev wan scope global")
+        self.set_ports(PSID)
+
+    def set_ports(self, psid, last=None):
+        """The provider gives the home other ports, and another address if `last` is given."""
+        home = self.home
+        home.clear_rules()
+        write_map_rules(home, psid)
+        if last:
+            home.change_wan_address(last)
+            write_map_rules(home, psid)
+        ours = port_ranges(psid, between=", ")
+        home.rule(f"ip daddr {home.wan_ip} udp dport != {{ {ours} }} drop")
+        rule = _from_port_set("numgen inc", psid).format(ip=home.wan_ip)
+        home.router.run(["nft", f"""
+            flush chain ip mape post
+            add rule ip mape post oifname wan meta l4proto udp {rule}"""])
+        home.router.run(["/usr/bin/python3", "-c", FORGET])
+
+    def let_in(self, port):
+        """What the router's owner does, as doctor tells."""
+        self.home.router.run(f"nft insert rule ip mape input udp dport {port} accept")
 
 
 def place(home, kind):

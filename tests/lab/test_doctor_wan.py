@@ -251,7 +251,20 @@ def test_rules_of_openwrt(line, tmp_path):
     assert "by MAP-E (v6plus): 240 ports of 106.73.2.3 are its own" in found["text"]
     assert ", ".join(f"{p}-{p + 15}" for p in PORTS) in found["meaning"]
     advice = report.one(check="map-e-port")["advice"]
-    assert "in this router's firewall" in advice and "set 'port = " in advice
+    assert "in this router's firewall" in advice and "set 'port = auto'" in advice
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_router_that_translates_its_own_port(line, tmp_path, kept):
+    """The port the daemon chose is open, but others see another one."""
+    (tmp_path / "map-wanmap.rules").write_text(RULES)
+    status = status_of(path="relay", nat={"ipv4": {**seen("dependent"), "port_kept": kept}})
+    report = line.judge({**status, "port": PORTS[0]})
+    assert not report.only(check="map-e-port")
+    assert f"let UDP {PORTS[0]} in" in report.one(check="map-e")["advice"]
+    found = report.only(check="map-e-nat")
+    assert len(found) == (0 if kept else 1)
+    assert kept or f"udp sport {PORTS[0]} accept" in found[0]["advice"]
 
 
 def test_other_rules_of_openwrt(line, tmp_path):
