@@ -100,6 +100,7 @@ BAD = {
                   "comment"),
     "a port twice": (SITE + "config site 'office'\n\toption enabled '1'\n\toption tap 'tap9'\n",
                      "lansplice.home.port", "lansplice.office"),
+    "a file that is none": ("config site 'home\n", "cannot read /etc/config/lansplice"),
     "a site that is not there": ("config site 'office'\n", "no such site: home", "office"),
 }
 

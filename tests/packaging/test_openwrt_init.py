@@ -69,7 +69,8 @@ def test_start(enabled):
     instance = instances(enabled)["home"]
     assert instance["command"] == ["/usr/sbin/lansplice", "-c",
                                    "/etc/lansplice/home/lansplice.conf", "run"]
-    assert instance["respawn"] == [] and instance["stdout"] and instance["stderr"]
+    assert instance["respawn"] == ["3600", "5", "0"]
+    assert instance["stdout"] and instance["stderr"]
     assert "jail" not in instance and "user" not in instance
     enabled.run("lansplice", "-c", "/etc/lansplice/home/lansplice.conf", "check-config", check=True)
 
@@ -101,6 +102,28 @@ def test_another_zone_and_none(enabled):
     enabled.uci("set", "lansplice.home.firewall_zone=-")
     enabled.init("start")
     assert instances(enabled)["home"]["data"] == {"firewall": []}
+
+
+def test_the_firewall_is_left_alone_while_its_rules_are(enabled):
+    """A reload for a WAN that is back must not build it anew."""
+    def told():
+        return ("service", "event") in {call[:2] for call in enabled.calls()}
+
+    for action, change in [("start", True), ("reload", False), ("stop", True), ("start", True)]:
+        enabled.init(action)
+        assert told() == change, action
+    enabled.uci("set", "lansplice.home.port=7799")
+    enabled.init("reload")
+    assert told()
+
+
+def test_sections_of_two_packages_do_not_mix(enabled):
+    """A network interface of the site's name may have options of the site's names."""
+    for option, value in {"": "interface", ".jail": "1", ".firewall_zone": "lan"}.items():
+        enabled.uci("set", f"network.home{option}={value}")
+    enabled.uci("delete", "lansplice.home.firewall_zone")
+    enabled.init("start")
+    assert instances(enabled)["home"]["data"]["firewall"][0]["src"] == "wan"
 
 
 def test_a_jail_where_there_is_one(enabled):

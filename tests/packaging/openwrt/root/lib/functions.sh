@@ -50,6 +50,7 @@ option() {
 list() {
 	local length
 	config_get length "$CONFIG_SECTION" "$1_LENGTH" 0
+	[ "$length" != 0 ] || append CONFIG_LIST_STATE "${CONFIG_SECTION}_$1"
 	length=$((length + 1))
 	config_set "$CONFIG_SECTION" "$1_ITEM$length" "$2"
 	config_set "$CONFIG_SECTION" "$1_LENGTH" "$length"
@@ -61,9 +62,13 @@ package() {
 	return 0
 }
 
+# Values of a package that was loaded before stay, but those of lists.
 config_load() {
 	local name text
-	for name in $(set | sed -n 's/^\(CONFIG_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+	for name in $CONFIG_LIST_STATE; do eval "CONFIG_$name='' CONFIG_${name}_LENGTH=''"; done
+	CONFIG_LIST_STATE=''
+	CONFIG_SECTIONS=''
+	CONFIG_SECTION=''
 	text=$(uci -q export "$1") || return 1
 	eval "$text"
 	[ -z "$CONFIG_SECTION" ] || config_cb

@@ -33,22 +33,30 @@ lansplice_is_fixed() {
 	return 1
 }
 
-# lansplice_add_firewall SITE - into an open JSON object: our UDP port is let in from the zone.
+# lansplice_rule SITE - what the firewall shall let in: ZONE:PORT
+lansplice_rule() {
+	local zone
+
+	config_get zone "$1" firewall_zone "$LANSPLICE_ZONE"
+	echo "$zone:$(lansplice_value "$1" port)"
+}
+
+# lansplice_add_firewall SITE - that rule, into an open JSON object; none for the zone -.
 #
 # As firewall4's fw4.uc reads it (read_ubus(), parse_rule()) from the data of procd's services. Not
 # from the data of a netifd interface: there a rule without a device of its own gets that
 # interface's, and no packet from the Internet comes in by the TAP.
 lansplice_add_firewall() {
-	local site="$1" zone
+	local rule
 
-	config_get zone "$site" firewall_zone "$LANSPLICE_ZONE"
+	rule=$(lansplice_rule "$1")
 	json_add_array firewall
-	if [ "$zone" != - ]; then
+	if [ "${rule%:*}" != - ]; then
 		json_add_object ''
 		json_add_string type rule
-		json_add_string src "$zone"
+		json_add_string src "${rule%:*}"
 		json_add_string proto udp
-		json_add_string dest_port "$(lansplice_value "$site" port)"
+		json_add_string dest_port "${rule##*:}"
 		json_add_string target ACCEPT
 		json_close_object
 	fi
