@@ -26,7 +26,7 @@ class Netifd:
         self.router, self.interface = router, interface
         self.config = {"proto": "lansplice", **config}
         self.state, self.autostart, self.last_error = IDLE, True, None
-        self.task = self.device = None
+        self.task = self.device = self.left_running = None
         self.errors, self.signals, self.needs, self.others = [], [], [], []
         self.handler = json.loads(router.run("sh", "-c", SCRIPT, "sh", "lansplice", "dump").stdout)
 
@@ -122,8 +122,8 @@ class Netifd:
         self.state = TEARDOWN
         how = {} if self.last_error is None else {"ERROR": str(self.last_error)}
         self._call("teardown", **how)
+        self.left_running = bool(self.task)
         if self.task:  # netifd ends what the script has left
-            self.signals.append(15)
             self.on_signal(15)
         self.task = self.device = None
         self.state = IDLE
