@@ -47,6 +47,7 @@ GOOD = {
         "\toption icmp_hint 'enabled'\n\toption relay_for_peers 'no'\n",
         ["hub = on", "ra-routes = on", "ipv6-on-link = off", "icmp-hint = on",
          "relay-for-peers = no"]),
+    "a port the daemon chooses": (SITE + "\toption port 'auto'\n", ["port = auto"]),
     "lists and words": (
         SITE + "\tlist guard 'dhcp'\n\tlist guard 'ra'\n\toption ttl_repair 'mdns ssdp'\n"
         "\toption ciphers 'chacha20poly1305'\n",

@@ -117,6 +117,28 @@ def test_the_firewall_is_left_alone_while_its_rules_are(enabled):
     assert told()
 
 
+def test_the_firewall_follows_a_port_the_daemon_chose(enabled):
+    """'option port auto': 7788 until the daemon runs and says another one."""
+    def port():
+        return next(message["instances"]["home"]["data"]["firewall"][0]["dest_port"]
+                    for _, method, message in enabled.calls() if method == "set")
+
+    enabled.uci("set", "lansplice.home.port=auto")
+    enabled.init("start")
+    assert port() == "7788"
+    enabled.path("/usr/sbin/lansplice").rename(enabled.path("/usr/sbin/lansplice.real"))
+    enabled.write("/usr/sbin/lansplice", "#!/bin/sh\ncase \"$*\" in\n*status*) "
+                  """echo '{"peers": [{"port": 1}], "port": 40123, "name": "home"}' ;;\n"""
+                  "*) exec /usr/sbin/lansplice.real \"$@\" ;;\nesac\n")
+    enabled.path("/usr/sbin/lansplice").chmod(0o755)
+    event = "/etc/hotplug.d/lansplice/20-port"
+    conf = {"LANSPLICE_CONFIG": "/etc/lansplice/home/lansplice.conf"}
+    enabled.run("sh", event, ACTION="peer-down", **conf, check=True)
+    assert enabled.calls() == []
+    enabled.run("sh", event, ACTION="peer-up", **conf, check=True)
+    assert port() == "40123"
+
+
 def test_sections_of_two_packages_do_not_mix(enabled):
     """A network interface of the site's name may have options of the site's names."""
     for option, value in {"": "interface", ".jail": "1", ".firewall_zone": "lan"}.items():

@@ -76,6 +76,7 @@ def test_the_files(tmp_path):
         "etc/init.d/lansplice", "etc/uci-defaults/99_lansplice", "lib/upgrade/keep.d/lansplice",
         "lib/netifd/proto/lansplice.sh", "usr/lib/lansplice/uci-config", "usr/lib/lansplice/event",
         "usr/lib/lansplice/functions.sh", "etc/hotplug.d/lansplice/10-peers",
+        "etc/hotplug.d/lansplice/20-port",
         "etc/hotplug.d/lansplice/90-example"}
     for name in ("usr/sbin/lansplice", "etc/init.d/lansplice", "lib/netifd/proto/lansplice.sh",
                  "usr/lib/lansplice/uci-config", "usr/lib/lansplice/event"):

@@ -33,12 +33,23 @@ lansplice_is_fixed() {
 	return 1
 }
 
+# lansplice_port SITE - the port that is listened at; with 'auto' the daemon knows it once it runs
+lansplice_port() {
+	local port
+
+	port=$(lansplice_value "$1" port)
+	if [ "$port" = auto ]; then
+		port=$(lansplice -c "$(lansplice_conf "$1")" status --json 2>/dev/null | jsonfilter -e '@.port')
+	fi
+	echo "${port:-$LANSPLICE_PORT}"
+}
+
 # lansplice_rule SITE - what the firewall shall let in: ZONE:PORT
 lansplice_rule() {
 	local zone
 
 	config_get zone "$1" firewall_zone "$LANSPLICE_ZONE"
-	echo "$zone:$(lansplice_value "$1" port)"
+	echo "$zone:$(lansplice_port "$1")"
 }
 
 # lansplice_add_firewall SITE - that rule, into an open JSON object; none for the zone -.
