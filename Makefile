@@ -164,6 +164,8 @@ install: all
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/sbin $B/lansplice $B/lansplice-tools
 	install -D -m 0644 packaging/man/lansplice.8 $(DESTDIR)$(PREFIX)/share/man/man8/lansplice.8
 	install -D -m 0644 packaging/man/lansplice.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/lansplice.conf.5
+	install -D -m 0644 packaging/completions/lansplice.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/lansplice
 
 clean:
 	rm -rf build

@@ -63,6 +63,7 @@ static int print_help(void)
     printf("\n  -c, --config FILE   the configuration; " CONFIG_DEFAULT_PATH " if left out\n"
            "  -v, --verbose       log more\n"
            "  --version, --help\n\n"
+           "Where root calls it and FILE's folder is another user's, it acts as that user.\n"
            "lansplice(8) and lansplice.conf(5) explain everything.\n");
     return fflush(stdout) == 0 ? 0 : EXIT_FAILED;
 }
