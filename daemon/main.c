@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,16 +28,15 @@ static cli_function *const commands[CLI_COMMANDS] = {
 
 static int run_tools(char **argv)
 {
-    char path[PATH_MAX + sizeof tools] = "";
+    char mine[PATH_MAX] = "", path[PATH_MAX + sizeof tools];
     struct error error;
 
-    if (readlink("/proc/self/exe", path, PATH_MAX) > 0) {
-        dirname(path);
-        strcat(path, tools);
+    if (readlink("/proc/self/exe", mine, sizeof mine - 1) > 0) {
+        snprintf(path, sizeof path, "%s%s", dirname(mine), tools);
         execv(path, argv);
     }
     error_set(&error, EXIT_FAILED, "cannot run %s: %s: it belongs beside lansplice, in its folder",
-              path[0] ? path : tools + 1, strerror(errno));
+              mine[0] ? path : tools + 1, strerror(errno));
     return error_print(&error);
 }
 
