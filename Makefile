@@ -54,10 +54,11 @@ LDFLAGS  += -fsanitize=$(SAN)
 else
 # What frames do not pass may be small rather than fast: routers have little flash.
 SMALL    := -Os
-FAST     := $(addprefix kmod-free/,mailbox.c frame/%.c crypto/aead.c crypto/replay.c \
-                $(addprefix tunnel/,chunk.c session.c reassembly.c liveness.c) \
-                $(addprefix site/,border.c delivering.c from_lan.c from_peer.c judging.c notes.c \
-                    orders.c outgoing.c site.c))
+FAST     := $(patsubst %,kmod-free/%.c,mailbox crypto/aead crypto/replay \
+                $(addprefix frame/,checksum coalesce codel fdb gateway guard hosts mss multicast \
+                    neighbor offload packet segment storm ttl) \
+                $(addprefix tunnel/,chunk session reassembly) \
+                $(addprefix site/,delivering from_lan from_peer judging outgoing))
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 # Nothing unwinds at run time; a debugger finds its tables in .debug_frame.
 CFLAGS   += -fno-asynchronous-unwind-tables
