@@ -65,7 +65,7 @@ CFLAGS   += -fno-asynchronous-unwind-tables
 endif
 
 CORE_SRC   := $(wildcard kmod-free/*.c kmod-free/*/*.c)
-# lansplice is daemon/; lansplice-tools is daemon/tools/ and what it takes of daemon/.
+# lansplice is daemon/; lansplice-tools is daemon/tools/ and what it shares with daemon/.
 DAEMON_SRC := $(filter-out daemon/main.c $(if $(filter 0,$(UPNP)),daemon/upnp.c),$(wildcard daemon/*.c))
 TOOLS_SRC  := $(wildcard daemon/tools/*.c)
 UNIT_SRC   := $(wildcard tests/unit/check_*.c)

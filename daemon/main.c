@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * main.c - lansplice: the daemon, and what scripts call. What only people call is a program of its
- * own beside it, lansplice-tools, so that little flash and memory is taken by what always runs.
+ * main.c - lansplice: `lansplice run` is the daemon. All else that can be asked of it is done by
+ * lansplice-tools (tools/), which lies beside it: what always runs is small in flash and memory.
  */
-#include "cli.h"
-#include "commands.h"
+#include "log.h"
+#include "privileges.h"
 #include "run.h"
-#include "status_command.h"
+#include "start.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,14 +18,37 @@
 
 static const char tools[] = "/lansplice-tools";
 
-static cli_function *const commands[CLI_COMMANDS] = {
-    [CLI_RUN] = command_run,
-    [CLI_STATUS] = command_status,
-    [CLI_CHECK_CONFIG] = command_check_config,
-    [CLI_GENKEY] = command_genkey,
-    [CLI_PUBKEY] = command_pubkey,
-    [CLI_GENPSK] = command_genpsk,
-};
+/* Whether this is `run`, and right: what is strange in it the other program can tell, too. */
+static bool is_run(int argc, char **argv, const char **config_path, bool *verbose)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":c:v", options, NULL)) != -1) {
+        if (option == 'c' && optarg[0])
+            *config_path = optarg;
+        else if (option == 'v')
+            *verbose = true;
+        else
+            return false;
+    }
+    return optind + 1 == argc && strcmp(argv[optind], "run") == 0;
+}
+
+static int run_daemon(const char *config_path, bool verbose)
+{
+    struct error error;
+
+    if (!start_program(&error) || !privileges_follow_owner(config_path, true, &error))
+        return error_print(&error);
+    log_level_from_environment();
+    if (verbose)
+        log_set_level(LOG_LEVEL_DEBUG);
+    return command_run(config_path);
+}
 
 static int run_tools(char **argv)
 {
@@ -42,5 +66,10 @@ static int run_tools(char **argv)
 
 int main(int argc, char **argv)
 {
-    return cli_main(argc, argv, commands, run_tools);
+    const char *config_path = start_config_path();
+    bool verbose = false;
+
+    if (is_run(argc, argv, &config_path, &verbose))
+        return run_daemon(config_path, verbose);
+    return run_tools(argv);
 }

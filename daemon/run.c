@@ -318,13 +318,13 @@ static void leave_now(int code)
     _exit(code);
 }
 
-int command_run(const struct cli_options *options)
+int command_run(const char *config_path)
 {
     /* The loop's callbacks point into it. Large, and mostly never written. */
     static struct daemon daemon;
     struct error error = {.exit_code = EXIT_FAILED};
 
-    daemon.config_path = options->config_path;
+    daemon.config_path = config_path;
     daemon.started_us = clock_now_us();
     daemon.tick_armed_us = UINT64_MAX;
     daemon.tap.fd = daemon.control.fd = daemon.worker.wake_fd = -1;

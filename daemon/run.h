@@ -5,13 +5,11 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include "cli.h"
-
 /**
  * command_run() - Run until SIGTERM or SIGINT; SIGHUP reloads
  *
  * Return: exit code; every failure has been printed as one line and everything undone
  */
-int command_run(const struct cli_options *options);
+int command_run(const char *config_path);
 
 #endif

@@ -6,9 +6,9 @@
  * there, which opens the way in for the joiner's calls. It lets nobody in: that is the token's
  * business, and whoever wrote the reply has the token. Accepting it twice, or a later one, is fine.
  */
-#include "../daemon_client.h"
 #include "../state.h"
 #include "commands.h"
+#include "daemon_client.h"
 #include "paste_input.h"
 #include "tunnel/reply.h"
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * doctor_command.c - see doctor_command.h. Facts are gathered (doctor_facts.h), judged
+ * doctor_command.c - what is wrong here. Facts are gathered (doctor_facts.h), judged
  * (doctor_judge.h), and the report is printed (doctor_report.h).
  */
-#include "doctor_command.h"
-
+#include "commands.h"
 #include "doctor_judge.h"
 
 #include <json-c/json.h>

@@ -6,9 +6,9 @@
 #include "doctor_facts.h"
 
 #include "../copy.h"
-#include "../daemon_client.h"
 #include "../json_fields.h"
 #include "../socket_address.h"
+#include "daemon_client.h"
 #include "doctor_names.h"
 
 #include <errno.h>

@@ -7,10 +7,10 @@
  */
 #include "../clock.h"
 #include "../copy.h"
-#include "../daemon_client.h"
 #include "../keyfile.h"
 #include "../state.h"
 #include "commands.h"
+#include "daemon_client.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -8,10 +8,10 @@
  */
 #include "../clock.h"
 #include "../copy.h"
-#include "../daemon_client.h"
 #include "../peer_files.h"
 #include "../state.h"
 #include "commands.h"
+#include "daemon_client.h"
 #include "paste_input.h"
 #include "tunnel/reply.h"
 

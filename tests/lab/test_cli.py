@@ -52,16 +52,16 @@ def test_config_option_before_and_after_the_command(home):
         assert lansplice(*arguments).returncode == 0
 
 
-def test_what_people_call_is_a_program_beside_it(tmp_path):
+def test_all_but_the_daemon_is_a_program_beside_it(tmp_path):
+    def call(*command):
+        return subprocess.run(command, capture_output=True, text=True, timeout=20)
+
     alone = tmp_path / "lansplice"
     shutil.copy(LANSPLICE, alone)
-    done = subprocess.run([alone, "doctor"], capture_output=True, text=True, timeout=20)
-    assert str(tmp_path / "lansplice-tools") in one_line(done, 1)
-    done = subprocess.run([alone, "genkey"], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 0 and len(done.stdout) == 45
-    done = subprocess.run([f"{LANSPLICE}-tools", "genkey"], capture_output=True, text=True,
-                          timeout=20)
-    assert "lansplice COMMAND" in one_line(done, 2)
+    assert str(tmp_path / "lansplice-tools") in one_line(call(alone, "doctor"), 1)
+    assert "lansplice init" in one_line(call(alone, "run", "-v", "-c", tmp_path / "none"), 2)
+    assert len(call(f"{LANSPLICE}-tools", "genkey").stdout) == 45
+    assert "lansplice run" in one_line(call(f"{LANSPLICE}-tools", "run"), 2)
 
 
 # --- keys ----------------------------------------------------------------------------------------

@@ -2,9 +2,9 @@
  *
  * key_commands.c - genkey, pubkey and genpsk, as wg(8) has them; and check-config.
  */
+#include "../keyfile.h"
 #include "commands.h"
 #include "crypto/noise.h"
-#include "keyfile.h"
 
 #include <sodium.h>
 #include <stdio.h>

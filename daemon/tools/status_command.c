@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * status_command.c - see status_command.h. Every word printed comes from the daemon's JSON; a
+ * status_command.c - what the daemon says. Every word printed comes from the daemon's JSON; a
  * field that is missing or null is shown as '-'.
  */
-#include "status_command.h"
-
-#include "config.h"
+#include "../error.h"
+#include "../json_fields.h"
+#include "commands.h"
 #include "daemon_client.h"
-#include "error.h"
-#include "json_fields.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

@@ -4,10 +4,10 @@
  */
 #include "daemon_client.h"
 
-#include "candidate_text.h"
-#include "clock.h"
-#include "copy.h"
-#include "files.h"
+#include "../candidate_text.h"
+#include "../clock.h"
+#include "../copy.h"
+#include "../files.h"
 
 #include <errno.h>
 #include <json-c/json.h>

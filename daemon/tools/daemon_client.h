@@ -5,7 +5,7 @@
 #ifndef DAEMON_CLIENT_H
 #define DAEMON_CLIENT_H
 
-#include "error.h"
+#include "../error.h"
 #include "tunnel/candidate.h"
 
 #include <stdbool.h>

@@ -4,16 +4,14 @@
  */
 #include "cli.h"
 
-#include "log.h"
-#include "privileges.h"
+#include "../log.h"
+#include "../privileges.h"
+#include "../start.h"
+#include "commands.h"
 
-#include <fcntl.h>
 #include <getopt.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* Which options a command takes besides -c and -v; and whether its argument is a file's name, and
  * whether it has nothing to do with the configuration. */
@@ -31,34 +29,47 @@ struct command {
     const char *name, *synopsis, *help;
     int arguments_min, arguments_max;
     unsigned takes;
+    int (*run)(const struct cli_options *options);
 };
 
-static const struct command commands[CLI_COMMANDS] = {
-    [CLI_INIT] = {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0,
-                  TAKES_NAME},
-    [CLI_INVITE] = {"invite", "invite NAME [--endpoint HOST:PORT]...",
-                    "make a token for another home, or --cancel it", 1, 1,
-                    TAKES_ENDPOINT | TAKES_CANCEL},
-    [CLI_JOIN] = {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1,
-                  TAKES_NAME | READS_FILE},
-    [CLI_ACCEPT] = {"accept", "accept [FILE|-]",
-                    "take the reply that join printed, when neither home can be called", 0, 1,
-                    READS_FILE},
-    [CLI_RUN] = {"run", "run", "the daemon, in the foreground", 0, 0, 0},
-    [CLI_STATUS] = {"status", "status [--json] [--watch]", "what the daemon does", 0, 0,
-                    TAKES_JSON | TAKES_WATCH},
-    [CLI_DOCTOR] = {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0,
-                    0, TAKES_JSON},
-    [CLI_CHECK_CONFIG] = {"check-config", "check-config", "check the configuration", 0, 0, 0},
-    [CLI_GENKEY] = {"genkey", "genkey", "print a new private key", 0, 0, NEEDS_NO_SITE},
-    [CLI_PUBKEY] = {"pubkey", "pubkey", "print the public key of one read", 0, 0, NEEDS_NO_SITE},
-    [CLI_GENPSK] = {"genpsk", "genpsk", "print a new preshared key", 0, 0, NEEDS_NO_SITE},
+/* Who asks lansplice does not come here. */
+static int refuse_run(const struct cli_options *options)
+{
+    struct error error;
+
+    (void)options;
+    error_set(&error, EXIT_USAGE, "this is not the daemon: say 'lansplice run'");
+    return error_print(&error);
+}
+
+static const struct command commands[] = {
+    {"init", "init [--name NAME]", "make this home's key and configuration", 0, 0, TAKES_NAME,
+     command_init},
+    {"invite", "invite NAME [--endpoint HOST:PORT]...",
+     "make a token for another home, or --cancel it", 1, 1, TAKES_ENDPOINT | TAKES_CANCEL,
+     command_invite},
+    {"join", "join [FILE|-] [--name NAME]", "join the home that made a token", 0, 1,
+     TAKES_NAME | READS_FILE, command_join},
+    {"accept", "accept [FILE|-]",
+     "take the reply that join printed, when neither home can be called", 0, 1, READS_FILE,
+     command_accept},
+    {"run", "run", "the daemon, in the foreground", 0, 0, NEEDS_NO_SITE, refuse_run},
+    {"status", "status [--json] [--watch]", "what the daemon does", 0, 0, TAKES_JSON | TAKES_WATCH,
+     command_status},
+    {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0, 0, TAKES_JSON,
+     command_doctor},
+    {"check-config", "check-config", "check the configuration", 0, 0, 0, command_check_config},
+    {"genkey", "genkey", "print a new private key", 0, 0, NEEDS_NO_SITE, command_genkey},
+    {"pubkey", "pubkey", "print the public key of one read", 0, 0, NEEDS_NO_SITE, command_pubkey},
+    {"genpsk", "genpsk", "print a new preshared key", 0, 0, NEEDS_NO_SITE, command_genpsk},
 };
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int print_help(void)
 {
     printf("usage: lansplice [-c FILE] [-v] COMMAND\n\n");
-    for (size_t i = 0; i < CLI_COMMANDS; i++)
+    for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-38s %s\n", commands[i].synopsis, commands[i].help);
     printf("\n  -c, --config FILE   the configuration; " CONFIG_DEFAULT_PATH " if left out\n"
            "  -v, --verbose       log more\n"
@@ -168,13 +179,12 @@ static int parse_options(struct parsed *parsed, int argc, char **argv)
     return 0;
 }
 
-static enum cli_command find_command(const char *name)
+static const struct command *find_command(const char *name)
 {
-    size_t i = 0;
-
-    while (i < CLI_COMMANDS && strcmp(commands[i].name, name) != 0)
-        i++;
-    return (enum cli_command)i;
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
 /* Return: 0, or the exit code of one who was told what is wrong. */
@@ -193,16 +203,14 @@ static int check_usage(const struct parsed *parsed, const struct command *comman
 
 /* Root reads what it was given as root; for the rest it acts as the configuration's owner. A file
  * that cannot be opened is told of when it is wanted. */
-static int prepare(struct cli_options *options, enum cli_command command)
+static int prepare(struct cli_options *options, unsigned takes)
 {
-    unsigned takes = commands[command].takes;
     struct error error;
 
     if ((takes & READS_FILE) && options->argument_count > 0 &&
         strcmp(options->argument[0], "-") != 0)
         options->input = fopen(options->argument[0], "re");
-    if (!(takes & NEEDS_NO_SITE) &&
-        !privileges_follow_owner(options->config_path, command == CLI_RUN, &error))
+    if (!(takes & NEEDS_NO_SITE) && !privileges_follow_owner(options->config_path, false, &error))
         return error_print(&error);
     return 0;
 }
@@ -217,45 +225,11 @@ static int refuse_token(void)
     return EXIT_USAGE;
 }
 
-/* A descriptor of ours must not become 0, 1 or 2: messages would be written into it, and libuv
- * aborts when it closes one. Read only: to write to an output that was closed stays an error. */
-static void fill_standard_streams(void)
+int cli_main(int argc, char **argv)
 {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDONLY);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
-/* A link, as OpenWrt's package makes it, stands for the site it leads to: the files beside that one
- * are meant, not those beside the link. */
-static const char *default_config(void)
-{
-    static char target[CONFIG_PATH_SIZE];
-    ssize_t bytes = readlink(CONFIG_DEFAULT_PATH, target, sizeof target - 1);
-
-    return bytes > 0 && target[0] == '/' ? target : CONFIG_DEFAULT_PATH;
-}
-
-static bool start(void)
-{
-    fill_standard_streams();
-    umask(077);
-    if (sodium_init() >= 0)
-        return true;
-    fprintf(stderr, "lansplice: cannot start libsodium: is there no random source?\n");
-    return false;
-}
-
-int cli_main(int argc, char **argv, cli_function *const mine[CLI_COMMANDS],
-             int (*run_other)(char **argv))
-{
-    struct parsed parsed = {.options.config_path = default_config()};
-    enum cli_command command;
-    int code = start() ? parse_options(&parsed, argc, argv) : EXIT_FAILED;
+    struct parsed parsed = {.options.config_path = start_config_path()};
+    const struct command *command;
+    int code = parse_options(&parsed, argc, argv);
 
     if (code)
         return code;
@@ -272,15 +246,12 @@ int cli_main(int argc, char **argv, cli_function *const mine[CLI_COMMANDS],
     if (optind == argc)
         return usage_error("no command", "say what to do");
     command = find_command(argv[optind]);
-    if (command == CLI_COMMANDS)
+    if (!command)
         return usage_error("unknown command", argv[optind]);
     parsed.options.argument_count = argc - optind - 1;
     parsed.options.argument = argv + optind + 1;
-    code = check_usage(&parsed, &commands[command]);
-    if (code)
-        return code;
-    if (!mine[command])
-        return run_other(argv);
-    code = prepare(&parsed.options, command);
-    return code ? code : mine[command](&parsed.options);
+    code = check_usage(&parsed, command);
+    if (!code)
+        code = prepare(&parsed.options, command->takes);
+    return code ? code : command->run(&parsed.options);
 }
