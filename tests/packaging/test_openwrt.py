@@ -3,6 +3,7 @@
 
 The scripts are run by busybox ash in a folder made up as a router, see openwrt/router.py.
 """
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
 
-from router import BINARY, Router, build_root  # noqa: E402
+from router import BINARY, PACKAGE, TOP, Router, build_root  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
@@ -136,3 +137,16 @@ def test_a_bad_file_is_refused_by_the_options_name(router, name):
     assert "/etc/lansplice/home/." not in done.stderr, "it names a file nobody has"
     assert not router.path("/etc/lansplice/home/lansplice.conf").exists()
     assert not [p.name for p in router.path("/etc/lansplice/home").glob(".*")]
+
+
+def test_it_knows_the_programs_switches_and_lists():
+    """Those of config_options.h: the one place for which uci-config has to know options."""
+    known = (TOP / "daemon/config_options.h").read_text()
+    script = (PACKAGE / "files/usr/lib/lansplice/uci-config").read_text()
+    switches = re.findall(r'X\("([a-z0-9-]+)", \w+, false, LEGAL_SWITCH\)', known)
+    lists = re.findall(r'X\("([a-z0-9-]+)", \w+, true,', known)
+    assert switches and lists
+    for names, marked in ((switches, r"\t(.*)\) value=\$\(switch_value"),
+                          (lists, r"\t(.*)\)\n\t\tset -f")):
+        assert sorted(re.search(marked, script)[1].split(" | ")) == sorted(
+            name.replace("-", "_") for name in names)
