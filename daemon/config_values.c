@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DNSMASQ_FILES "/var/etc/dnsmasq.conf.* /etc/dnsmasq.conf /etc/dnsmasq.d/*"
+#define DNSMASQ_FILES "/var/etc/dnsmasq.conf.* /etc/dnsmasq.conf /etc/dnsmasq.d/* /etc/dhcp/dhcpd.conf"
 
 static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * dhcp_pools.c - see dhcp_pools.h. dnsmasq(8): dhcp-range=[tag:..,][set:..,]START[,END|MODE]...;
- * without an END (static, proxy, ...) nothing is given out to strangers.
+ * without an END (static, proxy, ...) nothing is given out to strangers. dhcpd.conf(5): range
+ * [dynamic-bootp] FIRST [LAST];
  */
 #include "dhcp_pools.h"
 
@@ -66,6 +67,20 @@ static void take_line(struct reading *reading, const char *line)
         take_range(reading, line + 1);
 }
 
+static void take_dhcpd_line(struct reading *reading, const char *line)
+{
+    char first[32], last[32];
+    struct dhcp_pool pool;
+
+    line += strspn(line, " \t");
+    if (sscanf(line, "range %*[a-z-] %31[0-9.] %31[0-9.]", first, last) != 2 &&
+        sscanf(line, "range %31[0-9.] %31[0-9.]", first, last) != 2)
+        return;
+    if (read_address(first, &pool.first) && read_address(last, &pool.last) &&
+        reading->count < reading->capacity)
+        reading->out[reading->count++] = pool;
+}
+
 static void read_file(struct reading *reading, const char *path)
 {
     char line[LINE_SIZE];
@@ -73,8 +88,10 @@ static void read_file(struct reading *reading, const char *path)
 
     if (file == NULL)
         return;
-    while (fgets(line, sizeof line, file) != NULL)
+    while (fgets(line, sizeof line, file) != NULL) {
         take_line(reading, line);
+        take_dhcpd_line(reading, line);
+    }
     fclose(file);
 }
 

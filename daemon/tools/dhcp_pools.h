@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * dhcp_pools.h - the addresses that dnsmasq on this machine gives out, read from its files: on
- * OpenWrt those that its service makes of UCI, elsewhere what people wrote.
+ * dhcp_pools.h - the addresses that dnsmasq or ISC's dhcpd on this machine gives out, read from its
+ * files: on OpenWrt those that its service makes of UCI, elsewhere what people wrote.
  */
 #ifndef DHCP_POOLS_H
 #define DHCP_POOLS_H

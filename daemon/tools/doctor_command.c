@@ -19,8 +19,10 @@ static struct json_object *judge(const struct doctor_facts *facts)
     judge_paths(facts, report);
     judge_routes(facts, report);
     judge_wan(facts, report);
+    judge_firewall(facts, report);
     judge_lan(facts, report);
     judge_home(facts, report);
+    judge_dhcp(facts, report);
     return report;
 }
 

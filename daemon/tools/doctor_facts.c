@@ -10,6 +10,7 @@
 #include "../socket_address.h"
 #include "daemon_client.h"
 #include "doctor_names.h"
+#include "firewall.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -253,6 +254,28 @@ static void find_routes(struct doctor_facts *facts, struct netlink *netlink)
     }
 }
 
+/* ---- the way out ---- */
+
+/* By the default route: PCP's anycast address (RFC 7723) is announced nowhere. */
+static void find_way_out(struct netlink *netlink, const struct ip_address *far, struct link *out)
+{
+    struct doctor_route route = {.endpoint = {.address = *far, .port = 9}};
+
+    look_up(&route, netlink);
+    *out = route.out;
+}
+
+static void find_firewall(struct doctor_facts *facts, struct netlink *netlink)
+{
+    static const uint8_t v4[4] = {192, 0, 0, 9};
+    static const uint8_t v6[16] = {0x20, 0x01, 0, 1, [15] = 1};
+    const struct ip_address far4 = ip_v4(v4), far6 = ip_v6(v6);
+
+    facts->firewall = firewall_rules();
+    find_way_out(netlink, &far4, &facts->way_out4);
+    find_way_out(netlink, &far6, &facts->way_out6);
+}
+
 /* ---- all ---- */
 
 bool doctor_gather(struct doctor_facts *facts, struct config *config, const struct error *refusal,
@@ -279,6 +302,7 @@ bool doctor_gather(struct doctor_facts *facts, struct config *config, const stru
         find_lan(facts);
         doctor_look(&facts->machine, config, &netlink, facts->bridge, facts->tap);
         find_routes(facts, &netlink);
+        find_firewall(facts, &netlink);
     }
     netlink_close(&netlink);
     return read;
@@ -287,5 +311,6 @@ bool doctor_gather(struct doctor_facts *facts, struct config *config, const stru
 void doctor_release(struct doctor_facts *facts)
 {
     json_object_put(facts->status);
+    json_object_put(facts->firewall);
     free(facts->links);
 }

@@ -42,6 +42,9 @@ struct doctor_facts {
     const struct link *bridge, *tap; /* among links; NULL: there is none */
     struct doctor_machine machine;
 
+    struct json_object *firewall;   /* nftables' rules; NULL: none, or not to be seen */
+    struct link way_out4, way_out6; /* the default route's; index 0: none */
+
     size_t route_count;
     struct doctor_route route[DOCTOR_ROUTES_MAX];
 };

@@ -10,8 +10,10 @@
 #include "doctor_judge.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-enum { ETHERNET_MTU = 1500, WORDS_SIZE = 256 };
+enum { ETHERNET_MTU = 1500, WORDS_SIZE = 256, PATH_SIZE = 64 };
 
 struct port_sizes {
     unsigned count, smallest, largest; /* of the ports that are up, but for the TAP */
@@ -146,10 +148,75 @@ static void judge_sizes(const struct doctor_facts *facts, struct json_object *re
 
 /* ---- where the TAP is ---- */
 
+static bool is_wireless(const struct link *link)
+{
+    char path[PATH_SIZE];
+
+    snprintf(path, sizeof path, "/sys/class/net/%s/wireless", link->name);
+    if (access(path, F_OK) == 0)
+        return true;
+    snprintf(path, sizeof path, "/sys/class/net/%s/phy80211", link->name);
+    return access(path, F_OK) == 0;
+}
+
+/* An access point takes from a client only frames with that client's own address. */
+static const char wireless_meaning[] =
+    "A Wi-Fi client cannot be a bridge's port: its access point passes on no frames but its own.";
+static const char wireless_advice[] =
+    "connect this machine to the home's router by a cable, or run lansplice on the router itself";
+
+static void judge_no_bridge(const struct link *named, struct json_object *report)
+{
+    bool wireless = is_wireless(named);
+    char advice[WORDS_SIZE];
+
+    snprintf(advice, sizeof advice,
+             "make a bridge of it: packaging/examples/bridge-eth0 does so on Debian and Raspberry "
+             "Pi OS, and undoes it by itself should this cut you off");
+    report_add(
+        report,
+        &(struct finding){.level = LEVEL_WARN,
+                          .check = wireless ? "wifi-client" : "bridge",
+                          .subject = named->name,
+                          .meaning = wireless ? wireless_meaning : "Nothing of this LAN crosses.",
+                          .advice = wireless ? wireless_advice : advice},
+        "'bridge' in [site] names %s, which is no bridge but %s", named->name,
+        wireless ? "Wi-Fi" : "a network interface");
+}
+
+/* It may be meant so, where this machine alone is to be shared. */
+static void judge_lonely(const struct doctor_facts *facts, struct json_object *report)
+{
+    bool wireless = facts->way_out4.index != 0 && is_wireless(&facts->way_out4);
+
+    for (size_t i = 0; i < facts->link_count; i++)
+        if (facts->links[i].master == facts->bridge->index && &facts->links[i] != facts->tap)
+            return;
+    report_add(report,
+               &(struct finding){.level = wireless ? LEVEL_WARN : LEVEL_NOTE,
+                                 .check = wireless ? "wifi-client" : "bridge-ports",
+                                 .subject = facts->bridge->name,
+                                 .meaning = wireless ? wireless_meaning
+                                                     : "No device of this home is reached: there "
+                                                       "is but this machine.",
+                                 .advice = wireless ? wireless_advice
+                                                    : "put the interface with the LAN's cable into "
+                                                      "it; packaging/examples/bridge-eth0 does so "
+                                                      "with care for SSH"},
+               "%s has no port%s%s%s", facts->bridge->name, facts->tap != NULL ? " but " : "",
+               facts->tap != NULL ? facts->tap->name : "",
+               wireless ? ": this machine is connected by Wi-Fi" : "");
+}
+
 static void judge_missing_bridge(const struct doctor_facts *facts, struct json_object *report)
 {
     const char *name = facts->config->bridge;
 
+    for (size_t i = 0; i < facts->link_count; i++)
+        if (strcmp(facts->links[i].name, name) == 0) {
+            judge_no_bridge(&facts->links[i], report);
+            return;
+        }
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "bridge",
@@ -202,6 +269,8 @@ void judge_lan(const struct doctor_facts *facts, struct json_object *report)
     if (facts->status != NULL)
         judge_down(facts->tap, report);
     judge_down(facts->bridge, report);
-    if (facts->bridge != NULL)
+    if (facts->bridge != NULL) {
+        judge_lonely(facts, report);
         judge_sizes(facts, report);
+    }
 }

@@ -456,15 +456,14 @@ static void judge_turns(const struct line *line)
 
 /* ---- all ---- */
 
-static unsigned port_of(const struct doctor_facts *facts)
+unsigned judge_port_of(const struct doctor_facts *facts)
 {
     int64_t port = json_number(facts->status, "port");
 
     return port > 0 ? (unsigned)port : facts->config->port;
 }
 
-/* Without a daemon nobody is reached. */
-static bool all_direct(struct json_object *status)
+bool judge_all_direct(struct json_object *status)
 {
     size_t count;
     struct json_object *peers = json_list(status, "peers", &count);
@@ -483,8 +482,8 @@ void judge_wan(const struct doctor_facts *facts, struct json_object *report)
     struct line line = {.facts = facts,
                         .nat = json_field(facts->status, "nat"),
                         .report = report,
-                        .port = port_of(facts),
-                        .content = all_direct(facts->status)};
+                        .port = judge_port_of(facts),
+                        .content = judge_all_direct(facts->status)};
 
     find_map(&line);
     judge_ipv6(&line);
