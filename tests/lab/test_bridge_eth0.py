@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""packaging/examples/bridge-eth0: the only network card goes into a bridge, and SSH goes on; or all
+comes back."""
+import re
+import time
+
+import pytest
+
+from lansplice import TOP
+from machine import wait_for
+
+pytestmark = pytest.mark.cable
+
+SCRIPT = TOP / "packaging/examples/bridge-eth0"
+
+# A session as SSH's: one connection that lives as long as it is answered.
+SERVER = """
+import socket
+listener = socket.create_server(("", 22))
+while True:
+    client, _ = listener.accept()
+    while text := client.recv(99):
+        client.sendall(text)
+"""
+SESSION = """
+import socket, sys, time
+session = socket.create_connection(("{ip}", 22), 5)
+session.settimeout(60)
+for n in range(10**6):
+    session.sendall(b"%d\\n" % n)
+    session.recv(99)
+    print(n, flush=True)
+    time.sleep(0.1)
+"""
+
+
+class Pi:
+    """A Raspberry Pi at home a's LAN, and somebody who is logged in on it from host h2."""
+
+    def __init__(self, home):
+        self.machine, desk = home.host("h1"), home.host("h2")
+        self.ip = self.machine.ip
+        self.machine.run("mount -t tmpfs tmpfs /etc/network; mount -t tmpfs tmpfs /etc/systemd; "
+                         "mkdir /run/bin /etc/systemd/network; "
+                         "ip addr change $(ip -o -4 addr show dev eth0 | awk '{print $4}') "
+                         "dev eth0 valid_lft 4000 preferred_lft 3000")
+        # No manager runs here: each is a stand-in that writes down what it is told.
+        for name in "nmcli", "systemctl", "networkctl", "dhclient":
+            self.stand_in(name, "exit 1")
+        self.machine.start(["/usr/bin/python3", "-c", SERVER], name="sshd")
+        wait_for(lambda: self.machine.ok("ss -ltn | grep -q :22"), 5, "a server")
+        self.session = desk.start(["/usr/bin/python3", "-c", SESSION.format(ip=self.ip)],
+                                  name="ssh")
+        self.is_alive()
+
+    def stand_in(self, name, script):
+        self.machine.run(["/bin/sh", "-c", 'printf "%s" "$1" >/run/bin/$2; chmod 755 /run/bin/$2',
+                          "sh", f'#!/bin/sh\necho {name} "$@" >>/run/told\n{script}\n', name])
+
+    def told(self):
+        return self.machine.run("cat /run/told || :").stdout.splitlines()
+
+    def is_alive(self, seconds=3):
+        """The session has been answered just now."""
+        before = self.session.log().count("\n")
+        return wait_for(lambda: self.session.log().count("\n") > before + 1, seconds, "the session")
+
+    def bridge(self, *arguments, check=True):
+        return self.machine.run(["/bin/sh", "-c", 'PATH=/run/bin:$PATH exec "$0" "$@"', SCRIPT,
+                                 *arguments], check=check)
+
+    def state(self, card="eth0"):
+        """Its addresses and routes, but for how long, and that nobody else was asked for them."""
+        text = self.machine.output(f"ip -o addr show dev {card} scope global; "
+                                   f"ip -4 route show dev {card}; ip -6 route show dev {card}")
+        text = re.sub(r"^\d+: \S+|(valid|preferred)_lft \d+sec| nodad| +|\\", " ", text, flags=re.M)
+        return sorted(" ".join(line.replace(card, "CARD").split()) for line in text.splitlines()
+                      if not line.startswith("fe80"))
+
+
+@pytest.fixture
+def pi(a):
+    return Pi(a)
+
+
+def test_the_session_goes_on(pi):
+    before = pi.state()
+    assert len(before) >= 6
+    done = pi.bridge("--seconds", "30")
+    assert "--confirm" in done.stdout
+    assert pi.is_alive()
+    assert pi.state("br-lan") == before and pi.state() == []
+    assert pi.machine.output("cat /sys/class/net/br-lan/address") == pi.machine.output(
+        "cat /sys/class/net/eth0/address")
+    lifetime = re.search(r"valid_lft (\d+)sec", pi.machine.output("ip addr show dev br-lan"))
+    assert 3900 < int(lifetime[1]) <= 4000
+    assert "a br-lan already" in pi.bridge(check=False).stderr
+    done = pi.bridge("--undo")
+    assert "as it was" in done.stdout and pi.is_alive()
+    assert pi.state() == before and not pi.machine.ok("ip link show br-lan")
+    assert not pi.machine.ok("test -e /run/bridge-eth0")
+
+
+def test_who_is_cut_off_waits(pi):
+    """Nobody confirms, for nobody can: then all is as it was, and the session goes on."""
+    before = pi.state()
+    pi.bridge("--seconds", "6")
+    pi.machine.run("ip link set br-lan down")  # whatever else went wrong
+    time.sleep(1)
+    with pytest.raises(AssertionError):
+        pi.is_alive(1)
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    assert pi.state() == before
+    pi.is_alive(20)
+
+
+def test_the_session_that_began_it_dies(pi):
+    """The terminal goes, and with it all that it started; but not the way back."""
+    before = pi.state()
+    pi.bridge("--seconds", "4")
+    assert pi.is_alive()
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    assert pi.state() == before and pi.is_alive(10)
+
+
+def test_what_cannot_be_done_changes_nothing(pi):
+    before = pi.state()
+    for arguments, words in ((["eth7"], "no network card eth7"), (["eth0", "lo"], "lo already"),
+                             (["--confirm"], "nothing was begun"), (["--undo"], "nothing was begun"),
+                             (["--seconds", "x"], "a number"), (["--bogus"], "")):
+        done = pi.bridge(*arguments, check=False)
+        assert done.returncode != 0 and words in done.stderr, (arguments, done)
+    pi.machine.run("path=$(readlink -f /sys/class/net/eth0); mount -t tmpfs tmpfs $path; "
+                   "mkdir $path/wireless")
+    done = pi.bridge(check=False)
+    assert done.returncode == 1 and "Wi-Fi" in done.stderr
+    assert pi.state() == before and pi.is_alive()
+
+
+def test_a_step_that_fails_is_undone_at_once(pi):
+    before = pi.state()
+    pi.stand_in("ip", 'case "$*" in *"master br-lan"*) exit 2 ;; esac\n'
+                      'PATH=/usr/sbin:/sbin:/usr/bin:/bin exec ip "$@"')
+    done = pi.bridge(check=False)
+    assert done.returncode == 1 and "as it was" in done.stderr
+    assert pi.state() == before and pi.is_alive()
+    assert not pi.machine.ok("ip link show br-lan") and not pi.machine.ok("pgrep -f 'sleep 12[0]'")
+
+
+# --- kept -----------------------------------------------------------------------------------------
+
+def confirm(pi):
+    before = pi.state()
+    pi.bridge("--seconds", "3")
+    done = pi.bridge("--confirm")
+    time.sleep(4)
+    assert pi.state("br-lan") == before and pi.is_alive()
+    assert "bridge = br-lan" in done.stdout
+    return done
+
+
+def test_confirmed_without_a_manager(pi):
+    assert "until the next boot" in confirm(pi).stdout
+
+
+INTERFACES = """auto lo eth0
+allow-hotplug eth0
+iface lo inet loopback
+iface eth0 inet static
+    address 192.168.1.11/24
+    gateway 192.168.1.1
+iface eth0 inet6 auto
+iface eth01 inet manual
+"""
+
+
+def test_confirmed_with_ifupdown(pi):
+    (pi.machine.run(["/bin/sh", "-c", 'printf "%s" "$0" >/etc/network/interfaces', INTERFACES]))
+    refused = pi.bridge(check=False)
+    assert "bridge-utils" in refused.stderr
+    pi.machine.run("mkdir /etc/network/if-pre-up.d; touch /etc/network/if-pre-up.d/bridge "
+                   "/run/dhclient.eth0.pid")
+    pi.stand_in("dhclient", "exit 0")
+    assert "ifupdown" in confirm(pi).stdout
+    assert pi.machine.run("cat /etc/network/interfaces").stdout == """auto lo br-lan
+auto br-lan
+iface lo inet loopback
+iface br-lan inet static
+    bridge_ports eth0
+    bridge_stp off
+    bridge_fd 0
+    address 192.168.1.11/24
+    gateway 192.168.1.1
+iface br-lan inet6 auto
+iface eth01 inet manual
+"""
+    assert pi.machine.run("cat /etc/network/interfaces.before-br-lan").stdout == INTERFACES
+    assert [line for line in pi.told() if line.startswith("dhclient")] == [
+        "dhclient -x -pf /run/dhclient.eth0.pid eth0",
+        "dhclient -pf /run/dhclient.br-lan.pid br-lan"]
+
+
+def test_confirmed_with_networkd(pi):
+    pi.stand_in("systemctl", "exit 0")
+    pi.machine.run("printf '[Match]\\nName=eth0\\n\\n[Network]\\nDHCP=ipv4\\n[DHCPv4]\\n"
+                   "UseDNS=no\\n' >/etc/systemd/network/20-eth0.network")
+    pi.stand_in("networkctl", "[ $1 != status ] || echo '  Network File: "
+                              "/etc/systemd/network/20-eth0.network'")
+    confirm(pi)
+    folder = "/etc/systemd/network"
+    mac = pi.machine.output("cat /sys/class/net/eth0/address").strip()
+    assert pi.machine.run(f"cat {folder}/05-br-lan.netdev").stdout == (
+        f"[NetDev]\nName=br-lan\nKind=bridge\nMACAddress={mac}\n[Bridge]\nSTP=no\n"
+        "ForwardDelaySec=0\n")
+    assert pi.machine.run(f"cat {folder}/05-br-lan-eth0.network").stdout == (
+        "[Match]\nName=eth0\n[Network]\nBridge=br-lan\n")
+    assert pi.machine.run(f"cat {folder}/05-br-lan.network").stdout == (
+        "[Match]\nName=br-lan\n[Network]\nDHCP=ipv4\n[DHCPv4]\nUseDNS=no\n")
+    assert pi.told()[-1] == "networkctl reload"
+
+
+def test_confirmed_with_networkmanager(pi):
+    pi.stand_in("nmcli", """case "$*" in
+"-t -f RUNNING general") echo running ;;
+"-t -f DEVICE connection show --active") printf 'lo\\neth0\\n' ;;
+"-t -f UUID,DEVICE connection show --active") printf 'u-lo:lo\\nu-eth:eth0\\n' ;;
+"-g ipv4.method connection show u-eth") echo manual ;;
+"-g ipv4.addresses connection show u-eth") echo 192.168.1.11/24 ;;
+"-g ipv6.addresses connection show u-eth") echo '2001\\:db8\\:\\:1/64' ;;
+esac""")
+    confirm(pi)
+    told = [line for line in pi.told() if line.startswith("nmcli connection")]
+    mac = pi.machine.output("cat /sys/class/net/eth0/address").strip()
+    assert told == [
+        "nmcli connection add type bridge ifname br-lan con-name br-lan bridge.stp no "
+        f"bridge.mac-address {mac}",
+        "nmcli connection modify br-lan ipv4.method manual",
+        "nmcli connection modify br-lan ipv4.addresses 192.168.1.11/24",
+        "nmcli connection modify br-lan ipv6.addresses 2001:db8::1/64",
+        "nmcli connection add type ethernet ifname eth0 con-name br-lan-eth0 master br-lan",
+        "nmcli connection modify u-eth connection.autoconnect no",
+        "nmcli connection up br-lan-eth0"]
