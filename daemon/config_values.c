@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DNSMASQ_FILES "/var/etc/dnsmasq.conf.* /etc/dnsmasq.conf /etc/dnsmasq.d/* /etc/dhcp/dhcpd.conf"
+#define DHCP_FILES "/var/etc/dnsmasq.conf.* /etc/dnsmasq.conf /etc/dnsmasq.d/* /etc/dhcp/dhcpd.conf"
 
 static bool parse_number(const char *text, uint32_t low, uint32_t high, uint32_t *out)
 {
@@ -457,7 +457,7 @@ void config_set_defaults(struct config *config)
     config->ipv6_on_link = true;
     config->token_lifetime_ms = CONFIG_TOKEN_LIFETIME_S * 1000;
     copy_text(config->map_rules, sizeof config->map_rules, MAP_RULES_PATTERN);
-    copy_text(config->dhcp_files, sizeof config->dhcp_files, DNSMASQ_FILES);
+    copy_text(config->dhcp_files, sizeof config->dhcp_files, DHCP_FILES);
     set_ciphers_auto(config);
 }
 

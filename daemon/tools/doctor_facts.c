@@ -25,14 +25,10 @@
 /* The daemon knows what its file does not say any more. */
 static void recall(struct config *config, struct json_object *status)
 {
-    int64_t port = json_number(status, "port");
-
     copy_text(config->name, sizeof config->name, json_text(status, "name"));
     copy_text(config->tap, sizeof config->tap, json_text(status, "tap"));
     if (json_field(status, "bridge") != NULL)
         copy_text(config->bridge, sizeof config->bridge, json_text(status, "bridge"));
-    if (port > 0 && port <= UINT16_MAX)
-        config->port = (uint16_t)port;
 }
 
 /* Return: false when a daemon is there, or may be, and we are not allowed to ask it */
