@@ -126,7 +126,8 @@ def test_the_session_that_began_it_dies(pi):
 def test_what_cannot_be_done_changes_nothing(pi):
     before = pi.state()
     for arguments, words in ((["eth7"], "no network card eth7"), (["eth0", "lo"], "lo already"),
-                             (["--confirm"], "nothing was begun"), (["--undo"], "nothing was begun"),
+                             (["--confirm"], "nothing was begun"),
+                             (["--undo"], "nothing was begun"),
                              (["--seconds", "x"], "a number"), (["--bogus"], "")):
         done = pi.bridge(*arguments, check=False)
         assert done.returncode != 0 and words in done.stderr, (arguments, done)
