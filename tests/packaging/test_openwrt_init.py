@@ -350,6 +350,17 @@ def test_a_peer_stays_where_it_is_when_the_rest_is_refused(enabled):
     assert enabled.conf().count("[peer parents]") == 1
 
 
+def test_a_peer_stays_where_it_is_when_uci_does_not_take_it(enabled):
+    write_peer(enabled, "parents")
+    enabled.path("/sbin/uci").rename(enabled.path("/sbin/uci.real"))
+    enabled.write("/sbin/uci", "#!/bin/sh\n[ \"$2\" != set ] || exit 1\n"
+                  "exec /sbin/uci.real \"$@\"\n")
+    enabled.path("/sbin/uci").chmod(0o755)
+    assert enabled.uci_config().returncode == 0
+    assert enabled.path("/etc/lansplice/home/peers.d/parents.conf").exists()
+    assert "[peer" not in enabled.conf()
+
+
 # ---- events ----
 
 def test_an_event_reaches_the_scripts(enabled):
