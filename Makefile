@@ -86,13 +86,13 @@ MICRO_BIN  := $(MICRO_SRC:%.c=$B/%)
 CORE_LIB   := $B/libkmod-free.a
 DAEMON_LIB := $B/libdaemon.a
 
-.PHONY: all check check-unit check-sim check-threads check-lab check-long fuzz lint demo \
-        bench micro install clean help test-programs lab-programs bench-programs
+.PHONY: all check check-unit check-sim check-threads check-packaging check-lab check-long fuzz \
+        lint demo bench micro install clean help test-programs lab-programs bench-programs
 all: $B/lansplice $B/lansplice-tools
 
 help:
-	@echo 'make all | check | check-unit | check-sim | check-threads | check-lab | check-long | fuzz'
-	@echo '     lint | demo | bench BENCH=--quick | micro'
+	@echo 'make all | check | check-unit | check-sim | check-threads | check-packaging | check-lab'
+	@echo '     check-long | fuzz | lint | demo | bench BENCH=--quick | micro'
 	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1 TURN=0 UPNP=0'
 
 $(CORE_LIB): $(call obj,$(CORE_SRC))
@@ -147,7 +147,7 @@ sim-programs: $(SIM_BIN)
 check check-long:
 	$Qscripts/install-deps tests
 	$Qscripts/$@
-check-unit check-sim check-threads check-lab fuzz lint:
+check-unit check-sim check-threads check-packaging check-lab fuzz lint:
 	$Qscripts/check $(@:check-%=%)
 demo:
 	$Qscripts/install-deps demo
