@@ -93,11 +93,12 @@ class System:
     def unit(self, name="lansplice.service"):
         return read_unit(self.path(f"/lib/systemd/system/{name}"))
 
-    def start(self):
+    def start(self, site=None):
         """ExecStart, under the unit's user, capabilities, system calls and file system."""
-        unit = self.unit()
+        unit = self.unit("lansplice@.service" if site else "lansplice.service")
+        command = unit["ExecStart"][0].replace("%i", site or "").split()
         self.write("/run/filter", seccomp_filter(unit))
-        words = [*setpriv_words(unit), "/run/confine", "/run/filter", *unit["ExecStart"][0].split()]
+        words = [*setpriv_words(unit), "/run/confine", "/run/filter", *command]
         script = f"{mounts(unit, self.root)}\nexec chroot {self.root} setpriv {' '.join(words)}"
         self.service = self.machine.start(["unshare", "-m", "sh", "-ec", script], name="lansplice")
 

@@ -183,8 +183,9 @@ def status_of(process):
         return {key: value.split() for key, value in (line.split(":", 1) for line in lines)}
 
 
-def daemon_status(system):
-    done = system.run("lansplice", "status", "--json", check=False)
+def daemon_status(system, site=None):
+    options = ["-c", f"/etc/lansplice/{site}/lansplice.conf"] if site else []
+    done = system.run("lansplice", *options, "status", "--json", check=False)
     return json.loads(done.stdout) if done.returncode == 0 else {}
 
 
@@ -264,6 +265,23 @@ def test_from_installation_to_purge(lab, systems, package, tmp_path):
         assert system.accounts() == accounts
         assert system.changes() - changes == set()
         assert not system.path("/run/lansplice").exists()
+
+
+def test_a_second_home_on_one_machine(systems, package):
+    system, conf = systems[0], "/etc/lansplice/cabin/lansplice.conf"
+    system.install(package)
+    system.run("lansplice", "init", "--name", "home")
+    system.run("lansplice", "init", "--name", "cabin", "-c", conf)
+    own = "port = 7789\ntap = lansplice1\ncontrol = /run/lansplice/cabin.sock\n#bridge"
+    text = system.path(conf).read_text()
+    system.path(conf).write_text(re.sub("^port .*", "", text, flags=re.M)
+                                 .replace("bridge = br-lan", own))
+    for site in None, "cabin":
+        system.start(site)
+        wait_for(lambda site=site: daemon_status(system, site) or not system.service.running, 10,
+                 "the daemon")
+    assert daemon_status(system)["name"] == "home"
+    assert daemon_status(system, "cabin")["tap"] == "lansplice1"
 
 
 def test_what_root_had_before_is_given_over(systems, package):
