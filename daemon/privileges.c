@@ -29,13 +29,24 @@ static void clear_bounding_set(void)
             return;
 }
 
-static bool keep_capabilities(uint32_t set)
+static bool set_capabilities(uint32_t ours, uint32_t inheritable)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-    data[0].permitted = data[0].effective = set;
+    data[0].permitted = data[0].effective = ours;
+    data[0].inheritable = inheritable;
     return syscall(SYS_capset, &header, data) == 0;
+}
+
+/* A user's programs, such as nft for doctor, get what is ambient. */
+static bool keep_network(void)
+{
+    const uint32_t network = 1u << CAP_NET_ADMIN;
+
+    return set_capabilities(network | 1u << CAP_NET_BIND_SERVICE, network) &&
+           prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_RAISE, (unsigned long)CAP_NET_ADMIN,
+                 0ul, 0ul) == 0;
 }
 
 /* Cut a path to that of its folder. */
@@ -66,19 +77,18 @@ static bool belongs_to_another(const char *config_path, struct stat *folder)
     return code == 0 && folder->st_uid != geteuid();
 }
 
-bool privileges_follow_owner(const char *config_path, bool for_daemon, struct error *error)
+bool privileges_follow_owner(const char *config_path, bool with_network, struct error *error)
 {
-    const uint32_t network = 1u << CAP_NET_ADMIN | 1u << CAP_NET_BIND_SERVICE;
     struct stat folder;
 
     if (geteuid() != 0 || !belongs_to_another(config_path, &folder))
         return true;
-    if (for_daemon)
+    if (with_network)
         clear_bounding_set(); /* as long as CAP_SETPCAP is there */
     if (setgroups(0, NULL) == 0 && setresgid(folder.st_gid, folder.st_gid, folder.st_gid) == 0 &&
-        prctl(PR_SET_KEEPCAPS, for_daemon ? 1ul : 0ul, 0ul, 0ul, 0ul) == 0 &&
+        prctl(PR_SET_KEEPCAPS, with_network ? 1ul : 0ul, 0ul, 0ul, 0ul) == 0 &&
         setresuid(folder.st_uid, folder.st_uid, folder.st_uid) == 0 &&
-        (!for_daemon || keep_capabilities(network)))
+        (!with_network || keep_network()))
         return true;
     error_set(error, EXIT_FAILED, "cannot become user %lu: %s: its folder is that user's: %s",
               (unsigned long)folder.st_uid, config_path, strerror(errno));
@@ -91,7 +101,7 @@ bool privileges_reduce(struct error *error)
 
     clear_bounding_set();
     prctl(PR_CAP_AMBIENT, (unsigned long)PR_CAP_AMBIENT_CLEAR_ALL, 0ul, 0ul, 0ul);
-    if (!keep_capabilities(1u << CAP_NET_ADMIN) ||
+    if (!set_capabilities(1u << CAP_NET_ADMIN, 0) ||
         prctl(PR_SET_NO_NEW_PRIVS, 1ul, 0ul, 0ul, 0ul) != 0) {
         error_set(error, EXIT_FAILED, "cannot reduce privileges: %s", strerror(errno));
         return false;

@@ -16,13 +16,13 @@
 /**
  * privileges_follow_owner() - Let root act as whom the configuration's folder belongs to
  * @config_path: the configuration; when its folder is missing, the nearest above it counts
- * @for_daemon: keep CAP_NET_ADMIN and CAP_NET_BIND_SERVICE, until privileges_reduce()
+ * @with_network: keep CAP_NET_ADMIN, for the programs it runs, too, and CAP_NET_BIND_SERVICE
  *
  * So whatever a command writes can be read by a daemon that runs as a user of its own, and a
  * command finds what the daemon will find. Nothing is done when the folder is root's, or the caller
  * is not root. Descriptors opened before stay usable.
  */
-bool privileges_follow_owner(const char *config_path, bool for_daemon, struct error *error);
+bool privileges_follow_owner(const char *config_path, bool with_network, struct error *error);
 
 /** privileges_reduce() - Keep CAP_NET_ADMIN; no core dumps, no tracing, nothing gained by exec */
 bool privileges_reduce(struct error *error);

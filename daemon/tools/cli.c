@@ -23,6 +23,7 @@ enum {
     TAKES_CANCEL = 16,
     READS_FILE = 32,
     NEEDS_NO_SITE = 64,
+    LOOKS_AT_NETWORK = 128,
 };
 
 struct command {
@@ -56,8 +57,8 @@ static const struct command commands[] = {
     {"run", "run", "the daemon, in the foreground", 0, 0, NEEDS_NO_SITE, refuse_run},
     {"status", "status [--json] [--watch]", "what the daemon does", 0, 0, TAKES_JSON | TAKES_WATCH,
      command_status},
-    {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0, 0, TAKES_JSON,
-     command_doctor},
+    {"doctor", "doctor [--json]", "what is wrong here, and what to do about it", 0, 0,
+     TAKES_JSON | LOOKS_AT_NETWORK, command_doctor},
     {"check-config", "check-config", "check the configuration", 0, 0, 0, command_check_config},
     {"genkey", "genkey", "print a new private key", 0, 0, NEEDS_NO_SITE, command_genkey},
     {"pubkey", "pubkey", "print the public key of one read", 0, 0, NEEDS_NO_SITE, command_pubkey},
@@ -210,7 +211,8 @@ static int prepare(struct cli_options *options, unsigned takes)
     if ((takes & READS_FILE) && options->argument_count > 0 &&
         strcmp(options->argument[0], "-") != 0)
         options->input = fopen(options->argument[0], "re");
-    if (!(takes & NEEDS_NO_SITE) && !privileges_follow_owner(options->config_path, false, &error))
+    if (!(takes & NEEDS_NO_SITE) &&
+        !privileges_follow_owner(options->config_path, (takes & LOOKS_AT_NETWORK) != 0, &error))
         return error_print(&error);
     return 0;
 }

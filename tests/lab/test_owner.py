@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A configuration whose folder is not root's: root acts as its owner, in commands and as daemon."""
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -120,3 +121,13 @@ def test_the_daemon_is_the_owner_and_may_only_use_the_network(lab, a, b, owned):
     assert daemon.stop() == 0
     assert all_theirs(daemon.folder)
     assert not a.router.output("ls /run/lansplice")
+
+
+def test_doctor_may_ask_about_the_firewall(lab, a, b, owned):
+    """nft asks for CAP_NET_ADMIN: doctor has kept it, and so has what doctor runs."""
+    owned.add_peer(lab.daemon(b))
+    owned.start()
+    a.router.run("nft 'add table inet f; add chain inet f in "
+                 "{ type filter hook input priority 0; policy drop; }'")
+    findings = json.loads(owned.command("doctor", "--json").stdout)["findings"]
+    assert [f["subject"] for f in findings if f["check"] == "firewall"], findings
