@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """OpenWrt's init script: what it asks of procd; the key; peers that joined; events."""
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
 
-from router import BINARY, Router, build_root  # noqa: E402
+from router import BINARY, Router, build_root, copy_program  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
@@ -117,26 +118,64 @@ def test_the_firewall_is_left_alone_while_its_rules_are(enabled):
     assert told()
 
 
-def test_the_firewall_follows_a_port_the_daemon_chose(enabled):
-    """'option port auto': 7788 until the daemon runs and says another one."""
+@pytest.fixture
+def auto(enabled):
+    """'option port auto', and a daemon that says it listens at 40123 once it is up."""
+    enabled.uci("set", "lansplice.home.port=auto")
+    enabled.path("/usr/sbin/lansplice").rename(enabled.path("/usr/sbin/lansplice.real"))
+    enabled.write("/usr/sbin/lansplice", """#!/bin/sh
+        case "$*" in
+        *status*) [ -e /tmp/up ] && echo '{"peers": [{"port": 1}], "port": 40123}' ;;
+        *) exec /usr/sbin/lansplice.real "$@" ;;
+        esac\n""")
+    enabled.path("/usr/sbin/lansplice").chmod(0o755)
+    return enabled
+
+
+def test_the_firewall_follows_a_port_the_daemon_chose(auto):
+    """7788 until the daemon runs and says another one."""
     def port():
         return next(message["instances"]["home"]["data"]["firewall"][0]["dest_port"]
-                    for _, method, message in enabled.calls() if method == "set")
+                    for _, method, message in auto.calls() if method == "set")
 
-    enabled.uci("set", "lansplice.home.port=auto")
-    enabled.init("start")
+    auto.init("start")
     assert port() == "7788"
-    enabled.path("/usr/sbin/lansplice").rename(enabled.path("/usr/sbin/lansplice.real"))
-    enabled.write("/usr/sbin/lansplice", "#!/bin/sh\ncase \"$*\" in\n*status*) "
-                  """echo '{"peers": [{"port": 1}], "port": 40123, "name": "home"}' ;;\n"""
-                  "*) exec /usr/sbin/lansplice.real \"$@\" ;;\nesac\n")
-    enabled.path("/usr/sbin/lansplice").chmod(0o755)
-    event = "/etc/hotplug.d/lansplice/20-port"
-    conf = {"LANSPLICE_CONFIG": "/etc/lansplice/home/lansplice.conf"}
-    enabled.run("sh", event, ACTION="peer-down", **conf, check=True)
-    assert enabled.calls() == []
-    enabled.run("sh", event, ACTION="peer-up", **conf, check=True)
+    auto.write("/tmp/up", "")
+    event = {"LANSPLICE_CONFIG": "/etc/lansplice/home/lansplice.conf"}
+    auto.run("sh", "/etc/hotplug.d/lansplice/20-port", ACTION="peer-down", **event, check=True)
+    assert auto.calls() == []
+    auto.run("sh", "/etc/hotplug.d/lansplice/20-port", ACTION="peer-up", **event, check=True)
     assert port() == "40123"
+
+
+RULESET = """table inet fw4 {
+    chain srcnat {
+        type nat hook postrouting priority srcnat; policy accept;
+        include "/usr/share/nftables.d/chain-pre/srcnat/lansplice.nft"
+        masquerade
+    }
+}
+"""
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="nft is not installed")
+def test_the_routers_nat_leaves_that_port_as_it_is(auto):
+    """As firewall4 takes chain-pre's files into its ruleset (ruleset.uc), by the real nft."""
+    copy_program(shutil.which("nft"), "usr/sbin", auto.root)
+    auto.write("/tmp/ruleset", RULESET)
+    load = ["unshare", "-n", "/bin/sh", "-c", "nft -f /tmp/ruleset && nft list ruleset"]
+
+    def rules():
+        return auto.run(*load, check=True).stdout
+
+    assert "sport" not in rules()
+    auto.write("/tmp/up", "")
+    auto.init("start")
+    listed = rules()
+    rule = "fib saddr type local udp sport 40123 accept"
+    assert rule in listed and listed.index(rule) < listed.index("masquerade")
+    auto.init("stop")
+    assert "sport" not in rules()
 
 
 def test_sections_of_two_packages_do_not_mix(enabled):

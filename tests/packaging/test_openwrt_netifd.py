@@ -103,6 +103,17 @@ def test_renew_begins_anew_for_what_is_fixed(router, tunnel):
         for rule in message["data"]["firewall"]]
 
 
+def test_a_port_the_daemon_chooses_is_left_alone_by_the_nat(router, tunnel):
+    exemption = router.path("/var/run/lansplice/home.srcnat.nft")
+    tunnel.setup()
+    assert not exemption.exists()
+    router.uci("set", "lansplice.home.port=auto")
+    tunnel.renew()
+    assert "udp sport 7788 accept" in exemption.read_text()
+    tunnel.teardown()
+    assert not exemption.exists()
+
+
 def test_renew_with_a_bad_file_leaves_all_as_it_is(router, tunnel):
     tunnel.setup()
     before = router.conf()

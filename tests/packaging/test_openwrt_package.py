@@ -77,6 +77,7 @@ def test_the_files(tmp_path):
         "lib/netifd/proto/lansplice.sh", "usr/lib/lansplice/uci-config", "usr/lib/lansplice/event",
         "usr/lib/lansplice/functions.sh", "etc/hotplug.d/lansplice/10-peers",
         "etc/hotplug.d/lansplice/20-port",
+        "usr/share/nftables.d/chain-pre/srcnat/lansplice.nft",
         "etc/hotplug.d/lansplice/90-example"}
     for name in ("usr/sbin/lansplice", "etc/init.d/lansplice", "lib/netifd/proto/lansplice.sh",
                  "usr/lib/lansplice/uci-config", "usr/lib/lansplice/event"):

@@ -76,6 +76,7 @@ firewall_changed() {
 
 firewall_open() {
 	config_load lansplice
+	lansplice_exempt "$2"
 	json_init
 	json_add_string name "lansplice-$1"
 	json_add_object data
@@ -86,6 +87,7 @@ firewall_open() {
 }
 
 firewall_close() {
+	rm -f "$LANSPLICE_RUN/$2.srcnat.nft"
 	json_init
 	json_add_string name "lansplice-$1"
 	ubus call service delete "$(json_dump)"
@@ -126,7 +128,7 @@ proto_lansplice_teardown() {
 	json_get_vars site network
 	[ "$ERROR" != 2 ] || refuse "$interface" INVALID_CONFIG "$(lansplice_conf "$site")"
 	join "$network" remove_device "$(lansplice_value "$site" tap)"
-	firewall_close "$interface"
+	firewall_close "$interface" "$site"
 	proto_kill_command "$interface"
 }
 

@@ -44,6 +44,18 @@ lansplice_port() {
 	echo "${port:-$LANSPLICE_PORT}"
 }
 
+# lansplice_exempt SITE - with 'port auto' the router's own NAT leaves our port as it is: under MAP-E
+# it would show another one of the home's than that where we can be called.
+lansplice_exempt() {
+	local file="$LANSPLICE_RUN/$1.srcnat.nft"
+
+	if [ "$(lansplice_value "$1" port)" = auto ]; then
+		echo "fib saddr type local udp sport $(lansplice_port "$1") accept" >"$file"
+	else
+		rm -f "$file"
+	fi
+}
+
 # lansplice_rule SITE - what the firewall shall let in: ZONE:PORT
 lansplice_rule() {
 	local zone
