@@ -9,7 +9,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-enum { SIM_CASE_SECONDS = 120 };
+enum { SIM_CASE_SECONDS = 240 };
 
 static inline int sim_run_suite(const char *name, const TTest *const *tests, size_t count)
 {
