@@ -261,10 +261,12 @@ void fdb_forget_port(struct fdb *f, uint16_t port)
 
 unsigned fdb_count(const struct fdb *f, uint16_t port, uint64_t now_us)
 {
-    unsigned count = 0;
-    for (size_t i = 0; i <= f->mask; i++)
-        if (is_behind(&f->entry[i], port) && is_live(&f->entry[i], now_us))
-            count++;
+    unsigned count = 0, left = f->stored[port];
+    for (size_t i = 0; i <= f->mask && left > 0; i++)
+        if (is_behind(&f->entry[i], port)) {
+            count += is_live(&f->entry[i], now_us);
+            left--;
+        }
     return count;
 }
 

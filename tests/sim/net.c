@@ -536,13 +536,13 @@ static uint64_t next_deadline(struct sim *sim, unsigned *which)
 static void check_progress(struct sim *sim, struct sim_node *node)
 {
     /* A site that asks to be woken again and again at one instant would spin a processor. */
-    if (sim_deadline_us(node) <= sim->now_us && ++node->ticks_at_us > 100) {
+    if (sim_deadline_us(node) > sim->now_us) {
+        node->ticks_at_us = 0;
+    } else if (++node->ticks_at_us > 100) {
         fprintf(stderr, "simulation: %s spins at %llu us\n", node->name,
                 (unsigned long long)sim->now_us);
         abort();
     }
-    if (sim_deadline_us(node) > sim->now_us)
-        node->ticks_at_us = 0;
 }
 
 void sim_run(struct sim *sim, uint64_t us)
