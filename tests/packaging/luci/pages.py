@@ -92,10 +92,11 @@ def home(lab):
     lab.splice(home, parents)
     lease(home.host("h1"))
     parents.host("h1").run(["/usr/bin/python3", "-c", ROUTED_MDNS])
-    advertise(home)
+    router_advertisements = advertise(home)
     wait_for(lambda: home.lansplice.counter("guard_dhcp"), 10, "DHCP to be kept at home")
     wait_for(lambda: home.lansplice.counter("ttl_repaired_mdns"), 10, "mDNS to be mended")
     wait_for(lambda: home.lansplice.counter("guard_ra"), 10, "an RA to be kept at home")
+    router_advertisements.stop()
     assert home.host("h1").ping(parents.host("h1").ip, 3)
     install(home)
     return home

@@ -108,7 +108,7 @@ function renderDoctor(report) {
 		bad.length ? '' : E('p', [ _('Nothing is wrong.') ]),
 		E('div', bad.map(finding)),
 		E('details', [
-			E('summary', [ _('%d things are as they should be').format(fine.length) ]),
+			E('summary', [ _('As it should be: %d').format(fine.length) ]),
 			E('div', fine.map(finding))
 		])
 	];
