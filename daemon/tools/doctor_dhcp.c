@@ -177,8 +177,8 @@ static void tell_overlap(const struct dhcp_pool *pool, const struct ip_address *
                                  .peer = peer,
                                  .family = IP_V4,
                                  .meaning =
-                                     "Sooner or later it is given to a device here, too: then "
-                                     "neither works.",
+                                     "Sooner or later DHCP here gives the same address to a device "
+                                     "of this home: then neither of the two works.",
                                  .advice = advice},
                "%s, %s, lies in the range that DHCP gives out here: %s to %s", text, whose,
                text_address(&pool->first, first), text_address(&pool->last, last));

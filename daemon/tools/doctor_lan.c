@@ -62,9 +62,9 @@ static void judge_port(const struct doctor_facts *facts, const struct link *port
                    .subject = port->name,
                    .mtu = port->mtu,
                    .meaning =
-                       "Devices behind it lose larger packets from this LAN, for a bridge does not "
-                       "tell. lansplice lowers TCP for what comes from the other homes and tells "
-                       "senders by ICMP; within this home nothing does.",
+                       "A bridge drops larger packets and tells nobody. For what comes from the "
+                       "other homes lansplice takes care; within this home large transfers to "
+                       "devices behind this port can hang.",
                    .advice = advice},
                "port %s of %s takes packets of %u bytes only, not %u", port->name,
                facts->bridge->name, port->mtu, usual);
@@ -92,18 +92,17 @@ static void judge_bridge_mtu(const struct doctor_facts *facts, const struct port
     snprintf(advice, sizeof advice,
              "'ip link set %s mtu %u', and the same where your network is configured", bridge->name,
              usual);
-    report_add(report,
-               &(struct finding){
-                   .level = LEVEL_WARN,
-                   .check = "bridge-mtu",
-                   .subject = bridge->name,
-                   .mtu = bridge->mtu,
-                   .meaning = "Devices of this LAN may send larger packets to each other than this "
-                              "machine sends to them, and than lansplice tells the other homes to "
-                              "send here.",
-                   .advice = advice},
-               "bridge %s takes packets of %u bytes only, its ports %u", bridge->name, bridge->mtu,
-               usual);
+    report_add(
+        report,
+        &(struct finding){
+            .level = LEVEL_WARN,
+            .check = "bridge-mtu",
+            .subject = bridge->name,
+            .mtu = bridge->mtu,
+            .meaning = "This machine, and the other homes as lansplice tells them, send smaller "
+                       "packets into this LAN than it could carry.",
+            .advice = advice},
+        "bridge %s takes packets of %u bytes only, its ports %u", bridge->name, bridge->mtu, usual);
 }
 
 /* Only of a daemon that runs: it is what sets the TAP's MTU. */

@@ -55,10 +55,10 @@ static void judge_joining(const char *name, struct json_object *report)
                    .check = "peer",
                    .subject = name,
                    .peer = name,
-                   .advice = "if it stays so, either neither home can be called: then run "
-                             "'lansplice accept' there with the reply line that 'lansplice join' "
-                             "prints here; or the token is too old or was used: then have a new "
-                             "one made"},
+                   .advice =
+                       "if it lasts, give the reply line that 'lansplice join' prints here to "
+                       "'lansplice accept' there; if it lasts after that, the token has "
+                       "expired or was used: ask for a new one"},
                "%s has not let us join yet", name);
 }
 
@@ -71,8 +71,8 @@ static void judge_silent(struct json_object *peer, struct json_object *report)
         .check = "peer",
         .subject = name,
         .peer = name,
-        .advice = called ? "is its UDP port forwarded there, is its daemon running, is its "
-                           "public-key right?"
+        .advice = called ? "there: does 'lansplice status' answer, is the UDP port forwarded in "
+                           "its router, and is its public key the one in the configuration here?"
                          : "look at its daemon there; if neither home can be called, "
                            "'relay-for-peers' at a third that both know, 'stun' or 'turn' "
                            "help, see lansplice.conf(5); else give it an 'endpoint' here"};
@@ -80,7 +80,8 @@ static void judge_silent(struct json_object *peer, struct json_object *report)
     if (called)
         report_add(report, &finding, "%s does not answer at %s", name, where);
     else
-        report_add(report, &finding, "%s has not called, and where to call it is not known", name);
+        report_add(report, &finding,
+                   "%s has not connected, and no address to call it at is known here", name);
 }
 
 static void judge_peer(struct json_object *peer, struct json_object *report)
@@ -107,7 +108,8 @@ static void judge_loop(const char *peer, struct json_object *report)
                                  .meaning = "The tunnel is shut until it is gone.",
                                  .advice = "remove the other connection between the homes: a "
                                            "cable, or another VPN"},
-               "there is a loop%s%s", peer != NULL ? " with " : "", peer != NULL ? peer : "");
+               "there is a second connection %s%s, and frames would go round in circles (a loop)",
+               peer != NULL ? "to " : "between the homes", peer != NULL ? peer : "");
 }
 
 static void judge_clash(struct json_object *clash, struct json_object *report)
@@ -129,7 +131,7 @@ static void judge_clash(struct json_object *clash, struct json_object *report)
         finding.subject = peer;
         finding.meaning = "Devices are listed but may not be usable.";
         finding.advice = "give both homes the same subnet with disjoint DHCP ranges";
-        report_add(report, &finding, "no IPv4 subnet in common with %s", peer);
+        report_add(report, &finding, "this home and %s use different IPv4 subnets", peer);
     }
 }
 

@@ -38,18 +38,18 @@ static void judge_relayed(struct json_object *peer, struct json_object *report)
 
     if (strcmp(json_text(peer, "path"), "relay") != 0)
         return;
-    report_add(report,
-               &(struct finding){.level = LEVEL_NOTE,
-                                 .check = "relay",
-                                 .subject = name,
-                                 .peer = name,
-                                 .meaning =
-                                     "It is slower, and another's line carries it; who passes "
+    report_add(
+        report,
+        &(struct finding){.level = LEVEL_NOTE,
+                          .check = "relay",
+                          .subject = name,
+                          .peer = name,
+                          .meaning = "It is slower, and another's line carries it; who passes "
                                      "it on cannot read it. A direct way is being looked "
                                      "for.",
-                                 .advice = "one of the two homes should be one that can be called: "
-                                           "by IPv6, or by a forwarded port"},
-               "%s is reached through a relay only", name);
+                          .advice = "use IPv6 at both homes, or forward the UDP port at one of "
+                                    "them: then they reach each other directly"},
+        "%s is reached through a relay only", name);
 }
 
 /* keepalive_s is what is really used: shorter than configured where a NAT was seen to forget. */

@@ -89,11 +89,11 @@ static void print_summary(struct json_object *report)
 
     printf("%s: ", json_text(report, "name"));
     if (wrong == 0)
-        printf("nothing is wrong");
+        printf("no problems");
     else
-        printf("%zu thing%s wrong", wrong, wrong == 1 ? " is" : "s are");
+        printf("%zu problem%s", wrong, wrong == 1 ? "" : "s");
     if (notes > 0)
-        printf(", %zu to know", notes);
+        printf(", %zu note%s", notes, notes == 1 ? "" : "s");
     putchar('\n');
 }
 

@@ -66,7 +66,7 @@ static void judge_unresolved(const struct doctor_route *route, struct json_objec
     struct finding finding = finding_of(route, LEVEL_WARN, "endpoint-name", route->text);
 
     finding.advice = "is the name right, and does DNS work on this machine?";
-    report_add(report, &finding, "the name in endpoint %s of %s has no address", route->text,
+    report_add(report, &finding, "DNS has no address for %s, the endpoint of %s", route->text,
                route->peer);
 }
 
@@ -77,8 +77,8 @@ static void judge_unanswered(const struct doctor_route *route, struct json_objec
     finding.meaning = "The daemon cannot learn the address, either.";
     finding.advice = "is this home's connection to the Internet up, and is the name server in "
                      "/etc/resolv.conf the right one?";
-    report_add(report, &finding, "DNS does not answer: for the name in endpoint %s of %s",
-               route->text, route->peer);
+    report_add(report, &finding, "DNS does not answer for %s, the endpoint of %s", route->text,
+               route->peer);
 }
 
 static bool is_reachable(const struct doctor_facts *facts, const char *peer)
@@ -161,14 +161,15 @@ static void judge_fixed(unsigned fixed, struct json_object *report)
 {
     if (fixed == 0)
         return;
-    report_add(report,
-               &(struct finding){.level = LEVEL_NOTE,
-                                 .check = "max-datagram",
-                                 .mtu = fixed,
-                                 .meaning = "What the paths carry is not looked for: packets are "
-                                            "lost on those that carry less.",
-                                 .advice = "remove max-datagram, unless you know better"},
-               "max-datagram fixes the size of all packets to %u bytes", fixed);
+    report_add(
+        report,
+        &(struct finding){.level = LEVEL_NOTE,
+                          .check = "max-datagram",
+                          .mtu = fixed,
+                          .meaning = "What the paths carry is not looked for: packets are "
+                                     "lost on those that carry less.",
+                          .advice = "remove max-datagram, unless this line is known to need it"},
+        "max-datagram fixes the size of all packets to %u bytes", fixed);
 }
 
 static void judge_route(const struct doctor_facts *facts, const struct doctor_route *route,

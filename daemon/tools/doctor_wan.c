@@ -95,10 +95,10 @@ static const char *forward(const struct line *line, char out[WORDS_SIZE])
                  "let UDP %u in, one of your %u ports, in this router's firewall%s", port, count,
                  also);
     else if (line->has_map)
-        snprintf(out, WORDS_SIZE, "forward UDP %u, one of your %u ports, on the home gateway%s",
+        snprintf(out, WORDS_SIZE, "forward UDP %u, one of your %u ports, on the home router%s",
                  port, count, also);
     else
-        snprintf(out, WORDS_SIZE, "forward UDP %u to this machine on the home gateway", port);
+        snprintf(out, WORDS_SIZE, "forward UDP %u to this machine on the home router", port);
     return out;
 }
 
@@ -106,8 +106,8 @@ static const char *remedy(const struct line *line, char out[WORDS_SIZE])
 {
     if (line->content)
         return NULL;
-    return line->shared ? "use IPv6, a peer that can be called as meeting point (relay-for-peers "
-                          "there), or a TURN server"
+    return line->shared ? "use IPv6; or let both homes know a third one that can be called, with "
+                          "'relay-for-peers = yes' there; or a TURN server"
                         : forward(line, out);
 }
 
@@ -166,12 +166,15 @@ static void judge_mapping(const struct line *line, struct json_object *ipv4)
         report_add(line->report, &finding, "no NAT is in the way: others see this home as %s",
                    mapped);
     } else if (is(behaviour, "independent")) {
-        finding.meaning = "Whoever this home is calling, too, gets through.";
-        report_add(line->report, &finding, "the NAT shows this home to all others as %s", mapped);
+        finding.meaning = "Another home gets through when both call at the same time: lansplice "
+                          "does that by itself.";
+        report_add(line->report, &finding,
+                   "the NAT uses one port for all destinations: others see this home as %s",
+                   mapped);
     } else if (is(behaviour, "dependent")) {
         finding.level = LEVEL_NOTE;
-        finding.meaning = "Others do not know which port is theirs: a direct way by IPv4 is found "
-                          "only to homes with a better NAT.";
+        finding.meaning = "No other home can know which port to send to, so a direct path by IPv4 "
+                          "is possible only to a home whose NAT uses one port for all.";
         if (!line->has_map && !line->shared) /* those say it themselves */
             finding.advice = remedy(line, words);
         report_add(line->report, &finding,
@@ -294,7 +297,7 @@ static void judge_double_nat(const struct line *line)
                                                ? NULL
                                                : "make one of the two routers a bridge (or access "
                                                  "point), or forward the port on both"},
-               "the home gateway's outside is itself a private address, %s", outside);
+               "the home router's outside is itself a private address, %s", outside);
 }
 
 /* ---- MAP-E ---- */
@@ -356,12 +359,14 @@ static void judge_port(const struct line *line)
 {
     unsigned port = line->port, count = map_e_port_count(&line->map.ports);
     char subject[8], words[WORDS_SIZE];
-    struct finding finding = {.level = LEVEL_NOTE,
-                              .check = "map-e-port",
-                              .subject = subject,
-                              .family = IP_V4,
-                              .meaning = "Nobody can call it there by IPv4.",
-                              .advice = forward(line, words)};
+    struct finding finding = {
+        .level = LEVEL_NOTE,
+        .check = "map-e-port",
+        .subject = subject,
+        .family = IP_V4,
+        .meaning =
+            "The provider never delivers that port to this home: by IPv4 others cannot call it.",
+        .advice = forward(line, words)};
 
     if (listens_inside(line))
         return;
@@ -406,15 +411,15 @@ static void judge_forward(const struct line *line, struct json_object *side)
                               .family = v6 ? IP_V6 : IP_V4};
 
     if (is(state, "mapped")) {
-        report_add(line->report, &finding, "the gateway %s lets others in at %s, by %s",
-                   json_text(side, "gateway"), json_text(side, "external"),
-                   json_text(side, "protocol"));
+        report_add(
+            line->report, &finding, "the router %s forwards %s to this machine (asked by %s)",
+            json_text(side, "gateway"), json_text(side, "external"), json_text(side, "protocol"));
     } else if (is_known(problem) && !line->content) {
         finding.level = LEVEL_NOTE;
-        finding.advice = v6 ? "open this UDP port for this machine in the gateway's IPv6 firewall, "
+        finding.advice = v6 ? "open this UDP port for this machine in the router's IPv6 firewall, "
                               "or switch on PCP there"
                             : "switch on UPnP, PCP or NAT-PMP in it, or forward the port by hand";
-        report_add(line->report, &finding, "the gateway %s forwards no port: %s",
+        report_add(line->report, &finding, "the router %s forwards no port: %s",
                    json_text(side, "gateway"), problem);
     }
 }

@@ -106,7 +106,7 @@ def test_ipv6(line, address, level, words):
 
 @pytest.mark.parametrize("behaviour,level,words,advice", [
     ("none", "ok", "no NAT is in the way", None),
-    ("independent", "ok", "to all others as 203.0.113.5:7788", None),
+    ("independent", "ok", "for all destinations: others see this home as 203.0.113.5:7788", None),
     ("dependent", "note", "another port to each destination", "forward UDP 7788"),
     ("unknown", "note", "is not known", "second STUN server")])
 def test_the_nat(line, behaviour, level, words, advice):
@@ -171,7 +171,7 @@ def test_addresses_that_the_provider_shares(line, address, local, external, word
     assert bool(found) == bool(words)
     if words:
         assert found[0]["level"] == "note" and words in found[0]["text"]
-        assert "meeting point" in found[0]["advice"]
+        assert "relay-for-peers" in found[0]["advice"]
         assert report.one(check="nat")["advice"] is None
     else:
         assert "forward UDP" in report.one(check="nat")["advice"]
@@ -201,7 +201,7 @@ def test_map_e(line):
     advice = wrong["advice"]
     port = int(advice.split()[2].rstrip(","))
     assert any(p <= port < p + 16 for p in PORTS)
-    assert advice == (f"forward UDP {port}, one of your 240 ports, on the home gateway, "
+    assert advice == (f"forward UDP {port}, one of your 240 ports, on the home router, "
                       f"and set 'port = {port}' in [site]")
     assert verdict["advice"] is None and found.one(check="nat")["advice"] is None  # once is enough
 
@@ -211,7 +211,7 @@ def test_map_e_with_a_port_of_the_set(machine, tmp_path):
     report = line.nat(map_e=V6PLUS)
     assert not report.only(check="map-e-port")
     assert report.one(check="map-e")["advice"] == (
-        "forward UDP 5205, one of your 240 ports, on the home gateway")
+        "forward UDP 5205, one of your 240 ports, on the home router")
 
 
 def test_map_e_of_ocn(line):
@@ -307,7 +307,7 @@ def test_the_gateways_forwards(line):
               "external": None, "problem": "it is not authorized"}]
     mapped, refused = line.nat(port_mapping=sides).only(check="port-mapping")
     assert (mapped["level"], mapped["family"], mapped["subject"]) == ("ok", "ipv4", "192.168.1.1")
-    assert "203.0.113.5:40001, by upnp" in mapped["text"]
+    assert "203.0.113.5:40001 to this machine (asked by upnp" in mapped["text"]
     assert (refused["level"], refused["family"]) == ("note", "ipv6")
     assert "not authorized" in refused["text"] and "firewall" in refused["advice"]
     for state in "asking", "unneeded", "no gateway":
@@ -443,7 +443,7 @@ def test_two_homes_that_are_well(lab, a, b):
 
 @pytest.mark.parametrize("kind,words", [
     ("public", "no NAT is in the way: others see this home as {ip}:7788"),
-    ("eim", "to all others as {ip}:7788"),
+    ("eim", "for all destinations: others see this home as {ip}:7788"),
     ("symmetric", "another port to each destination, to one as {ip}:"),
     ("mape_numgen", "another port to each destination, to one as {ip}:")])
 def test_real_nats(lab, a, kind, words):
