@@ -102,7 +102,8 @@ def test_a_path_through_a_relay_says_nothing_of_the_line(told):
      "192.168.1.1"),
     ({"clashes": [{"kind": "host", "peer": "b", "address": "192.168.1.7", "local_mac": "l",
                    "remote_mac": "r"}]}, "clash", "by l here and by r at b"),
-    ({"clashes": [{"kind": "subnet", "peer": "b", "address": None}]}, "clash", "different IPv4 subnets")])
+    ({"clashes": [{"kind": "subnet", "peer": "b", "address": None}]}, "clash",
+     "different IPv4 subnets")])
 def test_what_status_says_is_said_again(told, status, check, words):
     report = told.judge(status)
     found = report.one(check=check, level="warn")
