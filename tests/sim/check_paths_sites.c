@@ -261,6 +261,43 @@ START_TEST(jitter_moves_nothing)
 }
 END_TEST
 
+static uint64_t idle_until(enum nat_way way)
+{
+    uint64_t from = world.sim.now_us;
+    while (!both(way) && world.sim.now_us - from < 2 * BRIDGED)
+        sim_run(&world.sim, INTERVAL);
+    return world.sim.now_us - from;
+}
+
+/* Nobody says anything in either home, so only the checks notice; at any moment between two. */
+START_TEST(a_cut_is_bridged_when_idle_too)
+{
+    for (uint64_t seed = 1; seed <= 4 * SEEDS; seed++) {
+        begin(seed, true, 0);
+        talk_until(WAY_DIRECT6, RETURNED);
+        sim_run(&world.sim, 40 * SECOND + seed * 130 * MS);
+        cut.v6 = true;
+        cut.v4 = seed % 2 == 0;
+        cut.one_way = seed % 3 == 0;
+        ck_assert_uint_le(idle_until(cut.v4 ? WAY_RELAY : WAY_DIRECT4), BRIDGED);
+        end();
+    }
+}
+END_TEST
+
+/* Both ends together, with loop probes and all. */
+START_TEST(an_idle_hour_costs_little)
+{
+    begin(1, true, 0);
+    talk_until(WAY_DIRECT6, RETURNED);
+    sim_run(&world.sim, 120 * SECOND);
+    unsigned long before = world.sim.node[HOME].datagrams_sent;
+    sim_run(&world.sim, 3600 * SECOND);
+    ck_assert_uint_le(world.sim.node[HOME].datagrams_sent - before, 40000); /* 11 a second */
+    end();
+}
+END_TEST
+
 /* One home changes its network under way: the other follows without a handshake. */
 START_TEST(a_home_moves)
 {
@@ -280,4 +317,5 @@ START_TEST(a_home_moves)
 END_TEST
 
 SIM_MAIN("paths of sites", a_family_is_cut_and_returns, all_that_is_direct_is_cut_and_returns,
-         one_direction_is_cut, ipv6_appears, jitter_moves_nothing, a_home_moves)
+         one_direction_is_cut, ipv6_appears, jitter_moves_nothing, a_home_moves,
+         a_cut_is_bridged_when_idle_too, an_idle_hour_costs_little)
