@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#define CONTRADICT_EACH_US UINT64_C(20000000)
+
 /* ---- MAP-E ---- */
 
 static const struct reflexive_result *seen(const struct nat *nat, enum ip_family family)
@@ -115,10 +117,12 @@ static void add_relay(struct daemon *daemon, struct candidate_list *list)
     struct endpoint relayed;
     uint8_t via;
     bool there = turn_relay_address(&daemon->nat.turn, &relayed, &via);
+    unsigned relay = there ? 1u << (via - VIA_TURN) : 0;
+    bool v6 = relayed.address.family == IP_V6;
 
     if (there)
         add(&daemon->nat, list, CANDIDATE_RELAYED, &relayed);
-    site_set_turn(daemon->site, there ? 1u << (via - VIA_TURN) : 0, clock_now_us());
+    site_set_turn(daemon->site, v6 ? 0 : relay, v6 ? relay : 0, clock_now_us());
 }
 
 static void compose(struct daemon *daemon)
@@ -207,6 +211,24 @@ void nat_moved(struct daemon *daemon)
     compose(daemon);
 }
 
+/* A NAT may have restarted behind a router that noticed nothing: a peer sees us elsewhere than STUN
+ * servers did. They are asked; the peer is not believed, and not heard too often. */
+static void compare_views(struct daemon *daemon, enum ip_family family)
+{
+    struct nat *nat = &daemon->nat;
+    const struct reflexive_result *result = seen(nat, family);
+    struct endpoint by_peer = site_seen_as(daemon->site, family);
+    uint64_t now_us = clock_now_us();
+
+    if (!result->known || result->mapping == NAT_MAPPING_DEPENDENT ||
+        by_peer.address.family == IP_NONE || endpoint_equal(&by_peer, &result->mapped) ||
+        endpoint_equal(&by_peer, &nat->contradiction) || now_us < nat->contradict_next_us)
+        return;
+    nat->contradiction = by_peer;
+    nat->contradict_next_us = now_us + CONTRADICT_EACH_US;
+    stun_hurry(&nat->stun);
+}
+
 /* Somebody who is not up may come by the address that STUN told: its mapping must not die. */
 void nat_settle(struct daemon *daemon)
 {
@@ -221,6 +243,8 @@ void nat_settle(struct daemon *daemon)
         awaited = peer.state != PEER_UP;
     }
     stun_keep(&daemon->nat.stun, awaited);
+    compare_views(daemon, IP_V4);
+    compare_views(daemon, IP_V6);
     compose(daemon);
 }
 

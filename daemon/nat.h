@@ -33,7 +33,9 @@ struct nat {
     struct map_e map;
     bool has_rules; /* this router's own, ... */
     struct map_e rules;
-    struct endpoint rules_seen; /* ... read when others saw us there */
+    struct endpoint rules_seen;    /* ... read when others saw us there */
+    struct endpoint contradiction; /* where a peer saw us, for which STUN servers were asked anew */
+    uint64_t contradict_next_us;   /* not before */
     struct candidate_list own;
     bool look_again; /* peers came or went, or see us elsewhere: at the end of this turn */
     bool started;

@@ -290,8 +290,12 @@ void site_tell_candidates(struct site *site, const char *name, const struct cand
  *  are told. What they see of it is added here */
 void site_set_own_candidates(struct site *site, const struct candidate_list *list, uint64_t now_us);
 
-/** site_set_turn() - Which TURN relays are there: bit n is VIA_TURN + n */
-void site_set_turn(struct site *site, unsigned relays, uint64_t now_us);
+/**
+ * site_set_turn() - Which TURN relays are there
+ * @v4: Those that reach IPv4 addresses: bit n is VIA_TURN + n
+ * @v6: Those that reach IPv6 addresses
+ */
+void site_set_turn(struct site *site, unsigned v4, unsigned v6, uint64_t now_us);
 
 /** site_set_lan() - Addresses, prefixes or gateways changed; peers are told what concerns them */
 void site_set_lan(struct site *site, const struct site_lan *lan, uint64_t now_us);

@@ -211,12 +211,13 @@ void site_set_own_candidates(struct site *site, const struct candidate_list *lis
     site->candidates_changed = true;
 }
 
-void site_set_turn(struct site *site, unsigned relays, uint64_t now_us)
+void site_set_turn(struct site *site, unsigned v4, unsigned v6, uint64_t now_us)
 {
     site->now_us = now_us;
-    if (site->turn_relays == relays)
+    if (site->turn_v4 == v4 && site->turn_v6 == v6)
         return;
-    site->turn_relays = (uint8_t)relays;
+    site->turn_v4 = (uint8_t)v4;
+    site->turn_v6 = (uint8_t)v6;
     site_meetings_changed(site);
 }
 
@@ -241,12 +242,11 @@ static void add_turn(const struct site *site, const struct candidate_list *their
 {
     for (unsigned relay = 0; relay < VIA_TURNS; relay++) {
         unsigned added = 0;
-        if ((site->turn_relays >> relay & 1) == 0)
-            continue;
         for (unsigned i = 0; i < theirs->count && added < TURN_PATHS_MAX; i++) {
             struct candidate c = theirs->item[i];
-            if (c.endpoint.address.family != IP_V4 || c.kind == CANDIDATE_PORT_SET ||
-                ip_is_private(&c.endpoint.address))
+            bool v6 = c.endpoint.address.family == IP_V6;
+            if (((v6 ? site->turn_v6 : site->turn_v4) >> relay & 1) == 0 ||
+                c.kind == CANDIDATE_PORT_SET || ip_is_private(&c.endpoint.address))
                 continue;
             c.kind = CANDIDATE_RELAYED;
             c.endpoint.via = (uint8_t)(VIA_TURN + relay);

@@ -162,7 +162,7 @@ struct site {
     uint64_t tell_next_us, told_us; /* a hub passes on what its peers tell, in its own time */
 
     struct candidate_list own_candidates;
-    uint8_t turn_relays; /* bit n: VIA_TURN + n is there */
+    uint8_t turn_v4, turn_v6; /* bit n: VIA_TURN + n is there, and reaches that family */
     bool candidates_changed;
     uint64_t candidates_next_us;
 

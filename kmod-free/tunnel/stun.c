@@ -273,24 +273,39 @@ static bool is_xored(uint16_t type)
            type == ATTRIBUTE_XOR_RELAYED_ADDRESS;
 }
 
-bool stun_get_address(const struct stun_message *message, uint16_t type, struct endpoint *out)
+static bool read_address(const struct stun_message *message, const struct attribute *a,
+                         struct endpoint *out)
 {
-    const uint8_t *value;
-    size_t bytes;
     uint8_t plain[ADDRESS_V6_BYTES];
-    if (!stun_find(message, type, &value, &bytes) ||
-        (bytes != ADDRESS_V4_BYTES && bytes != ADDRESS_V6_BYTES))
+    if ((a->bytes != ADDRESS_V4_BYTES && a->bytes != ADDRESS_V6_BYTES) ||
+        a->value[1] != (a->bytes == ADDRESS_V4_BYTES ? FAMILY_V4 : FAMILY_V6))
         return false;
-    if (value[1] != (bytes == ADDRESS_V4_BYTES ? FAMILY_V4 : FAMILY_V6))
-        return false;
-    memcpy(plain, value, bytes);
-    if (is_xored(type))
-        xor_address(plain, bytes, message->data);
+    memcpy(plain, a->value, a->bytes);
+    if (is_xored(a->type))
+        xor_address(plain, a->bytes, message->data);
     *out = (struct endpoint){
-        .address = bytes == ADDRESS_V4_BYTES ? ip_v4(plain + 4) : ip_v6(plain + 4),
+        .address = a->bytes == ADDRESS_V4_BYTES ? ip_v4(plain + 4) : ip_v6(plain + 4),
         .port = load_be16(plain + 2),
     };
     return true;
+}
+
+bool stun_get_address(const struct stun_message *message, uint16_t type, struct endpoint *out)
+{
+    struct attribute a = {.type = type};
+    return stun_find(message, type, &a.value, &a.bytes) && read_address(message, &a, out);
+}
+
+bool stun_get_address_of(const struct stun_message *message, uint16_t type, enum ip_family family,
+                         struct endpoint *out)
+{
+    struct cursor c = attributes(message);
+    enum covered seen = COVERED_ALL;
+    struct attribute a;
+    while (next_counting(&c, &seen, &a))
+        if (a.type == type && read_address(message, &a, out) && out->address.family == family)
+            return true;
+    return false;
 }
 
 bool stun_get_error(const struct stun_message *message, unsigned *code, const char **reason,

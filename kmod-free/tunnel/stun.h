@@ -149,6 +149,11 @@ bool stun_find(const struct stun_message *message, uint16_t type, const uint8_t 
 /** stun_get_address() - An attribute that is an address, XOR-ed when @type is an XOR-...-ADDRESS */
 bool stun_get_address(const struct stun_message *message, uint16_t type, struct endpoint *out);
 
+/** stun_get_address_of() - The first such attribute of that family; @out is written to in any case
+ */
+bool stun_get_address_of(const struct stun_message *message, uint16_t type, enum ip_family family,
+                         struct endpoint *out);
+
 /**
  * stun_get_error() - ERROR-CODE (RFC 8489 s.14.8)
  * @code:    300-699

@@ -327,9 +327,9 @@ static void on_allocated(struct turn *turn, const struct stun_message *answer, u
     struct endpoint relayed;
     enum ip_family wanted = turn->ask_v6 ? IP_V6 : IP_V4;
 
-    if (!stun_get_address(answer, ATTRIBUTE_XOR_RELAYED_ADDRESS, &relayed) ||
-        relayed.address.family != wanted || ip_is_unspecified(&relayed.address) ||
-        relayed.port == 0) {
+    /* coturn tells of both families, one of them as 0.0.0.0 or :: (RFC 8656 s.7.2). */
+    if (!stun_get_address_of(answer, ATTRIBUTE_XOR_RELAYED_ADDRESS, wanted, &relayed) ||
+        ip_is_unspecified(&relayed.address) || relayed.port == 0) {
         fail(turn, TURN_FAILURE_MALFORMED, 0, now_us);
         return;
     }

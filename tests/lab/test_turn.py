@@ -84,6 +84,32 @@ def test_two_symmetric_nats(lab, a, b):
     assert server.released() == server.allocated() != set()
 
 
+def test_a_relay_that_has_only_ipv6(lab, a, b):
+    """Nothing passes between two homes that have IPv6 alone, but through such a server."""
+    machine = lab.machine("turn6")
+    link(lab.wan, "to-turn6", machine, "eth0")
+    lab.wan.run("ip addr add 2001:db8:ffff::1/64 dev to-turn6 nodad")
+    machine.run("ip addr add 2001:db8:ffff::2/64 dev eth0 nodad\n"
+                "ip -6 route add default via 2001:db8:ffff::1")
+    server = Coturn(machine, {"home": PASSWORD}, addresses=["2001:db8:ffff::2"])
+    server.ip = "[2001:db8:ffff::2]"
+    hosts = a.host("h1"), b.host("h1")
+    for home in a, b:
+        place(home, "ip6fw")
+    cut(a, b, families=[6])
+    use(a, server)
+    lab.introduce(a, b, family=6)
+    a.lansplice.start()
+    b.lansplice.peers["a"]["endpoint"] = wait_relayed(a.lansplice, server)
+    b.lansplice.start()
+    for home, other in (a, "b"), (b, "a"):
+        home.lansplice.wait_up(other, seconds=UP_S)
+    assert paths(a, b) == ["relay"] * 2
+    for one, other in hosts, hosts[::-1]:
+        assert one.ping(other.ip, count=5)
+        assert one.ping(other.ip, count=3, options="-s 1472")
+
+
 def test_the_direct_path_is_cut(lab, a, b):
     """The relay is there when it is needed, and left when it is not any more."""
     server = serve(lab)

@@ -238,8 +238,10 @@ START_TEST(ipv6_where_there_is_no_ipv4)
     answer((struct answer){.code = 440, .signing = SIGNED});
     assert_due(STUN_ALLOCATE);
     ck_assert_uint_eq(number_in(ATTRIBUTE_REQUESTED_ADDRESS_FAMILY), UINT32_C(2) << 24);
-    answer((struct answer){.relayed = &relayed_v6, .signing = SIGNED});
+    static const struct endpoint none = {.address = {.family = IP_V4}};
+    answer((struct answer){.also_relayed = &none, .relayed = &relayed_v6, .signing = SIGNED});
     assert_state(TURN_ALLOCATED, TURN_FAILURE_NONE);
+    ck_assert(endpoint_equal(turn_relayed(&turn), &relayed_v6));
 
     begin(0);
     turn_start(&turn, &server, now_us);

@@ -135,7 +135,7 @@ enum signing { UNSIGNED, SIGNED, FORGED };
 struct answer {
     unsigned code;             /* 0: success */
     const char *realm, *nonce; /* NULL: left out */
-    const struct endpoint *relayed;
+    const struct endpoint *also_relayed, *relayed;
     uint32_t lifetime_s; /* 0: left out */
     enum signing signing;
 };
@@ -168,6 +168,8 @@ static inline size_t write_answer(const struct answer *a, uint8_t out[STUN_MESSA
         stun_add(&w, ATTRIBUTE_REALM, a->realm, strlen(a->realm));
     if (a->nonce != NULL)
         stun_add(&w, ATTRIBUTE_NONCE, a->nonce, strlen(a->nonce));
+    if (a->also_relayed != NULL)
+        stun_add_xor_address(&w, ATTRIBUTE_XOR_RELAYED_ADDRESS, a->also_relayed);
     if (a->relayed != NULL)
         stun_add_xor_address(&w, ATTRIBUTE_XOR_RELAYED_ADDRESS, a->relayed);
     if (a->lifetime_s != 0)
