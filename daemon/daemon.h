@@ -81,7 +81,6 @@ struct daemon {
 /* drive.c */
 void drive_transmit(void *context, const struct datagram *datagrams, size_t count);
 void drive_deliver(void *context, const uint8_t *offload, const struct slice *slices, size_t count);
-void drive_random(void *context, void *out, size_t bytes);
 /** drive_start() - Read sockets and TAP; needs the loop. Return: false with @error */
 bool drive_start(struct daemon *daemon, struct error *error);
 /** drive_rebound() - The sockets are others, with the same descriptors */

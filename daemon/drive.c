@@ -36,12 +36,6 @@ void drive_deliver(void *context, const uint8_t *offload, const struct slice *sl
     tap_deliver(&daemon->tap, offload, slices, count);
 }
 
-void drive_random(void *context, void *out, size_t bytes)
-{
-    (void)context;
-    randombytes_buf(out, bytes);
-}
-
 /* ---- errors of the sockets ---- */
 
 static void on_too_large(void *context, const struct endpoint *to, uint16_t mtu_bytes,

@@ -13,6 +13,7 @@
 #include "locked_memory.h"
 #include "log.h"
 #include "privileges.h"
+#include "random.h"
 #include "status.h"
 
 #include <errno.h>
@@ -46,7 +47,7 @@ static bool read_files(struct daemon *daemon, uint64_t *next, uint64_t *limit, s
 static bool make_site(struct daemon *daemon, uint64_t next, uint64_t limit, struct error *error)
 {
     struct site_ops ops = {daemon,        drive_transmit, drive_deliver,
-                           events_report, events_enrol,   drive_random};
+                           events_report, events_enrol,   random_fill};
     struct site_config config;
 
     daemon->site = locked_memory_new(site_bytes());

@@ -8,12 +8,12 @@
 #include "clock.h"
 #include "copy.h"
 #include "log.h"
+#include "random.h"
 #include "socket_address.h"
 #include "text.h"
 
 #include <json-c/json.h>
 #include <netdb.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,12 +27,6 @@ struct request {
     uint64_t generation;
     unsigned server;
 };
-
-static void fill_random(void *context, void *out, size_t bytes)
-{
-    (void)context;
-    randombytes_buf(out, bytes);
-}
 
 /* ---- what is told ---- */
 
@@ -258,7 +252,7 @@ void stun_reload(struct stun *stun, const struct config *config)
 void stun_start(struct stun *stun, uv_loop_t *loop, const struct stun_listener *listener,
                 const struct config *config)
 {
-    const struct reflexive_ops ops = {.random = fill_random};
+    const struct reflexive_ops ops = {.random = random_fill};
 
     stun->loop = loop;
     stun->listener = *listener;

@@ -12,6 +12,7 @@
 #include "config_turn.h"
 #include "locked_memory.h"
 #include "log.h"
+#include "random.h"
 #include "socket_address.h"
 #include "text.h"
 #include "turn_key.h"
@@ -41,12 +42,6 @@ static void lock(struct turn_relay *relay)
 static void unlock(struct turn_relay *relay)
 {
     pthread_mutex_unlock(&relay->lock);
-}
-
-static void fill_random(void *context, void *out, size_t bytes)
-{
-    (void)context;
-    randombytes_buf(out, bytes);
 }
 
 /* ---- out, with the lock held ---- */
@@ -361,7 +356,7 @@ static void forget_servers(struct turn_relay *relay)
 
 static void take_config(struct turn_relay *relay, const struct config *config)
 {
-    static const struct turn_ops ops = {NULL, fill_random, turn_key, turn_key_hmac};
+    static const struct turn_ops ops = {NULL, random_fill, turn_key, turn_key_hmac};
 
     forget_servers(relay);
     relay->server_count = config->turn_count;

@@ -140,6 +140,22 @@ def test_a_new_address_is_known_at_once(lab, a, wan):
     assert nat(daemon)["behaviour"] == "none"
 
 
+def test_a_nat_that_restarts_behind_the_router(lab, a, b, wan):
+    """Nothing changes at the router, and all its peers are up: the next round is minutes away. A
+    peer's answer tells that we are elsewhere."""
+    place(a, "eim")
+    Coturn(wan, addresses=[ONE, TWO])
+    lab.introduce(a, b, both=False)
+    b.lansplice.start()
+    daemon = asking(lab, a, ONE)
+    daemon.wait_up("b")
+    wait_known(daemon, behaviour="independent")
+    time.sleep(5)
+    a.border.reboot(5)
+    wait_for(lambda: nat(daemon)["mapped"] == f"{a.wan_ip}:7788", 20, "the new address")
+    assert f"{a.wan_ip}:7788 reflexive" in daemon.status()["nat"]["candidates"]
+
+
 def test_a_name_that_dns_does_not_know_yet(lab, a, wan):
     """At boot DNS comes late."""
     Coturn(wan, addresses=[ONE])
