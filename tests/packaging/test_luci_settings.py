@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "packaging/luci")]
+sys.path[:0] = [str(TESTS / "lab"), str(TESTS / "packaging/luci"),
+                str(TESTS / "packaging/openwrt")]
 
 import po_file  # noqa: E402
+import router as openwrt  # noqa: E402
 import uci_file  # noqa: E402
-from lansplice import BINARY  # noqa: E402
+from lansplice import BINARY, tool  # noqa: E402
 from pages import browser, chromium, home, lab, router  # noqa: E402, F401
 from pages import open_status, rpc, url  # noqa: E402
 from server import ACL, PACKAGE, SCRIPT  # noqa: E402
@@ -98,24 +100,88 @@ def test_saving_without_a_change_changes_nothing(browser, home):
     assert written(home) == before
 
 
-def test_settings_are_written(browser, home):
+SITE = {
+    "enabled": True, "name": "grandma", "bridge": "br0", "port": "40000", "multicast": "all",
+    "stun": ["stun.example.net", "[2001:db8::1]:3478"], "hub": True, "relay_for_peers": True,
+    "ra_routes": True, "ipv6_on_link": False, "icmp_hint": True, "ttl_repair": "mdns",
+    "guard": "dhcp ra", "max_datagram": "1400", "ciphers": "chacha20poly1305", "tap": "splice7",
+    "firewall_zone": "wan", "turn": ["turn:user@turn.example.net"],
+    "turn_secret": "/etc/lansplice/home/secret", "rendezvous_command": "/usr/lib/lansplice/event",
+}
+PEER = {
+    "site": "home", "name": "grandpa", "public_key": "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+    "endpoint": ["a.example.net:7788", "_lansplice._udp.example.net"], "keepalive": "25",
+    "preshared_key": "/etc/lansplice/home/psk",
+}
+NOT_IN_THE_FORM = {"private_key", "control", "event_command"}
+NOT_THE_DAEMONS = {"enabled", "firewall_zone", "site"}
+
+
+def fill(browser, section, values):
+    for option, value in values.items():
+        place = f"[data-section={section}] [data-option={option}]"
+        if isinstance(value, bool):
+            browser.run(f"document.querySelector('{place}').checked = {json.dumps(value)}")
+        else:
+            browser.type(place, value if isinstance(value, str) else "\n".join(value))
+
+
+def test_the_form_has_the_daemons_options(browser, home):
+    """No more, no fewer, and lists where they may be repeated."""
+    settings(browser, home)
+    header = (TESTS.parent / "daemon/config_options.h").read_text()
+    for section, values, macro in ("home", SITE, "SITE"), ("parents", PEER, "PEER"):
+        listed = header.split(f"define {macro}_OPTIONS(X)")[1].split("#define")[0]
+        known = {name.replace("-", "_"): repeated == "true" for name, repeated
+                 in re.findall(r'X\("([a-z0-9-]+)", \w+, (true|false)', listed)}
+        shown = browser.run(f"""Object.fromEntries(Array.from(document.querySelectorAll(
+            '[data-section={section}] [data-option]')).map((n) => [ n.dataset.option, n.tagName ]))
+            """)
+        assert shown.keys() == values.keys()
+        assert (shown.keys() | {"name"}) - NOT_THE_DAEMONS == (
+            known.keys() | {"name"}) - NOT_IN_THE_FORM
+        assert {name for name, tag in shown.items() if tag == "TEXTAREA"} == {
+            name for name, repeated in known.items() if repeated}
+
+
+def test_settings_become_a_configuration(browser, home, tmp_path):
+    """Each option is written, and the package's own uci-config makes of all what the program
+    takes."""
     before = home.router.output("cat /etc/config/lansplice")
     settings(browser, home)
-    browser.type("[data-section=home] [data-option=port]", "40000")
-    browser.type("[data-section=home] [data-option=stun]", "stun.example.net\n[2001:db8::1]:3478")
-    browser.type("[data-section=home] [data-option=bridge]", "")
-    browser.click("[data-section=home] [data-option=hub]")
-    browser.type("[data-section=home] [data-option=multicast]", "all")
-    browser.click("[data-section=idle] [data-option=enabled]")
-    browser.type("[data-section=parents] [data-option=keepalive]", "off")
+    fill(browser, "home", SITE)
+    fill(browser, "parents", PEER)
+    assert save(browser) == []
+    text = home.router.output("cat /etc/config/lansplice")
+    home.router.run("cat >/etc/config/lansplice", input=before)
+    router = openwrt.Router(openwrt.build_root(tmp_path / "base"), tmp_path / "root")
+    router.write("/etc/config/lansplice", text)
+    for name in "secret", "psk":
+        router.write(f"/etc/lansplice/home/{name}", tool("genkey") + "\n")
+        router.path(f"/etc/lansplice/home/{name}").chmod(0o600)
+    done = router.uci_config()
+    assert done.returncode == 0, done.stderr
+    lines = router.conf().splitlines()
+    assert "[peer grandpa]" in lines
+    for option, value in {**PEER, **SITE}.items():
+        if option in NOT_THE_DAEMONS:
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            words = {True: "on", False: "off"}.get(one, one)
+            assert f"{option.replace('_', '-')} = {words}" in lines
+
+
+def test_what_is_emptied_is_removed(browser, home):
+    before = home.router.output("cat /etc/config/lansplice")
+    settings(browser, home)
+    fill(browser, "home", {"bridge": "", "port": "auto"})
+    fill(browser, "idle", {"enabled": True})
+    fill(browser, "parents", {"endpoint": ""})
     assert save(browser) == []
     after = written(home)
     home.router.run("cat >/etc/config/lansplice", input=before)
-    assert after["home"].items() >= {
-        "port": "40000", "stun": ["stun.example.net", "[2001:db8::1]:3478"], "hub": "1",
-        "multicast": "all", "enabled": "1"}.items()
-    assert "bridge" not in after["home"]
-    assert after["idle"]["enabled"] == "1" and after["parents"]["keepalive"] == "off"
+    assert "bridge" not in after["home"] and "endpoint" not in after["parents"]
+    assert after["home"]["port"] == "auto" and after["idle"]["enabled"] == "1"
 
 
 @pytest.mark.parametrize("section, option, value", [

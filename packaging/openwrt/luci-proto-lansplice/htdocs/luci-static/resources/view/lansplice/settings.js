@@ -2,6 +2,8 @@
  *
  * settings.js - Network > lansplice: /etc/config/lansplice, whose options are those of
  * lansplice.conf(5) with _ for -. What is left empty is not written, and has the daemon's default.
+ * Not here: private_key and control, which the package sets, and event_command, which is the way to
+ * the scripts in /etc/hotplug.d/lansplice and by which new peers come into this file.
  */
 'use strict';
 'require view';
@@ -155,8 +157,6 @@ function siteAdvanced(s) {
 		'/etc/lansplice/home/turn.secret', validatePath);
 	addText(s, 'advanced', 'rendezvous_command', _('Rendezvous command'),
 		_('A program by which homes leave word of where they are.'), null, validatePath);
-	addText(s, 'advanced', 'event_command', _('Event command'),
-		_('A program that is run when a peer comes or goes.'), null, validatePath);
 }
 
 function peerOptions(s) {
