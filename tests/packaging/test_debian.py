@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).parent.
 
 from debian import TOP, System, build_confine, build_package, next_version  # noqa: E402
 from homes import Lab  # noqa: E402
-from machine import wait_for  # noqa: E402
+from machine import link, wait_for  # noqa: E402
 
 LONG = bool(os.environ.get("LANSPLICE_LONG"))
 NEEDS = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "lintian": "lintian",
@@ -70,11 +70,14 @@ def confine(tmp_path_factory):
     return build_confine(tmp_path_factory.mktemp("confine"))
 
 
-def bookworm(package, folder):
-    """A fresh Debian with what the package depends on, the first of alternatives."""
+@pytest.fixture(scope="session")
+def bookworm(package, tmp_path_factory):
+    """A fresh Debian with what the package depends on, the first of alternatives, and ifupdown."""
     depends = output("dpkg-deb", "-f", package, "Depends", "Recommends")
     names = re.findall(r"(?:^|[:,]) *([a-z0-9][a-z0-9.+-]+)", re.sub(r"^\w+:", ",", depends,
                                                                      flags=re.M))
+    folder = tmp_path_factory.mktemp("bookworm")
+    names += ["ifupdown", "bridge-utils", "udhcpc"]
     try:
         subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(names)}",
                         "bookworm", folder], check=True, stdout=subprocess.DEVNULL, timeout=900)
@@ -84,10 +87,8 @@ def bookworm(package, folder):
 
 
 @pytest.fixture(scope="session", params=["this machine's files"] + ["debootstrap"] * LONG)
-def lower(request, package, tmp_path_factory):
-    if request.param != "debootstrap":
-        return Path("/")
-    return bookworm(package, tmp_path_factory.mktemp("bookworm"))
+def lower(request):
+    return request.getfixturevalue("bookworm") if request.param == "debootstrap" else Path("/")
 
 
 @pytest.fixture
@@ -174,6 +175,34 @@ def test_one_home_and_several(package, tmp_path):
     differ = {one.split("=")[0] for one, other in zip(plain, template) if one != other}
     assert differ == {"Description", "ConditionPathExists", "ExecStart"}
     assert "ExecStart=/usr/sbin/lansplice -c /etc/lansplice/lansplice.conf run" in plain
+
+
+# ---- the examples ----
+
+@pytest.mark.parametrize("lower", ["debootstrap"], indirect=True)
+def bridge_by_ifupdown(lab, lower, confine, package):
+    router, box = lab.machine("router"), lab.machine("box")
+    link(router, "lan0", box, "eth0")
+    router.run("ip addr add 192.168.1.1/24 dev lan0")
+    router.start("dnsmasq -k -p 0 -i lan0 --dhcp-range=192.168.1.10,192.168.1.20 "
+                 "--dhcp-leasefile=/run/leases --pid-file=/run/dnsmasq.pid")
+    system = System(box, lower, confine)
+    system.install(package)
+    example = TOP / "packaging/examples/ifupdown-bridge"
+    system.write("/etc/network/interfaces.d/br-lan", example.read_bytes())
+    system.write("/etc/network/interfaces", b"source /etc/network/interfaces.d/*\n")
+    system.run("ifup", "-a")
+    assert "192.168.1." in box.output("ip -4 -o addr show dev br-lan")
+    system.run("lansplice", "init", "--name", "box")
+    assert "\nbridge = br-lan\n" in system.path("/etc/lansplice/lansplice.conf").read_text()
+    system.start()
+    wait_until_answering(system)
+    ports = box.output("bridge -o link")
+    assert "eth0" in ports and "lansplice0" in ports
+
+
+if LONG:  # only the Debian of the long run has ifupdown
+    test_bridge_by_ifupdown = bridge_by_ifupdown
 
 
 # ---- from installation to purge ----
