@@ -3,7 +3,9 @@
 # Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; TESTING=1 builds the [test]
 # section into the daemon; SODIUM=prefix another libsodium than the system's (scripts/sodium-sid);
 # UPNP=0 leaves out UPnP port mappings (miniupnpc), TURN=0 TURN (mbedtls); DESTDIR= and PREFIX= for
-# install; B= the build folder.
+# install; B= the build folder. CROSS=arm-linux-gnueabihf takes that compiler and Debian's libraries
+# of its architecture (scripts/install-deps cross); where there are none kmod-free and its tests are
+# compiled, and no more. STATIC=1 links the libraries into the programs. LTO=0: see below.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -11,57 +13,80 @@ CC      ?= gcc
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
+ifdef CROSS
+CC      := $(CROSS)-gcc
+AR      := $(CROSS)-ar
+export PKG_CONFIG_LIBDIR := /usr/lib/$(shell $(CC) -print-multiarch)/pkgconfig
+COMPILE_ONLY := $(if $(wildcard $(PKG_CONFIG_LIBDIR)/libsodium.pc),,1)
+endif
 
 # Sanitized, testing and other-compiler objects never mix with the plain ones.
 comma   := ,
-B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)$(if $(filter 0,$(TURN)),-no-turn)
+B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)$(if $(filter 0,$(TURN)),-no-turn)$(if $(STATIC),-static)
 
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
 
 PKGS_CORE   := libsodium
-PKGS_DAEMON := libsodium libuv libnl-3.0 inih json-c
+PKGS_DAEMON := libsodium $(if $(STATIC),libuv-static,libuv) libnl-3.0 inih json-c
 PKGS_TEST   := check json-c
-pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $1 $2)
+pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $(if $(STATIC),--static) $1 $2)
+
+# The compiler's option, or what to take where it does not know it.
+flag         = $(shell $(CC) $1 -x c -c -o /dev/null /dev/null >/dev/null 2>&1 && echo $1 || echo $2)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
-CPPFLAGS += -Ikmod-free -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
+override CPPFLAGS += -Ikmod-free -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
 ifeq ($(UPNP),0)
-CPPFLAGS += -DNO_UPNP
+override CPPFLAGS += -DNO_UPNP
 else
 PKGS_DAEMON += miniupnpc
 endif
-CFLAGS   += -std=c11 $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
-LDFLAGS  += -Wl,--gc-sections -Wl,-z,relro,-z,now
+override CFLAGS  += -std=c11 $(WARNINGS) -fstack-protector-strong -ffunction-sections -fdata-sections
+override LDFLAGS += -Wl,--gc-sections -Wl,-z,relro,-z,now $(if $(STATIC),-static)
 # Debian's mbedtls has no pkg-config file: its header says whether it is there.
 ifeq ($(origin TURN),undefined)
 TURN := $(shell $(CC) $(CPPFLAGS) -include mbedtls/md.h -E -x c /dev/null >/dev/null 2>&1 && echo 1)
 endif
 ifeq ($(filter-out 0,$(TURN)),)
-CPPFLAGS += -DNO_TURN
+override CPPFLAGS += -DNO_TURN
 else
 LIBS_TURN := -lmbedcrypto
 endif
 ifneq ($(SODIUM),)
 SODIUM_PC := $(firstword $(wildcard $(SODIUM)/lib/pkgconfig $(SODIUM)/lib/*/pkgconfig))
 $(if $(SODIUM_PC),,$(error no libsodium below SODIUM=$(SODIUM)))
-LDFLAGS  += -Wl,-rpath,$(call pkg,--variable=libdir,libsodium)
+override LDFLAGS += -Wl,-rpath,$(call pkg,--variable=libdir,libsodium)
 endif
 ifdef SAN
-CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
-LDFLAGS  += -fsanitize=$(SAN)
+override CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+override LDFLAGS += -fsanitize=$(SAN)
 else
 # What frames do not pass may be small rather than fast: routers have little flash.
-SMALL    := -Os
+SMALL    := $(call flag,-Oz,-Os) -fno-guess-branch-probability
 FAST     := $(patsubst %,kmod-free/%.c,mailbox crypto/aead crypto/replay \
                 $(addprefix frame/,checksum coalesce codel fdb gateway guard hosts mss multicast \
                     neighbor offload packet segment storm ttl) \
                 $(addprefix tunnel/,chunk session reassembly) \
                 $(addprefix site/,delivering from_lan from_peer judging outgoing))
-CPPFLAGS += -D_FORTIFY_SOURCE=2
+override CPPFLAGS += -D_FORTIFY_SOURCE=2
 # Nothing unwinds at run time; a debugger finds its tables in .debug_frame.
-CFLAGS   += -fno-asynchronous-unwind-tables
+override CFLAGS  += -fno-asynchronous-unwind-tables
+ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
+override CFLAGS  += -fno-plt
+endif
+# The programs are optimised as a whole when gcc links them. Objects are whole without it, too: the
+# tests are linked from the same ones, in a moment.
+LTO      := $(if $(findstring gcc,$(notdir $(firstword $(CC)))),1)
+LTO_C    := $(if $(filter-out 0,$(LTO)),-flto -ffat-lto-objects)
+LTO_LINK := $(if $(filter-out 0,$(LTO)),-flto -flto-partition=none)
+NO_LTO   := $(if $(filter-out 0,$(LTO)),-fno-lto)
+# Fewer pages in the file; and short relocations where linker and C library (glibc 2.36) know them.
+NEW_LIBC := \#include <features.h>\n_Static_assert(__GLIBC_PREREQ(2, 36), "");int main(void){}
+RELR      = -Wl,-z,pack-relative-relocs
+LINK_SMALL = -Wl,-z,noseparate-code $(shell printf '$(NEW_LIBC)' | $(CC) -Werror -x c -o /dev/null \
+                 -Wl,--fatal-warnings $(RELR) - >/dev/null 2>&1 && echo $(RELR))
 endif
 
 CORE_SRC   := $(wildcard kmod-free/*.c kmod-free/*/*.c)
@@ -88,53 +113,54 @@ DAEMON_LIB := $B/libdaemon.a
 
 .PHONY: all check check-unit check-sim check-threads check-packaging check-lab check-long fuzz \
         lint demo bench micro install clean help test-programs lab-programs bench-programs
-all: $B/lansplice $B/lansplice-tools
+all: $(if $(COMPILE_ONLY),test-objects,$B/lansplice $B/lansplice-tools)
 
 help:
 	@echo 'make all | check | check-unit | check-sim | check-threads | check-packaging | check-lab'
 	@echo '     check-long | fuzz | lint | demo | bench BENCH=--quick | micro'
 	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1 TURN=0 UPNP=0'
+	@echo '                                      CROSS=arm-linux-gnueabihf STATIC=1 LTO=0'
 
 $(CORE_LIB): $(call obj,$(CORE_SRC))
 $(DAEMON_LIB): $(call obj,$(DAEMON_SRC))
 $(CORE_LIB) $(DAEMON_LIB):
 	$(call say,AR,$@)
-	$Qrm -f $@ && ar rcs $@ $^
+	$Qrm -f $@ && $(AR) rcs $@ $^
 
 $B/lansplice: $B/daemon/main.o
 $B/lansplice-tools: $(call obj,$(TOOLS_SRC))
 $B/lansplice $B/lansplice-tools: $(DAEMON_LIB) $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(DAEMON_LIB) $(CORE_LIB) \
-	    $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
+	$Q$(CC) $(CFLAGS) $(LTO_LINK) $(LDFLAGS) $(LINK_SMALL) -o $@ $(filter %.o,$^) \
+	    $(DAEMON_LIB) $(CORE_LIB) $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
 
 # On the Makefile, too: flags and the version stand in it.
 $B/kmod-free/%.o: kmod-free/%.c Makefile
 	$(call say,CC,$<)
-	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter-out $(FAST),$<),$(SMALL)) -MMD -MP \
+	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LTO_C) $(if $(filter-out $(FAST),$<),$(SMALL)) -MMD -MP \
 	    $(call pkg,--cflags,$(PKGS_CORE)) -c -o $@ $<
 
 $B/%.o: %.c Makefile
 	$(call say,CC,$<)
-	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter daemon/%,$<),$(SMALL)) -MMD -MP \
+	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter daemon/%,$<),$(LTO_C) $(SMALL)) -MMD -MP \
 	    $(call pkg,--cflags,$(if $(filter daemon/%,$<),$(PKGS_DAEMON),$(PKGS_CORE) $(PKGS_TEST))) -c -o $@ $<
 
 $(UNIT_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(NO_LTO) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
 
 $(SIM_BIN): $B/%: $B/%.o $(call obj,$(SIM_LIB)) $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(NO_LTO) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE) $(PKGS_TEST))
 
 $(TOOL_BIN) $(BENCH_BIN) $(MICRO_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(NO_LTO) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
 
 # libFuzzer is clang's: make CC=clang SAN=fuzzer,address,undefined fuzz-programs
 $(FUZZ_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(NO_LTO) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
 fuzz-programs: $(FUZZ_BIN)
 
 test-programs: $(UNIT_BIN) $(SIM_BIN)
@@ -142,6 +168,7 @@ lab-programs: all $(TOOL_BIN)
 bench-programs: lab-programs $(BENCH_BIN)
 unit-programs: $(UNIT_BIN)
 sim-programs: $(SIM_BIN)
+test-objects: $(call obj,$(CORE_SRC) $(UNIT_SRC) $(SIM_SRC) $(SIM_LIB))
 
 # What each target runs stands in scripts/check, which counts and prints the closing line.
 check check-long:
