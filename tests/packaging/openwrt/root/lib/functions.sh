@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=dash
 #
-# Stand-in for OpenWrt's /lib/functions.sh (openwrt/openwrt package/base-files/files/lib/functions.sh)
-# and /lib/config/uci.sh: as much of it as our scripts use, with the same results. Sections and their
-# values are variables CONFIG_<section>_<option>; a list is all its values in one, blanks between,
-# and a variable for each; callbacks run while a package is loaded.
+# Stand-in for OpenWrt's /lib/functions.sh (openwrt/openwrt
+# package/base-files/files/lib/functions.sh) and /lib/config/uci.sh: as much of it as our scripts
+# use, with the same results. Sections and their values are variables CONFIG_<section>_<option>; a
+# list is all its values in one, blanks between, and a variable for each; callbacks run while a
+# package is loaded.
 
 N='
 '

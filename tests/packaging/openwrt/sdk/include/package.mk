@@ -23,5 +23,6 @@ install:
 	$$(call Package/$(1)/install,$$(DESTDIR))
 show:
 	@printf '%s\n' 'version $(PKG_VERSION)-r$(PKG_RELEASE)' 'licence $(PKG_LICENSE)' \
-	    'licence-file $(PKG_LICENSE_FILES)' 'depends $(DEPENDS)' 'conffiles $(strip $(Package/$(1)/conffiles))'
+	    'licence-file $(PKG_LICENSE_FILES)' 'depends $(DEPENDS)' \
+	    'conffiles $(strip $(Package/$(1)/conffiles))'
 endef

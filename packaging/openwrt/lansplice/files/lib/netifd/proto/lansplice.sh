@@ -9,8 +9,9 @@
 #		option network lan        # the interface whose bridge the TAP joins
 #		option tunlink wan        # if given: only while that one is up
 #
-# netifd starts the daemon, whether the site is enabled for the init script or not, and starts it again, and has the TAP as its device. setup ends when the
-# TAP is there; a configuration that is refused blocks further attempts until somebody changes it.
+# netifd starts the daemon, whether the site is enabled for the init script or not, starts it again
+# when it ends, and has the TAP as the interface's device. setup ends when the TAP is there; a
+# configuration that is refused blocks further attempts until somebody changes it.
 # Our rule for the firewall is data of a service of procd's without a process, which comes and goes
 # with the interface (functions.sh says why not of the interface).
 # shellcheck disable=SC1091,SC2034,SC2154,SC3043 # netifd's own, and its variables

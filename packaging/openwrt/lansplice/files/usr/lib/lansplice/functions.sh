@@ -15,14 +15,14 @@ lansplice_conf() {
 	echo "$LANSPLICE_ETC/$1/lansplice.conf"
 }
 
-# lansplice_value SITE OPTION - what the generated configuration says in [site]; nothing without one
+# lansplice_value SITE OPTION - what the generated configuration says in [site], if there is one
 lansplice_value() {
 	[ ! -e "$(lansplice_conf "$1")" ] ||
 		sed -n "/^\[peer/q; s/^$2 = //p" "$(lansplice_conf "$1")"
 }
 
-# lansplice_is_fixed SITE - whether what a reload cannot change (lansplice(8)) is as at the last call;
-# it is kept in a file that procd looks at, too.
+# lansplice_is_fixed SITE - is what a reload cannot change (lansplice(8)) as at the last call? It
+# is kept in a file that procd looks at, too.
 lansplice_is_fixed() {
 	local file="$LANSPLICE_RUN/$1.fixed" fixed
 
@@ -33,19 +33,20 @@ lansplice_is_fixed() {
 	return 1
 }
 
-# lansplice_port SITE - the port that is listened at; with 'auto' the daemon knows it once it runs
+# lansplice_port SITE - where it listens; with 'auto' the daemon knows that once it runs
 lansplice_port() {
 	local port
 
 	port=$(lansplice_value "$1" port)
 	if [ "$port" = auto ]; then
-		port=$(lansplice -c "$(lansplice_conf "$1")" status --json 2>/dev/null | jsonfilter -e '@.port')
+		port=$(lansplice -c "$(lansplice_conf "$1")" status --json 2>/dev/null |
+			jsonfilter -e '@.port')
 	fi
 	echo "${port:-$LANSPLICE_PORT}"
 }
 
-# lansplice_exempt SITE - with 'port auto' the router's own NAT leaves our port as it is: under MAP-E
-# it would show another one of the home's than that where we can be called.
+# lansplice_exempt SITE - with 'port auto' the router's own NAT leaves our port as it is: it would,
+# under MAP-E, show another one of the home's than that where we can be called.
 lansplice_exempt() {
 	local file="$LANSPLICE_RUN/$1.srcnat.nft"
 

@@ -66,11 +66,22 @@ json_load() {
 			json = $0; at = 0; name = ""; value = ""; list = 0
 			while (++at <= length(json)) {
 				c = substr(json, at, 1)
-				if (c == "\"") { at += 0; word = string(); if (name == "") name = word; else value = value (value == "" ? "" : " ") word }
-				else if (c == "[") list = 1
+				if (c == "\"") {
+					word = string()
+					if (name == "") name = word
+					else value = value (value == "" ? "" : " ") word
+				} else if (c == "[") list = 1
 				else if (c == "]") list = 0
-				else if (c ~ /[a-z0-9-]/) { match(substr(json, at), /^[a-z0-9.-]+/); value = substr(json, at, RLENGTH); at += RLENGTH - 1; if (value == "true") value = 1; if (value == "false") value = 0 }
-				else if ((c == "," && !list) || c == "}") { if (name != "") print "JSON_VALUE_" name "=" quoted(value); name = ""; value = "" }
+				else if (c ~ /[a-z0-9-]/) {
+					match(substr(json, at), /^[a-z0-9.-]+/)
+					value = substr(json, at, RLENGTH)
+					at += RLENGTH - 1
+					if (value == "true") value = 1
+					if (value == "false") value = 0
+				} else if ((c == "," && !list) || c == "}") {
+					if (name != "") print "JSON_VALUE_" name "=" quoted(value)
+					name = ""; value = ""
+				}
 			}
 		}')"
 }
