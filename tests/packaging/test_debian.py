@@ -227,10 +227,19 @@ def wait_until_answering(system):
     assert system.service.running, system.service.log()
 
 
+def note_events(system):
+    """An event-command of root's, which writes where the unit lets it."""
+    system.write("/etc/lansplice/event", b"#!/bin/sh\n"
+                 b"echo $LANSPLICE_EVENT $LANSPLICE_PEER >>/run/lansplice/events\n", 0o755)
+    conf = system.path("/etc/lansplice/lansplice.conf")
+    conf.write_text(conf.read_text().replace("\nport", "\nevent-command = event\nport"))
+
+
 def bring_together(lab, systems):
     """init and start at both, invite at the first, join at the second."""
     for system, name in zip(systems, "ab"):
         system.run("lansplice", "init", "--name", name)
+        note_events(system)
         system.start()
         wait_until_answering(system)
     token = systems[0].run("lansplice", "invite", "b", "--endpoint", lab.home("a").endpoint())
@@ -265,7 +274,11 @@ def test_from_installation_to_purge(lab, systems, package, tmp_path):
     for system in systems:
         check_confined(system)
         names = system.run("find", "/etc/lansplice", "-printf", "%u %m %P\n").stdout
-        assert all(re.match("_lansplice [67]00 ", line) for line in names.splitlines()), names
+        assert all(re.match("_lansplice [67]00 |root 755 event", line)
+                   for line in names.splitlines()), names
+        events = system.path("/run/lansplice/events")
+        wait_for(lambda events=events: events.exists() and "peer-up" in events.read_text(), 5,
+                 "event-command")
     one, other = (lab.home(name).host("h1") for name in "ab")
     wait_for(lambda: one.ping(other.ip), 5, "a ping")
 
