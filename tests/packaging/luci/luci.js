@@ -90,7 +90,7 @@ const dom = {
 window.E = (tag, attributes, children) => {
 	if (Array.isArray(tag))
 		return dom.append(document.createDocumentFragment(), tag);
-	if (Array.isArray(attributes) || isNode(attributes) || typeof(attributes) == 'string')
+	if (Array.isArray(attributes) || !(attributes instanceof Object))
 		[ attributes, children ] = [ {}, attributes ];
 	return dom.append(dom.attr(document.createElement(tag), attributes || {}), children);
 };

@@ -26,6 +26,10 @@ return baseclass.extend({
 	protocols: {},
 	errors: {},
 
+	registerPatternVirtual: function(pattern) {
+		this.virtual = pattern;
+	},
+
 	registerErrorCode: function(code, text) {
 		this.errors[code] = text;
 	},

@@ -2,10 +2,10 @@
 """A router's web server: the package's pages, LuCI's runtime as a stand-in, and /ubus.
 
 /ubus is the JSON-RPC of uhttpd's ubus.c: a session, an object, a method, arguments; the answer is
-[status, object]. A session may do what the package's own acl.d file grants: all of it, or what is
-under `read` only (rpcd: session.c). Calls of `lansplice` run the package's own rpcd script by
-busybox ash on the router, and are answered as rpcd's plugin.c does; those of `uci` work on the
-router's /etc/config by way of a staged copy (rpcd: uci.c).
+[status, object], or an error where access is denied. A session may do what the package's own acl.d
+file grants: all of it, or what is under `read` only (rpcd: session.c). Calls of `lansplice` run the
+package's own rpcd script by busybox ash on the router, and are answered as rpcd's plugin.c does;
+those of `uci` work on the router's /etc/config by way of a staged copy (rpcd: uci.c).
 """
 import contextlib
 import http.server
@@ -21,7 +21,8 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[2] / "packaging/openwrt/luci-proto-lansplice"
 SCRIPT = "/usr/libexec/rpcd/lansplice"
 ACL = PACKAGE / "root/usr/share/rpcd/acl.d/luci-proto-lansplice.json"
-OK, INVALID_ARGUMENT, METHOD_NOT_FOUND, NO_DATA, DENIED = 0, 2, 3, 5, 6
+OK, INVALID_ARGUMENT, NO_DATA = 0, 2, 5
+ACCESS_DENIED = {"code": -32002, "message": "Access denied"}
 READER, WRITER = "0" * 31 + "1", "0" * 31 + "2"
 
 PAGE = """<!DOCTYPE html>
@@ -36,27 +37,27 @@ PAGE = """<!DOCTYPE html>
 
 
 class Router:
-    """The ubus of a machine; answers, where set, stand for what its lansplice would say."""
+    """The ubus of a machine.
+
+    said has what its lansplice answered last; answers, where set, stand for what it would say.
+    """
 
     def __init__(self, machine):
         self.machine = machine
-        self.answers = {}
+        self.answers, self.said = {}, {}
         self.staged = {}
         granted = json.loads(ACL.read_text())["luci-proto-lansplice"]
         self.granted = {READER: [granted["read"]], WRITER: [granted["read"], granted["write"]]}
 
-    def may(self, session, scope, name, what=None):
-        for rights in self.granted.get(session, []):
-            found = rights.get(scope, {})
-            if name in found and (what is None or what in found[name]):
-                return True
-        return False
+    def may(self, session, name, method):
+        return any(method in rights.get("ubus", {}).get(name, [])
+                   for rights in self.granted.get(session, []))
 
     def call(self, session, name, method, arguments):
         if name == "uci":
             return self.call_uci(session, method, arguments)
-        if not self.may(session, "ubus", name, method):
-            return [DENIED]
+        if not self.may(session, name, method):
+            raise PermissionError(f"{name}.{method}")
         if method in self.answers:
             return [OK, self.answers[method]]
         done = self.machine.run(["busybox", "ash", SCRIPT, "call", method], check=False,
@@ -66,6 +67,7 @@ class Router:
         with contextlib.suppress(ValueError):
             answer = json.loads(done.stdout)
             if isinstance(answer, dict):
+                self.said[method, arguments.get("site")] = answer
                 return [OK, answer]
         return [INVALID_ARGUMENT]
 
@@ -80,7 +82,7 @@ class Router:
         rights = self.granted.get(session, [])
         writes = method != "get"
         if not any(package in one.get("uci", []) for one in rights[writes:]):
-            return [DENIED]
+            raise PermissionError(f"uci.{method} {package}")
         return getattr(self, f"uci_{method}")(package, arguments)
 
     def uci_get(self, package, _arguments):
@@ -146,8 +148,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        result = self.server.router.call(*request["params"])
-        body = {"jsonrpc": "2.0", "id": request["id"], "result": result}
+        body = {"jsonrpc": "2.0", "id": request["id"]}
+        try:
+            body["result"] = self.server.router.call(*request["params"])
+        except PermissionError:
+            body["error"] = ACCESS_DENIED
         self.answer(json.dumps(body).encode(), "application/json")
 
 

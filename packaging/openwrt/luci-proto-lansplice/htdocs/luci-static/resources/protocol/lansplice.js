@@ -23,6 +23,7 @@ function addNetwork(s, tab, name, title, help) {
 	o.optional = true;
 }
 
+network.registerPatternVirtual(/^lansplice[0-9]+$/);
 network.registerErrorCode('MISSING_SITE', _('No site is chosen'));
 network.registerErrorCode('INVALID_CONFIG', _('The settings of the site are wrong: see the system log'));
 

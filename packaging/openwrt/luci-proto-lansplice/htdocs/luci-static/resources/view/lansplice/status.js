@@ -145,6 +145,7 @@ function renderSite(site) {
 
 	dom.content(status, [ E('em', [ _('Loading') ]) ]);
 	dom.content(doctor, [ E('em', [ _('Loading') ]) ]);
+	refresh(site, status); /* polling may be some seconds away */
 	poll.add(() => refresh(site, status), pollSeconds);
 	examine(site, doctor);
 	return E('div', { 'class': 'cbi-section lansplice-site', 'data-site': site.name }, [
