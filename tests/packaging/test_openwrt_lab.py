@@ -114,7 +114,7 @@ def test_two_homes_and_a_sysupgrade(lab, base):
     wait_for(lambda: a.knows(b) and b.knows(a), 10, f"the peers in UCI: {report(a, b)}")
     wait_for(lambda: not list(b.router.path("/etc/lansplice/home/peers.d").glob("*.conf*")), 5,
              "peers.d to be empty but for keys")
-    assert "a is there (direct" in b.router.log()
+    wait_for(lambda: "a is there (direct" in b.router.log(), 5, f"peer-up: {report(a, b)}")
     keys = a.knows(b), b.knows(a)
 
     b.sysupgrade().start()
