@@ -137,9 +137,11 @@ def test_source_is_whole(package, tmp_path):
 
 def test_what_it_needs(package, record_property):
     """The libraries it depends on and their installed sizes, for the README."""
-    depends = output("dpkg-deb", "-f", package, "Depends")
+    depends, machine = (output("dpkg-deb", "-f", package, field).strip()
+                        for field in ("Depends", "Architecture"))
     names = [name for name in re.findall(r"(?:^|, )([a-z0-9.+-]+)", depends) if name != "systemd"]
-    sizes = output("dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\n", *names)
+    sizes = output("dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\n",
+                   *(f"{name}:{machine}" for name in names))
     sizes = {row.split()[0]: int(row.split()[1]) for row in sizes.splitlines()}
     own = int(output("dpkg-deb", "-f", package, "Installed-Size"))
     record_property("installed, KiB", f"lansplice {own}; " + ", ".join(
