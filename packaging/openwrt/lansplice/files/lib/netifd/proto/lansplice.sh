@@ -11,7 +11,7 @@
 #
 # netifd starts the daemon, whether the site is enabled for the init script or not, starts it again
 # when it ends, and has the TAP as the interface's device. setup ends when the TAP is there; a
-# configuration that is refused blocks further attempts until somebody changes it.
+# configuration that is refused blocks further attempts: mend it, then 'ifup tunnel'.
 # Our rule for the firewall is data of a service of procd's without a process, which comes and goes
 # with the interface (functions.sh says why not of the interface).
 # shellcheck disable=SC1091,SC2034,SC2154,SC3043 # netifd's own, and its variables
@@ -36,7 +36,7 @@ proto_lansplice_init_config() {
 	proto_config_add_string tunlink
 }
 
-# refuse INTERFACE CODE [TEXT] - no attempt before the configuration has changed
+# refuse INTERFACE CODE [TEXT] - no further attempt by itself
 refuse() {
 	proto_notify_error "$@"
 	proto_block_restart "$1"
