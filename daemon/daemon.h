@@ -64,6 +64,7 @@ struct daemon {
     uv_timer_t tick_timer, store_timer, expiry_timer, reach_timer;
     uv_signal_t terminate, interrupt, hangup;
     uv_poll_t udp_poll[UDP_FAMILIES], tap_poll;
+    bool udp_waits;         /* udp_poll does not ask for datagrams: the worker has enough to do */
     bool tap_polled;        /* tap_poll is initialised and not closed */
     uint64_t tick_armed_us; /* what tick_timer is set to; UINT64_MAX: it is not */
     bool ask_names_again;   /* an event wants resolver_hurry() */

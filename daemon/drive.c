@@ -61,6 +61,31 @@ static void tell_refused(struct daemon *daemon, uint64_t now_us)
             read_errors(daemon, family, now_us);
 }
 
+/* ---- who waits ---- */
+
+static void on_udp(uv_poll_t *poll, int status, int events);
+
+/* UV_PRIORITIZED, with SO_SELECT_ERR_QUEUE on the socket: an error in the queue is an event like
+ * any other to libuv. Without, it takes POLLERR for the end of the socket and stops. */
+static void watch_udp(struct daemon *daemon, enum udp_family family)
+{
+    uv_poll_start(&daemon->udp_poll[family], UV_PRIORITIZED | (daemon->udp_waits ? 0 : UV_READABLE),
+                  on_udp);
+}
+
+/* The kernel keeps what the other thread has no room for: @daemon->udp_waits follows it. */
+static void heed_room(struct daemon *daemon)
+{
+    bool waits = !site_has_room(daemon->site);
+
+    if (waits == daemon->udp_waits)
+        return;
+    daemon->udp_waits = waits;
+    for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++)
+        if (daemon->udp.fd[family] >= 0)
+            watch_udp(daemon, family);
+}
+
 /* ---- time ---- */
 
 static void on_tick(uv_timer_t *timer)
@@ -101,6 +126,7 @@ void drive_settle(struct daemon *daemon)
         rendezvous_hurry(&daemon->rendezvous);
     }
     notices_settle(daemon);
+    heed_room(daemon);
     arm_tick(daemon, site_deadline_us(daemon->site), now_us);
 }
 
@@ -129,15 +155,6 @@ static bool receive_datagrams(struct daemon *daemon, enum udp_family family)
     return more;
 }
 
-static void on_udp(uv_poll_t *poll, int status, int events);
-
-/* UV_PRIORITIZED, with SO_SELECT_ERR_QUEUE on the socket: an error in the queue is an event like
- * any other to libuv. Without, it takes POLLERR for the end of the socket and stops. */
-static void watch_udp(uv_poll_t *poll)
-{
-    uv_poll_start(poll, UV_READABLE | UV_PRIORITIZED, on_udp);
-}
-
 static void on_udp(uv_poll_t *poll, int status, int events)
 {
     struct daemon *daemon = poll->data;
@@ -146,8 +163,8 @@ static void on_udp(uv_poll_t *poll, int status, int events)
     if (status < 0 || (events & UV_PRIORITIZED) != 0)
         read_errors(daemon, family, clock_now_us());
     if (status < 0) /* a kernel that does not know that option */
-        watch_udp(poll);
-    for (int i = 0; i < UDP_BATCHES_PER_TURN; i++)
+        watch_udp(daemon, family);
+    for (int i = 0; i < UDP_BATCHES_PER_TURN && site_has_room(daemon->site); i++)
         if (!receive_datagrams(daemon, family))
             break;
     drive_settle(daemon);
@@ -215,6 +232,7 @@ void drive_tap(struct daemon *daemon, bool present)
             drive_resume(daemon);
         else
             drive_pause(daemon);
+        heed_room(daemon);
         return;
     }
     if (!present) {
@@ -246,7 +264,7 @@ bool drive_start(struct daemon *daemon, struct error *error)
             continue;
         uv_poll_init(&daemon->loop, &daemon->udp_poll[family], daemon->udp.fd[family]);
         daemon->udp_poll[family].data = daemon;
-        watch_udp(&daemon->udp_poll[family]);
+        watch_udp(daemon, family);
     }
     drive_tap(daemon, true);
     return true;
@@ -258,6 +276,6 @@ void drive_rebound(struct daemon *daemon)
     for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++)
         if (daemon->udp.fd[family] >= 0) {
             uv_poll_stop(&daemon->udp_poll[family]);
-            watch_udp(&daemon->udp_poll[family]);
+            watch_udp(daemon, family);
         }
 }

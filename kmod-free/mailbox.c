@@ -71,6 +71,12 @@ size_t mailbox_room(const struct mailbox *box)
     return room > MAILBOX_HEAD_BYTES ? room - MAILBOX_HEAD_BYTES : 0;
 }
 
+size_t mailbox_used_bytes(const struct mailbox *box)
+{
+    uint32_t written;
+    return box->capacity - vacant_bytes(box, &written);
+}
+
 bool mailbox_put(struct mailbox *box, uint32_t kind, const void *head, size_t head_bytes,
                  const void *body, size_t body_bytes)
 {

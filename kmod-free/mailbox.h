@@ -5,10 +5,10 @@
  * A ring in memory of the caller's. It carries copies, so nothing is shared but the ring itself;
  * two threads that talk both ways have two of them.
  *
- * Who may call what. The producer, one thread, calls mailbox_put() and mailbox_room(); the
- * consumer, one other thread or the same, mailbox_peek() and mailbox_done(); both
- * mailbox_empty(). mailbox_init() comes before either begins. When they have ended, what is still
- * inside was not wiped: drain it, or wipe the memory.
+ * Who may call what. The producer, one thread, calls mailbox_put(), mailbox_room() and
+ * mailbox_used_bytes(); the consumer, one other thread or the same, mailbox_peek() and
+ * mailbox_done(); both mailbox_empty(). mailbox_init() comes before either begins. When they have
+ * ended, what is still inside was not wiped: drain it, or wipe the memory.
  *
  * Theory of operation. A message is a record: 8 bytes of head (kind, length), the body, and up to
  * 7 bytes that round it up to 8. `written` and `read` count bytes and run on, modulo 2^32; the
@@ -81,6 +81,13 @@ void mailbox_init(struct mailbox *box, uint8_t *memory, uint32_t capacity);
  * Return: bytes; 0: none, not even an empty body is promised
  */
 size_t mailbox_room(const struct mailbox *box);
+
+/**
+ * mailbox_used_bytes() - How much of the memory waits for the consumer
+ *
+ * The producer's. It can only shrink until the producer's next mailbox_put().
+ */
+size_t mailbox_used_bytes(const struct mailbox *box);
 
 /**
  * mailbox_put() - Post one message, the copies of two pieces one after the other

@@ -336,6 +336,15 @@ void site_receive_datagram(struct site *site, const struct endpoint *from, uint8
 /** site_drained() - All datagrams that waited in the socket of this family were received */
 void site_drained(struct site *site, enum ip_family family);
 
+/**
+ * site_has_room() - Whether what is received now can be passed on to peers
+ *
+ * With two threads a hub may receive faster than the other thread seals. False, and datagrams had
+ * better wait in their socket, where they are judged by how long they waited, than be lost between
+ * the threads. Then ask again after wake_site(), which is sure to come, or site_join().
+ */
+bool site_has_room(const struct site *site);
+
 /** site_flush() - Seal and transmit what was packed since the last call, deliver what is held */
 void site_flush(struct site *site, uint64_t now_us);
 

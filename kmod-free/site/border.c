@@ -36,6 +36,12 @@ void site_join(struct site *site, uint64_t now_us)
     border_publish(site); /* what had no room */
 }
 
+/* The other half takes what is received at once. */
+bool site_has_room(const struct site *site)
+{
+    return !site->orders || mailbox_used_bytes(site->orders) <= site->orders->capacity / 2;
+}
+
 void border_wake(struct site *site)
 {
     if (site->orders_given)

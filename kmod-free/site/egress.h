@@ -104,7 +104,7 @@ struct egress {
     uint64_t told_us;
     bool untold;      /* something was sent or counted since */
     bool notes_given; /* since the last flush */
-    bool made_room;   /* since then, in a mailbox of orders that may have been full */
+    bool made_room;   /* since then, in a mailbox of orders that the site may have found full */
 
     /* One after the other, as large as datagrams are now. */
     uint8_t batch_bytes[BATCH_BYTES];

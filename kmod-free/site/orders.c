@@ -213,8 +213,9 @@ void egress_take_orders(struct egress *egress, uint64_t now_us)
         obey(egress, &order);
         mailbox_done(egress->orders);
     }
-    /* It may have been full. What was in a full one goes in two calls at most, should one have been
-     * under way: a quarter is in the larger of them for sure. */
+    /* It may have been full, or more than half so, for which site_has_room() says no. That much
+     * goes in two calls at most, should one have been under way: a quarter is in the larger of them
+     * for sure. */
     egress->made_room = egress->made_room || taken >= capacity / 4;
 }
 

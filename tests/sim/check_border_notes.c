@@ -401,8 +401,47 @@ START_TEST(a_hub_forwards_through_the_mailbox)
 }
 END_TEST
 
+/* Its shell lets datagrams wait while there is no room; the egress has a turn now and then, and
+ * whenever there was room again, or soon after, it has said so. */
+START_TEST(a_hub_that_waits_for_room_loses_nothing)
+{
+    enum { COUNT = 1200, BATCH = 12, BOX_BYTES = 64 << 10 }; /* a batch is a quarter of the box */
+    static struct border_world w;
+    static _Alignas(MAILBOX_ALIGNMENT) uint8_t memory[BOX_BYTES];
+    unsigned waits = 0;
+    border_start(&w, true);
+    border_split(&w);
+    ck_assert(mailbox_empty(&w.orders));
+    mailbox_init(&w.orders, memory, sizeof memory);
+    border_speak(&w, AUNT, frame_broadcast(), 0, 60);
+    border_run(&w, SECOND_US / 10);
+    ck_assert(site_has_room(border_home(&w)));
+    for (uint32_t n = 1; n <= COUNT; n += BATCH) {
+        for (uint32_t i = n; i < n + BATCH; i++)
+            border_speak(&w, PARENTS, border_host_of(AUNT), i, i % 3 ? 1200 : 60);
+        sim_run(&w.sim, STEP_US);
+        if (site_has_room(border_home(&w)))
+            continue;
+        waits++;
+        ck_assert(w.egress_woken);
+        w.site_woken = false;
+        border_egress_turn(&w);
+        ck_assert(w.site_woken);
+        ck_assert(site_has_room(border_home(&w)));
+    }
+    ck_assert_uint_gt(waits, 10);
+    border_run(&w, SECOND_US / 10);
+    ck_assert_uint_eq(border_orders_lost(&w), 0);
+    ck_assert_uint_eq(border_came_once(&w, AUNT, 1, COUNT + 1), COUNT);
+    border_join(&w);
+    ck_assert(site_has_room(border_home(&w)));
+    border_finish(&w);
+}
+END_TEST
+
 SIM_MAIN("border notes", a_mac_comes_home_once, a_storm_does_not_hide_its_loop,
          a_loop_stops_the_next_frame, sums_outlast_a_full_mailbox, what_was_sent_is_told_soon,
          macs_of_this_lan_are_forgotten, sums_are_those_of_one_thread,
          joining_leaves_nothing_behind, no_frame_is_lost_between_one_thread_and_two,
-         nothing_is_sealed_twice, a_hub_forwards_through_the_mailbox)
+         nothing_is_sealed_twice, a_hub_forwards_through_the_mailbox,
+         a_hub_that_waits_for_room_loses_nothing)

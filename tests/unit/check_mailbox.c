@@ -94,6 +94,7 @@ START_TEST(room_at_the_edges)
             ck_assert_msg(mailbox_room(&box) == ROOM[i].room, "row %zu: room %zu", i,
                           mailbox_room(&box));
             ck_assert_int_eq(mailbox_empty(&box), ROOM[i].waiting == 0);
+            ck_assert_uint_eq(mailbox_used_bytes(&box), ROOM[i].waiting);
         }
     }
 }
