@@ -6,10 +6,13 @@
 
 #include "../json_fields.h"
 
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <spawn.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { JUMPS_MAX = 16, RULES_MAX_BYTES = 8 << 20 };
 
@@ -327,24 +330,63 @@ bool firewall_has(struct json_object *ruleset, const char *kind, const char *nam
 
 /* ---- nft ---- */
 
-struct json_object *firewall_rules(void)
+static const char *const nft_paths[] = {"/usr/sbin/nft", "/sbin/nft"};
+
+/* Its output is the end of a pipe that is read. Return: the process, or 0 */
+static pid_t start_nft(int *output)
 {
-    FILE *nft = popen("PATH=/usr/sbin:/sbin:/usr/bin:/bin nft -j list ruleset 2>/dev/null", "re");
+    char *arguments[] = {"nft", "-j", "list", "ruleset", NULL};
+    char *environment[] = {"PATH=/usr/sbin:/sbin:/usr/bin:/bin", NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t nft = 0;
+    int end[2];
+
+    if (pipe2(end, O_CLOEXEC) != 0)
+        return 0;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, end[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    for (size_t i = 0; nft == 0 && i < sizeof nft_paths / sizeof *nft_paths; i++)
+        if (posix_spawn(&nft, nft_paths[i], &actions, NULL, arguments, environment) != 0)
+            nft = 0;
+    posix_spawn_file_actions_destroy(&actions);
+    close(end[1]);
+    *output = end[0];
+    if (nft == 0)
+        close(end[0]);
+    return nft;
+}
+
+static struct json_object *parse(int output)
+{
     struct json_tokener *tokener = json_tokener_new();
     struct json_object *rules = NULL;
-    size_t bytes, all = 0;
     char buffer[4096];
+    size_t all = 0;
+    ssize_t bytes;
 
-    while (nft != NULL && tokener != NULL && rules == NULL && all < RULES_MAX_BYTES &&
-           (bytes = fread(buffer, 1, sizeof buffer, nft)) > 0) {
-        all += bytes;
+    while (tokener != NULL && rules == NULL && all < RULES_MAX_BYTES &&
+           (bytes = read(output, buffer, sizeof buffer)) > 0) {
+        all += (size_t)bytes;
         rules = json_tokener_parse_ex(tokener, buffer, (int)bytes);
         if (rules == NULL && json_tokener_get_error(tokener) != json_tokener_continue)
             break;
     }
     if (tokener != NULL)
         json_tokener_free(tokener);
-    if (nft != NULL)
-        pclose(nft);
+    return rules;
+}
+
+struct json_object *firewall_rules(void)
+{
+    struct json_object *rules;
+    int output;
+    pid_t nft = start_nft(&output);
+
+    if (nft == 0)
+        return NULL;
+    rules = parse(output);
+    close(output);
+    waitpid(nft, NULL, 0);
     return rules;
 }
