@@ -16,7 +16,7 @@
 
 #define BETWEEN_US UINT64_C(1000000)
 
-enum { LIMIT_MS = 30000, VARIABLES_MAX = 10, VARIABLES_SIZE = 2048 };
+enum { LIMIT_MS = 30000, OUTPUT_MAX_BYTES = 65536, VARIABLES_MAX = 10, VARIABLES_SIZE = 2048 };
 
 static const char *const kind_names[] = {
     [NOTICE_PEER_UP] = "peer-up",     [NOTICE_PEER_DOWN] = "peer-down",
@@ -127,7 +127,7 @@ static void run_next(struct event_command *command)
     command->running = command->waiting[0];
     drop(command, 0);
     command->started_us = clock_now_us();
-    command->line_bytes = 0;
+    command->line_bytes = command->output_bytes = 0;
     copy_text(program, sizeof program, command->program);
     fill_variables(command, &variables);
     order.environment = variables.list;
@@ -166,6 +166,11 @@ static void on_heard(void *context, enum program_stream stream, const char *text
     struct event_command *command = context;
 
     (void)stream;
+    command->output_bytes += bytes;
+    if (command->output_bytes > OUTPUT_MAX_BYTES) {
+        program_kill(&command->run);
+        return;
+    }
     for (size_t i = 0; i < bytes; i++) {
         if (text[i] == '\n' || command->line_bytes == sizeof command->line - 1)
             log_line(command);
@@ -178,7 +183,9 @@ static void on_ended(void *context)
 {
     struct event_command *command = context;
     char how[PROGRAM_FAILURE_SIZE], told[EVENT_COMMAND_LINE_SIZE] = "";
-    const char *failure = program_failure(&command->run, how);
+    const char *failure = command->output_bytes > OUTPUT_MAX_BYTES
+                              ? "more than 64 KiB of output"
+                              : program_failure(&command->run, how);
 
     log_line(command);
     if (failure != NULL)
@@ -214,8 +221,10 @@ void event_command_start(struct event_command *command, uv_loop_t *loop, const c
 void event_command_set_program(struct event_command *command, const char *program)
 {
     command->program = program;
-    if (program[0] == '\0')
+    if (program[0] == '\0') {
         command->waiting_count = 0;
+        command->told[0] = '\0';
+    }
 }
 
 bool event_command_is_set(const struct event_command *command)

@@ -4,7 +4,7 @@
  *
  * It is run once for each notice, with nothing but PATH and LANSPLICE_... in its environment
  * (lansplice.conf(5) lists them), one run at a time, in order, and killed after thirty seconds.
- * What it writes goes into the log, line by line.
+ * What it writes goes into the log, line by line; after 64 KiB it is killed, too.
  *
  * Whoever makes a peer come and go makes it run, so this is bounded: a run begins a second after
  * the one before at the earliest, and a notice that waits is replaced by a newer one of the same
@@ -51,7 +51,7 @@ struct event_command {
     struct notice running;
     uint64_t started_us; /* the latest run; 0: none yet */
     char line[EVENT_COMMAND_LINE_SIZE];
-    size_t line_bytes;
+    size_t line_bytes, output_bytes;
     char told[EVENT_COMMAND_LINE_SIZE]; /* why it failed last; "": it did not */
 };
 

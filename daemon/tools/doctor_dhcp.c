@@ -261,10 +261,11 @@ static void judge_unknown(const struct doctor_facts *facts, const struct homes *
                                  .check = "dhcp-split",
                                  .subject = facts->bridge->name,
                                  .family = IP_V4,
-                                 .meaning = "In ranges that overlap two devices sooner or later "
-                                            "get one address.",
+                                 .meaning =
+                                     "Where the homes' ranges overlap, two devices sooner or "
+                                     "later get the same address.",
                                  .advice = advice},
-               "which addresses DHCP gives out in this home cannot be read on this machine");
+               "this machine cannot see which addresses DHCP gives out in this home");
 }
 
 void judge_dhcp(const struct doctor_facts *facts, struct json_object *report)

@@ -221,7 +221,9 @@ static void judge_missing_bridge(const struct doctor_facts *facts, struct json_o
                                  .check = "bridge",
                                  .subject = name,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice = "make it, or change 'bridge' in [site]"},
+                                 .advice =
+                                     "make it (packaging/examples/bridge-eth0 does, with care for "
+                                     "SSH), or change 'bridge' in [site]"},
                "there is no bridge %s", name);
 }
 
