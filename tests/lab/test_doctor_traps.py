@@ -2,7 +2,8 @@
 """The traps of the first hour: what `lansplice doctor` finds of firewalls, Wi-Fi and DHCP."""
 import pytest
 
-from doctor import examine
+from doctor import Report, examine
+from lansplice import BINARY
 from machine import wait_for
 
 # OpenWrt's, shortened: the wan side is rejected but for what it names.
@@ -263,3 +264,15 @@ def test_three_homes(lab, a, b, c):
     assert split_of(a, "dhcp-split").endswith(
         "192.168.1.10 to 192.168.1.89 here, 192.168.1.90 to 192.168.1.169 at b, "
         "192.168.1.170 to 192.168.1.249 at c")
+
+
+def test_the_rules_are_seen_by_the_folders_owner(a_router):
+    """Root acts as him, and nft must still be answered."""
+    load(a_router, INPUT.format(family="inet", policy="drop", rules=""))
+    daemon = a_router.lansplice
+    a_router.router.run(f"cp -r {daemon.folder} /run/home; "
+                        "sed -i '/^private-key/s/=.*/= site.key/; /^control/s/=.*/= no.sock/' "
+                        "/run/home/lansplice.conf; "
+                        "chown -R nobody:nogroup /run/home; chmod 755 /run")
+    done = a_router.router.run([BINARY, "-c", "/run/home/lansplice.conf", "doctor", "--json"])
+    assert Report(done.stdout).one(check="firewall")["subject"] == "t"
