@@ -108,10 +108,14 @@ bool fdb_seen_within(const struct fdb *f, const struct mac *mac, uint16_t vlan_i
 
 /* From here on, what only the owner may call. */
 
+static uint64_t seen_us(const struct fdb_entry *e)
+{
+    return (uint64_t)peek(&e->seen_high_us) << 32 | peek(&e->seen_low_us);
+}
+
 static bool is_live(const struct fdb_entry *e, uint64_t now_us)
 {
-    uint64_t seen_us = (uint64_t)peek(&e->seen_high_us) << 32 | peek(&e->seen_low_us);
-    return peek(&e->place) != 0 && us_since(seen_us, now_us) < FDB_AGE_US;
+    return peek(&e->place) != 0 && us_since(seen_us(e), now_us) < FDB_AGE_US;
 }
 
 static bool is_behind(const struct fdb_entry *e, uint16_t port)
@@ -164,22 +168,37 @@ static void drop(struct fdb *f, struct fdb_entry *e)
     put(&e->place, 0);
 }
 
-static void sweep(struct fdb *f, uint64_t now_us)
+static struct fdb_entry *older(struct fdb_entry *a, struct fdb_entry *b, uint64_t now_us)
 {
-    if (f->swept && now_us - f->swept_us < FDB_SWEEP_US)
-        return;
-    f->swept = true;
-    f->swept_us = now_us;
-    for (size_t i = 0; i <= f->mask; i++)
-        if (!is_live(&f->entry[i], now_us))
-            drop(f, &f->entry[i]);
+    return !a || us_since(seen_us(b), now_us) > us_since(seen_us(a), now_us) ? b : a;
+}
+
+/* Those that aged go, else the oldest. */
+static void make_room(struct fdb *f, uint16_t port, uint64_t now_us)
+{
+    struct fdb_entry *oldest = NULL;
+    for (size_t i = 0; i <= f->mask; i++) {
+        struct fdb_entry *e = &f->entry[i];
+        if (!is_behind(e, port))
+            continue;
+        if (is_live(e, now_us))
+            oldest = older(oldest, e, now_us);
+        else
+            drop(f, e);
+    }
+    if (oldest && f->stored[port] >= f->cap_per_port)
+        drop(f, oldest);
 }
 
 static bool has_room(struct fdb *f, uint16_t port, uint64_t now_us)
 {
-    if (f->stored[port] >= f->cap_per_port)
-        sweep(f, now_us);
-    return f->stored[port] < f->cap_per_port;
+    if (f->stored[port] < f->cap_per_port)
+        return true;
+    if (now_us < f->replace_next_us[port])
+        return false;
+    f->replace_next_us[port] = now_us + FDB_REPLACE_US;
+    make_room(f, port, now_us);
+    return true;
 }
 
 void fdb_init(struct fdb *f, struct fdb_entry *entries, size_t capacity, const uint8_t hash_key[16],

@@ -9,8 +9,11 @@
  * absent and their slots are reused.
  *
  * Each port may hold a limited number of entries, so that one peer that invents addresses crowds
- * out only itself. The number stored is counted as entries come and go; only at the cap is the
- * table swept for aged entries, at most every FDB_SWEEP_US, so that learning costs one window.
+ * out only itself. The number stored is counted as entries come and go. At the cap a new address
+ * takes the place of those that aged, or of the one that was silent for longest, but only one each
+ * FDB_REPLACE_US: so a device with a new address for each frame does not keep the port's other
+ * devices out, it does not fill the tables of this LAN's switches either, and learning costs one
+ * window.
  *
  * One owner, many readers. One thread, the owner, learns, forgets, ages and counts; any other may
  * call fdb_lookup() and fdb_seen_within() meanwhile, without a lock. Where to search (entry, mask,
@@ -43,8 +46,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define FDB_AGE_US   UINT64_C(300000000)
-#define FDB_SWEEP_US UINT64_C(1000000)
+#define FDB_AGE_US     UINT64_C(300000000)
+#define FDB_REPLACE_US UINT64_C(62500)
 
 enum {
     FDB_WINDOW = 16,
@@ -66,15 +69,14 @@ struct fdb {
     uint8_t hash_key[FDB_HASH_KEY_BYTES];
     uint16_t cap_per_port;          /* from here on: the owner's */
     uint16_t stored[FDB_PORTS_MAX]; /* used entries of each port, aged ones included */
-    uint64_t swept_us;
-    bool swept;
+    uint64_t replace_next_us[FDB_PORTS_MAX];
 };
 
 enum fdb_learned {
     FDB_KNOWN, /* refreshed, or not an address that is ever learned */
     FDB_NEW,
     FDB_MOVED, /* it was behind another port until now */
-    FDB_FULL,  /* not learned: the port is at its cap, or there was no slot */
+    FDB_FULL,  /* not learned: too many new ones for the port's cap, or there was no slot */
 };
 
 /**
@@ -93,7 +95,7 @@ void fdb_init(struct fdb *f, struct fdb_entry *entries, size_t capacity, const u
  * @port:    Where it came from; below FDB_PORTS_MAX, any other is never learned
  * @now_us:  Monotonic time
  *
- * Group and zero addresses are never learned. An address that moves to a port at its cap stays
+ * Group and zero addresses are never learned. An address that moves to a port without room stays
  * where it was.
  */
 enum fdb_learned fdb_learn(struct fdb *f, const struct mac *mac, uint16_t vlan_id, uint16_t port,

@@ -35,15 +35,21 @@ START_TEST(learns_refreshes_moves_ages_and_caps)
         {1, 0, 5, 3, FDB_MOVED},
         {1, 0, 3, 4, FDB_MOVED},
         {2, 0, 3, 5, FDB_NEW},
-        {3, 0, 3, 6, FDB_FULL}, /* cap 2 */
-        {2, 0, 3, 7, FDB_KNOWN},
-        {1, 7, 3, 8, FDB_FULL}, /* moving into a full port */
-        {1, 7, 4, 9, FDB_KNOWN},
-        {3, 0, 4, 10, FDB_NEW},
-        {9, 0, FDB_PORTS_MAX, 11, FDB_FULL},
-        {1, 0, 6, FDB_AGE_US + 4, FDB_NEW},  /* aged: not a move */
-        {4, 0, 3, FDB_AGE_US + 5, FDB_NEW},  /* room again: mac 1 went, mac 2 is live */
-        {5, 0, 3, FDB_AGE_US + 6, FDB_FULL}, /* 2 (until +7) and 4 */
+        {3, 0, 3, 6, FDB_NEW},  /* cap 2: mac 1 was silent for longest */
+        {4, 0, 3, 7, FDB_FULL}, /* but not one after the other */
+        {2, 0, 3, 8, FDB_KNOWN},
+        {1, 7, 3, 9, FDB_FULL}, /* moving into a full port */
+        {1, 7, 4, 10, FDB_KNOWN},
+        {1, 0, 4, 11, FDB_NEW},
+        {9, 0, FDB_PORTS_MAX, 12, FDB_FULL},
+        {4, 0, 3, FDB_REPLACE_US + 5, FDB_FULL},
+        {1, 7, 3, FDB_REPLACE_US + 6, FDB_MOVED}, /* in the place of mac 3 */
+        {3, 0, 3, FDB_REPLACE_US + 7, FDB_FULL},
+        {2, 0, 3, FDB_REPLACE_US + 8, FDB_KNOWN},
+        {1, 0, 6, FDB_AGE_US + 11, FDB_NEW},                 /* aged: not a move */
+        {4, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 6, FDB_NEW}, /* mac 1 went, mac 2 is live */
+        {5, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 7, FDB_FULL},
+        {2, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 7, FDB_KNOWN},
     };
     struct fdb_entry entries[64] = {0};
     struct fdb f;
@@ -212,6 +218,38 @@ START_TEST(a_peer_inventing_addresses_crowds_out_only_itself)
 }
 END_TEST
 
+/* Beside a device that invents a hundred a second, one that speaks each second stays known, one
+ * that comes new and speaks ten times a second is known soon; and no more new ones come than may.
+ */
+START_TEST(a_device_inventing_addresses_keeps_no_other_out)
+{
+    enum { INVENTED = 120000, INVENTED_US = 10000, COMES = INVENTED / 2 };
+    static struct fdb_entry entries[4096];
+    const uint64_t end_us = (uint64_t)INVENTED * INVENTED_US;
+    struct mac talker = mac_of(1 << 20), comer = mac_of(2 << 20);
+    unsigned invented = 0, asked = 0;
+    struct fdb f;
+    srandom(4711);
+    fdb_init(&f, entries, 4096, HASH_KEY, 1024);
+    fdb_learn(&f, &talker, 0, 1, 0);
+    for (unsigned n = 1; n < INVENTED; n++) {
+        uint64_t now_us = (uint64_t)n * INVENTED_US;
+        struct mac mac = mac_of(n);
+        invented += fdb_learn(&f, &mac, 0, 1, now_us) == FDB_NEW;
+        if (now_us % SECOND_US == 0)
+            ck_assert_int_eq(fdb_learn(&f, &talker, 0, 1, now_us), FDB_KNOWN);
+        now_us += (uint64_t)random() % INVENTED_US;
+        if (n >= COMES && n % 10 == 0 && fdb_learn(&f, &comer, 0, 1, now_us) != FDB_KNOWN)
+            asked++;
+    }
+    ck_assert_int_eq(fdb_lookup(&f, &comer, 0, end_us), 1);
+    ck_assert_uint_lt(asked, 100);
+    ck_assert_uint_eq(fdb_count(&f, 1, end_us), 1024);
+    ck_assert_uint_gt(invented, 10000);
+    ck_assert_uint_le(invented, 1024 + end_us / FDB_REPLACE_US);
+}
+END_TEST
+
 enum { MODEL_MACS = 64, MODEL_PORTS = 4, MODEL_CAP = 12 };
 
 struct model {
@@ -233,12 +271,22 @@ static unsigned model_count(const struct model *m, unsigned port, uint64_t now_u
     return count;
 }
 
+static unsigned model_oldest(const struct model *m, unsigned port, uint64_t now_us)
+{
+    unsigned oldest = MODEL_MACS;
+    for (unsigned n = 0; n < MODEL_MACS; n++)
+        if (model_live(m, n, now_us) && m->port[n] == port &&
+            (oldest == MODEL_MACS || m->seen_us[n] < m->seen_us[oldest]))
+            oldest = n;
+    return oldest;
+}
+
 static enum fdb_learned model_learn(struct model *m, unsigned n, unsigned port, uint64_t now_us)
 {
     bool live = model_live(m, n, now_us);
     bool stays = live && m->port[n] == port, moves = live && !stays;
     if (!stays && model_count(m, port, now_us) >= MODEL_CAP)
-        return FDB_FULL;
+        m->used[model_oldest(m, port, now_us)] = false;
     m->used[n] = true;
     m->port[n] = port;
     m->seen_us[n] = now_us;
@@ -277,7 +325,8 @@ START_TEST(agrees_with_a_plain_list)
                          model_live(&m, n, now_us) ? (int)m.port[n] : -1);
         ck_assert_uint_eq(fdb_count(&f, (uint16_t)port, now_us), model_count(&m, port, now_us));
     }
-    for (unsigned i = 0; i < 4; i++)
+    ck_assert_uint_eq(seen[FDB_FULL], 0); /* each step is later by more than FDB_REPLACE_US */
+    for (unsigned i = 0; i < 3; i++)
         ck_assert_uint_gt(seen[i], 100);
 }
 END_TEST
@@ -349,6 +398,7 @@ int main(void)
     tcase_add_test(table, deletes_in_a_full_window);
     tcase_add_test(table, holds_a_quarter_of_any_addresses);
     tcase_add_test(table, a_peer_inventing_addresses_crowds_out_only_itself);
+    tcase_add_test(table, a_device_inventing_addresses_keeps_no_other_out);
     tcase_add_test(table, agrees_with_a_plain_list);
     suite_add_tcase(suite, table);
     TCase *flapping = tcase_create("flap");
