@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * resolver.c - see resolver.h. One timer for all peers; each request carries the name and the
- * generation of what it was made for, so that nothing points into a table that may change.
+ * resolver.c - see resolver.h. One timer for all peers. A place in the table has another generation
+ * with each peer and each set of names, so that a late answer is known for what it is.
  */
 #include "resolver.h"
 
 #include "clock.h"
 #include "log.h"
-#include "socket_address.h"
-#include "srv.h"
+#include "name_lookup.h"
 
-#include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SECOND_US UINT64_C(1000000)
 
 enum { AGAIN_SOON_S = 5, SOON_TIMES = 60, AGAIN_DOWN_S = 60, AGAIN_UP_S = 600 };
-
-struct request {
-    uv_getaddrinfo_t uv;
-    uv_work_t work; /* instead, when it asks for SRV records */
-    struct resolver *resolver;
-    char peer[SITE_NAME_MAX + 1];
-    uint64_t generation;
-    unsigned host;
-    char text[CONFIG_ENDPOINT_SIZE]; /* the SRV name; the other thread reads nothing else */
-    const char *failure;             /* NULL: there is an answer */
-    struct endpoint answer[PEER_ENDPOINTS_MAX];
-    size_t answers;
-};
 
 static struct resolver_peer *find(struct resolver *resolver, const char *name)
 {
@@ -49,31 +33,6 @@ static bool take_answer(struct resolver_name *host, const struct endpoint *answe
     host->count = (uint8_t)count;
     memcpy(host->endpoint, answer, count * sizeof *answer);
     return !same;
-}
-
-static size_t list_answer(struct endpoint out[PEER_ENDPOINTS_MAX], const struct addrinfo *answer)
-{
-    size_t count = 0;
-
-    for (; answer != NULL && count < PEER_ENDPOINTS_MAX; answer = answer->ai_next)
-        if (endpoint_from_socket(&out[count], answer->ai_addr))
-            count++;
-    return count;
-}
-
-static void take_numeric(struct resolver_name *host)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-                             .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *answer = NULL;
-    struct host_port at;
-
-    if (endpoint_text_is_srv(host->text) || !host_port_split(host->text, &at) ||
-        getaddrinfo(at.host, at.port, &hints, &answer) != 0)
-        return;
-    host->numeric = true;
-    host->count = (uint8_t)list_answer(host->endpoint, answer);
-    freeaddrinfo(answer);
 }
 
 /* ---- asking ---- */
@@ -128,83 +87,40 @@ static void plan(struct resolver *resolver, struct resolver_peer *peer)
 }
 
 /* The answer to a request whose peer and names are still the same. */
-static void on_answer(struct resolver *resolver, struct resolver_peer *peer,
-                      const struct request *request)
+static void take_name(struct resolver *resolver, struct resolver_peer *peer,
+                      struct resolver_name *host, const struct name_answer *answer)
 {
-    struct resolver_name *host = &peer->host[request->host];
     bool failed_before = host->failed;
 
     host->asked = false;
-    host->failed = request->failure != NULL;
+    host->failed = answer->failure != NULL;
     if (host->failed && !failed_before)
         log_warn("peer %s: cannot resolve %s: %s: trying again: is the name right, does DNS "
                  "answer here?",
-                 peer->name, host->text, request->failure);
-    else if (!host->failed && take_answer(host, request->answer, request->answers))
+                 peer->name, host->text, answer->failure);
+    else if (!host->failed && take_answer(host, answer->endpoint, answer->count))
         tell(resolver, peer);
     plan(resolver, peer);
 }
 
-static void finish(struct request *request, int status)
+static void on_answer(const struct name_answer *answer)
 {
-    struct resolver_peer *peer = find(request->resolver, request->peer);
+    struct resolver *resolver = answer->query.owner;
+    unsigned host = answer->query.number % CONFIG_ENDPOINTS_MAX;
+    struct resolver_peer *peer = &resolver->peer[answer->query.number / CONFIG_ENDPOINTS_MAX];
 
-    if (peer != NULL && peer->generation == request->generation && status != UV_ECANCELED)
-        on_answer(request->resolver, peer, request);
-    free(request);
-}
-
-static void on_addresses(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
-{
-    struct request *request = uv->data;
-
-    request->failure = status != 0 ? uv_strerror(status) : NULL;
-    request->answers = list_answer(request->answer, answer);
-    uv_freeaddrinfo(answer);
-    finish(request, status);
-}
-
-/* On a thread of libuv's pool. */
-static void look_up_srv(uv_work_t *work)
-{
-    struct request *request = work->data;
-
-    request->failure =
-        srv_look_up(request->text, request->answer, PEER_ENDPOINTS_MAX, &request->answers);
-}
-
-static void on_srv(uv_work_t *work, int status)
-{
-    finish(work->data, status);
-}
-
-/* Return: false when nothing was asked */
-static bool start_request(struct request *request, const char *text)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
-    uv_loop_t *loop = request->resolver->loop;
-    struct host_port at;
-
-    if (!endpoint_text_is_srv(text))
-        return host_port_split(text, &at) &&
-               uv_getaddrinfo(loop, &request->uv, on_addresses, at.host, at.port, &hints) == 0;
-    memcpy(request->text, text, sizeof request->text);
-    return uv_queue_work(loop, &request->work, look_up_srv, on_srv) == 0;
+    if (peer->generation == answer->query.generation)
+        take_name(resolver, peer, &peer->host[host], answer);
 }
 
 static void ask(struct resolver *resolver, struct resolver_peer *peer, unsigned h)
 {
     struct resolver_name *host = &peer->host[h];
-    struct request *request;
+    struct name_query query = {resolver, peer->generation,
+                               (unsigned)(peer - resolver->peer) * CONFIG_ENDPOINTS_MAX + h};
 
-    if (host->numeric || host->asked || (request = calloc(1, sizeof *request)) == NULL)
-        return;
-    *request = (struct request){.resolver = resolver, .generation = peer->generation, .host = h};
-    request->uv.data = request->work.data = request;
-    memcpy(request->peer, peer->name, sizeof request->peer);
-    host->asked = start_request(request, host->text);
-    if (!host->asked)
-        free(request);
+    if (!host->numeric && !host->asked)
+        host->asked = name_look_up(resolver->loop, host->text, &query, on_answer);
 }
 
 static void ask_all(struct resolver *resolver, struct resolver_peer *peer)
@@ -259,7 +175,8 @@ static void begin_peer(struct resolver *resolver, struct resolver_peer *peer,
     peer->name_count = config->endpoint_count;
     for (unsigned h = 0; h < peer->name_count; h++) {
         memcpy(peer->host[h].text, config->endpoint[h], sizeof peer->host[h].text);
-        take_numeric(&peer->host[h]);
+        peer->host[h].count = (uint8_t)name_numeric(config->endpoint[h], peer->host[h].endpoint);
+        peer->host[h].numeric = peer->host[h].count > 0;
     }
 }
 

@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * stun.c - see stun.h. One timer for DNS and for the client; each request to DNS carries the
- * generation of what it was made for, so that nothing points into a table that may change.
+ * stun.c - see stun.h. One timer for DNS and for the client.
  */
 #include "stun.h"
 
 #include "clock.h"
 #include "copy.h"
 #include "log.h"
+#include "name_lookup.h"
 #include "random.h"
-#include "socket_address.h"
 #include "text.h"
 
 #include <json-c/json.h>
-#include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SECOND_US UINT64_C(1000000)
 
 enum { RESOLVE_AGAIN_S = 600, RETRY_FIRST_S = 5, RETRY_MAX_S = 300 };
-
-struct request {
-    uv_getaddrinfo_t uv;
-    struct stun *stun;
-    uint64_t generation;
-    unsigned server;
-};
 
 /* ---- what is told ---- */
 
@@ -117,31 +107,10 @@ static void settle(struct stun *stun)
 
 /* ---- names ---- */
 
-static void take_addresses(struct stun *stun, unsigned s, const struct addrinfo *answer)
+static void take_addresses(struct stun *stun, unsigned s, const struct endpoint *list, size_t count)
 {
-    struct endpoint list[2 * REFLEXIVE_CHOICES_MAX];
-    size_t count = 0;
-
-    for (; answer != NULL && count < sizeof list / sizeof *list; answer = answer->ai_next)
-        if (endpoint_from_socket(&list[count], answer->ai_addr))
-            count++;
     stun->server[s].unresolved = false;
     reflexive_set_server(&stun->reflexive, s, list, count, clock_now_us());
-}
-
-static void take_numeric(struct stun *stun, unsigned s)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-                             .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *answer = NULL;
-    struct host_port at;
-
-    if (!host_port_split(stun->server[s].text, &at) ||
-        getaddrinfo(at.host, at.port, &hints, &answer) != 0)
-        return;
-    stun->server[s].numeric = true;
-    take_addresses(stun, s, answer);
-    freeaddrinfo(answer);
 }
 
 /* 5, 10, 20, ... 300 s after an error. */
@@ -156,54 +125,39 @@ static void plan(struct stun_server *server)
     server->resolve_us = clock_now_us() + wait_s * SECOND_US;
 }
 
-static void take_answer(struct stun *stun, unsigned s, int status, const struct addrinfo *answer)
+static void take_answer(struct stun *stun, unsigned s, const struct name_answer *answer)
 {
     struct stun_server *server = &stun->server[s];
 
     server->asked = false;
-    if (status == 0) {
+    if (answer->failure == NULL) {
         server->failures = 0;
-        take_addresses(stun, s, answer);
+        take_addresses(stun, s, answer->endpoint, answer->count);
     } else if (server->failures++ == 0) {
         log_warn("cannot resolve the STUN server %s: %s: trying again: is the name right, does "
                  "DNS answer here?",
-                 server->text, uv_strerror(status));
+                 server->text, answer->failure);
     }
     plan(server);
     settle(stun);
 }
 
-static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
+static void on_answer(const struct name_answer *answer)
 {
-    struct request *request = uv->data;
+    struct stun *stun = answer->query.owner;
 
-    struct stun *stun = request->stun;
-
-    if (request->generation == stun->server[request->server].generation && status != UV_ECANCELED)
-        take_answer(stun, request->server, status, answer);
-    uv_freeaddrinfo(answer);
-    free(request);
+    if (stun->server[answer->query.number].generation == answer->query.generation)
+        take_answer(stun, answer->query.number, answer);
 }
 
 static void ask(struct stun *stun, unsigned s)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
-    struct host_port at;
-    struct request *request;
+    struct stun_server *server = &stun->server[s];
+    struct name_query query = {stun, server->generation, s};
 
-    plan(&stun->server[s]);
-    if (stun->server[s].asked || !host_port_split(stun->server[s].text, &at) ||
-        (request = calloc(1, sizeof *request)) == NULL)
-        return;
-    *request = (struct request){.stun = stun,
-                                .generation = stun->server[s].generation,
-                                .server = s,
-                                .uv = {.data = request}};
-    if (uv_getaddrinfo(stun->loop, &request->uv, on_answer, at.host, at.port, &hints) != 0) {
-        free(request);
-        return;
-    }
-    stun->server[s].asked = true;
+    plan(server);
+    if (!server->asked)
+        server->asked = name_look_up(stun->loop, server->text, &query, on_answer);
 }
 
 static bool is_named(const struct stun_server *server)
@@ -227,6 +181,8 @@ static void on_timer(uv_timer_t *timer)
 static void set_server(struct stun *stun, unsigned s, const char *text)
 {
     struct stun_server *server = &stun->server[s];
+    struct endpoint list[NAME_ENDPOINTS_MAX];
+    size_t count;
 
     memset(server, 0, sizeof *server);
     copy_text(server->text, sizeof server->text, text);
@@ -236,8 +192,11 @@ static void set_server(struct stun *stun, unsigned s, const char *text)
     if (text[0] == '\0')
         return;
     server->unresolved = true;
-    take_numeric(stun, s);
-    if (!server->numeric)
+    count = name_numeric(text, list);
+    server->numeric = count > 0;
+    if (server->numeric)
+        take_addresses(stun, s, list, count);
+    else
         ask(stun, s);
 }
 

@@ -12,25 +12,18 @@
 #include "config_turn.h"
 #include "locked_memory.h"
 #include "log.h"
+#include "name_lookup.h"
 #include "random.h"
-#include "socket_address.h"
 #include "text.h"
 #include "turn_key.h"
 
 #include <json-c/json.h>
-#include <netdb.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define UNRESOLVED_US UINT64_C(10000000)
-
-struct request {
-    uv_getaddrinfo_t uv;
-    struct turn_relay *relay;
-    uint64_t generation;
-    unsigned server;
-};
+#define UNRESOLVED_US     UINT64_C(10000000)
+#define NAME_PATIENCE_US  UINT64_C(500000) /* until the next server need not wait for it */
+#define RESOLVED_LASTS_US UINT64_C(60000000)
 
 static void settle(struct turn_relay *relay);
 
@@ -147,12 +140,28 @@ static bool may_choose(const struct turn_relay *relay)
     for (unsigned i = 0; i < relay->server_count; i++)
         if (is_in_use(&relay->server[i]))
             return false;
-    return !relay->stopping && !relay->resolving;
+    return !relay->stopping;
 }
 
 static void ask_name(struct turn_relay *relay, unsigned n, uint64_t now_us);
 
-/* Begins with the first server that may be tried, when none is in use. */
+static bool is_fresh(const struct turn_relay_server *server, uint64_t now_us)
+{
+    return server->resolved && now_us - server->asked_us < RESOLVED_LASTS_US;
+}
+
+/* The names are asked for all at once: a DNS that is down takes its time with each. */
+static void ask_names(struct turn_relay *relay, uint64_t now_us)
+{
+    for (unsigned i = 0; i < relay->server_count; i++) {
+        struct turn_relay_server *server = &relay->server[i];
+        if (!server->asked && !is_fresh(server, now_us) && retry_us(server) <= now_us)
+            ask_name(relay, i, now_us);
+    }
+}
+
+/* Begins with the first server that may be tried, when none is in use. One whose name takes long
+ * has to let those after it pass. */
 static void choose(struct turn_relay *relay, uint64_t now_us)
 {
     if (!may_choose(relay))
@@ -161,17 +170,28 @@ static void choose(struct turn_relay *relay, uint64_t now_us)
         if (relay->server[i].turn.failure == TURN_FAILURE_SILENCE &&
             start_next_address(&relay->server[i], now_us))
             return;
-    for (unsigned i = 0; i < relay->server_count && !relay->resolving; i++)
-        if (retry_us(&relay->server[i]) <= now_us)
-            ask_name(relay, i, now_us);
+    ask_names(relay, now_us);
+    for (unsigned i = 0; i < relay->server_count; i++) {
+        struct turn_relay_server *server = &relay->server[i];
+        if (is_fresh(server, now_us)) {
+            server->resolved = false;
+            start_next_address(server, now_us);
+            return;
+        }
+        if (server->asked && now_us < server->asked_us + NAME_PATIENCE_US)
+            return;
+    }
 }
 
 static uint64_t choice_due_us(const struct turn_relay *relay)
 {
-    uint64_t due_us = UINT64_MAX;
+    uint64_t due_us = UINT64_MAX, now_us = clock_now_us();
 
     for (unsigned i = 0; may_choose(relay) && i < relay->server_count; i++) {
-        uint64_t at_us = retry_us(&relay->server[i]);
+        const struct turn_relay_server *server = &relay->server[i];
+        uint64_t at_us = server->asked ? server->asked_us + NAME_PATIENCE_US : retry_us(server);
+        if (is_fresh(server, now_us) || (server->asked && at_us <= now_us))
+            continue; /* it waits for another one, or for its name's answer */
         if (at_us < due_us)
             due_us = at_us;
     }
@@ -180,64 +200,50 @@ static uint64_t choice_due_us(const struct turn_relay *relay)
 
 /* ---- names ---- */
 
-static void take_addresses(struct turn_relay_server *server, const struct addrinfo *answer)
-{
-    server->address_count = server->address_next = 0;
-    for (; answer != NULL && server->address_count < TURN_RELAY_ADDRESSES_MAX;
-         answer = answer->ai_next)
-        if (endpoint_from_socket(&server->address[server->address_count], answer->ai_addr))
-            server->address_count++;
-}
-
-static void on_resolved(struct turn_relay *relay, struct turn_relay_server *server, int status,
-                        const struct addrinfo *answer)
+static void on_resolved(struct turn_relay_server *server, const struct name_answer *answer)
 {
     uint64_t now_us = clock_now_us();
+    bool found = answer->failure == NULL && answer->count > 0;
 
-    relay->resolving = false;
-    take_addresses(server, status == 0 ? answer : NULL);
-    bool found = start_next_address(server, now_us);
+    server->asked = false;
+    server->resolved = found;
+    server->address_next = 0;
+    server->address_count =
+        (uint8_t)(answer->count < TURN_RELAY_ADDRESSES_MAX ? answer->count
+                                                           : TURN_RELAY_ADDRESSES_MAX);
+    memcpy(server->address, answer->endpoint, server->address_count * sizeof *server->address);
     if (!found && !server->unresolved)
         log_warn("TURN server %s: cannot resolve its name: %s: trying again: is the name right, "
                  "does DNS answer here?",
-                 server->where, status != 0 ? uv_strerror(status) : "no address");
+                 server->where, answer->failure != NULL ? answer->failure : "no address");
     server->unresolved = !found;
     server->ask_again_us = found ? 0 : now_us + UNRESOLVED_US;
 }
 
-static void on_answer(uv_getaddrinfo_t *uv, int status, struct addrinfo *answer)
+static void on_answer(const struct name_answer *answer)
 {
-    struct request *request = uv->data;
-    struct turn_relay *relay = request->relay;
+    struct turn_relay *relay = answer->query.owner;
 
-    if (relay->running && relay->generation == request->generation) {
-        lock(relay);
-        on_resolved(relay, &relay->server[request->server], status, answer);
-        unlock(relay);
-        settle(relay);
-    }
-    uv_freeaddrinfo(answer);
-    free(request);
+    if (!relay->running || relay->generation != answer->query.generation)
+        return;
+    lock(relay);
+    on_resolved(&relay->server[answer->query.number], answer);
+    unlock(relay);
+    settle(relay);
 }
 
 static void ask_name(struct turn_relay *relay, unsigned n, uint64_t now_us)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM};
     struct turn_relay_server *server = &relay->server[n];
-    struct request *request = calloc(1, sizeof *request);
-    struct host_port at;
+    struct name_answer numeric = {.query = {relay, relay->generation, n}};
 
     server->ask_again_us = now_us + UNRESOLVED_US;
-    if (request == NULL || !host_port_split(server->where, &at)) {
-        free(request);
-        return;
-    }
-    *request = (struct request){.relay = relay, .generation = relay->generation, .server = n};
-    request->uv.data = request;
-    if (uv_getaddrinfo(relay->loop, &request->uv, on_answer, at.host, at.port, &hints) == 0)
-        relay->resolving = true;
+    server->asked_us = now_us;
+    numeric.count = name_numeric(server->where, numeric.endpoint);
+    if (numeric.count > 0) /* it would wait for the names to be answered */
+        on_resolved(server, &numeric);
     else
-        free(request);
+        server->asked = name_look_up(relay->loop, server->where, &numeric.query, on_answer);
 }
 
 /* ---- the loop's turn ---- */
@@ -366,7 +372,6 @@ static void take_config(struct turn_relay *relay, const struct config *config)
         turn_init(&server->turn, &ops, config->turn[i].user, config_turn_password(config, i));
     }
     relay->generation++;
-    relay->resolving = false;
 }
 
 static void release_all(struct turn_relay *relay)

@@ -4,8 +4,9 @@
  *
  * One of the servers is used at a time, in the order they are written: the next one is tried when
  * one fails or does not answer in 5 s, and the first again when none is left. The one that works is
- * kept until it fails. Server n's allocation is the way VIA_TURN + n of an endpoint. A name is
- * resolved each time its server is tried, and its addresses are tried one after the other.
+ * kept until it fails. Server n's allocation is the way VIA_TURN + n of an endpoint. Names are
+ * resolved, all at once, each time a server is wanted, and the addresses of one are tried one after
+ * the other.
  *
  * What is relayed is copied into a buffer: the relay is the last resort, not the quick way.
  *
@@ -37,6 +38,9 @@ struct turn_relay_server {
     char where[CONFIG_ENDPOINT_SIZE]; /* host:port */
     uint8_t address_count, address_next;
     struct endpoint address[TURN_RELAY_ADDRESSES_MAX];
+    bool asked;                     /* its name's answer is under way, ... */
+    uint64_t asked_us;              /* ... since then */
+    bool resolved;                  /* address[] is fresh, and none was tried yet */
     bool unresolved;                /* the name had no answer ... */
     uint64_t ask_again_us;          /* ... and may be asked for again then */
     enum turn_failure told_failure; /* said in the log already */
@@ -49,7 +53,6 @@ struct turn_relay {
     struct turn_relay_listener listener;
     pthread_mutex_t lock;
     bool running, stopping;
-    bool resolving;       /* a name's answer is under way */
     uint64_t generation;  /* an answer for an older one is of no use */
     uint64_t armed_us;    /* the timer's; UINT64_MAX: none */
     struct endpoint told; /* the relayed address at the last changed() */

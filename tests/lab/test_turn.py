@@ -176,7 +176,21 @@ def test_a_name_that_cannot_be_resolved(lab, a):
     daemon.site["turn"].insert(0, "turn:home@turn.invalid")
     daemon.start()
     wait_relayed(daemon, server)
-    assert "turn.invalid:3478: cannot resolve" in daemon.log()
+    wait_for(lambda: "turn.invalid:3478: cannot resolve" in daemon.log(), 30, "a word about it")
+
+
+def test_names_that_dns_does_not_answer_for(lab, a):
+    """Two of them, 10 s each: both are asked for at once, and the third server does not wait."""
+    server = serve(lab)
+    a.router.run("echo nameserver 192.0.2.17 >/run/resolv.conf; "
+                 "mount --bind /run/resolv.conf /etc/resolv.conf")
+    a.isp.run("nft 'add chain inet rules input { type filter hook input priority 0; }'")
+    a.rule("udp dport 53 drop", chain="input")
+    daemon = use(a, server)
+    daemon.site["turn"] = [f"turn:home@{name}.example" for name in ("one", "two")] + [
+        f"turn:home@{server.ip}"]
+    daemon.start()
+    wait_relayed(daemon, server, seconds=3)
 
 
 def test_killed_and_started_again(lab, a):
