@@ -62,6 +62,26 @@ static void cut_to_folder(char *path)
         *slash = '\0';
 }
 
+/* Whether somebody else made a link on the way: it must not lead root to where root acts as root,
+ * and what lies there, in /tmp for one, may be anybody's. */
+static bool is_led_by_another(const char *config_path, struct stat *link)
+{
+    char path[CONFIG_PATH_SIZE];
+    size_t bytes = 0;
+
+    while (config_path[bytes]) {
+        bytes += strspn(config_path + bytes, "/");
+        bytes += strcspn(config_path + bytes, "/");
+        if (bytes >= sizeof path)
+            break;
+        memcpy(path, config_path, bytes);
+        path[bytes] = '\0';
+        if (lstat(path, link) == 0 && S_ISLNK(link->st_mode) && link->st_uid != geteuid())
+            return true;
+    }
+    return false;
+}
+
 /* A folder that cannot be looked at is left to those who will say so. */
 static bool belongs_to_another(const char *config_path, struct stat *folder)
 {
@@ -79,19 +99,20 @@ static bool belongs_to_another(const char *config_path, struct stat *folder)
 
 bool privileges_follow_owner(const char *config_path, bool with_network, struct error *error)
 {
-    struct stat folder;
+    struct stat owned;
 
-    if (geteuid() != 0 || !belongs_to_another(config_path, &folder))
+    if (geteuid() != 0 ||
+        (!is_led_by_another(config_path, &owned) && !belongs_to_another(config_path, &owned)))
         return true;
     if (with_network)
         clear_bounding_set(); /* as long as CAP_SETPCAP is there */
-    if (setgroups(0, NULL) == 0 && setresgid(folder.st_gid, folder.st_gid, folder.st_gid) == 0 &&
+    if (setgroups(0, NULL) == 0 && setresgid(owned.st_gid, owned.st_gid, owned.st_gid) == 0 &&
         prctl(PR_SET_KEEPCAPS, with_network ? 1ul : 0ul, 0ul, 0ul, 0ul) == 0 &&
-        setresuid(folder.st_uid, folder.st_uid, folder.st_uid) == 0 &&
+        setresuid(owned.st_uid, owned.st_uid, owned.st_uid) == 0 &&
         (!with_network || keep_network()))
         return true;
     error_set(error, EXIT_FAILED, "cannot become user %lu: %s: its folder is that user's: %s",
-              (unsigned long)folder.st_uid, config_path, strerror(errno));
+              (unsigned long)owned.st_uid, config_path, strerror(errno));
     return false;
 }
 

@@ -19,8 +19,9 @@
  * @with_network: keep CAP_NET_ADMIN, for the programs it runs, too, and CAP_NET_BIND_SERVICE
  *
  * So whatever a command writes can be read by a daemon that runs as a user of its own, and a
- * command finds what the daemon will find. Nothing is done when the folder is root's, or the caller
- * is not root. Descriptors opened before stay usable.
+ * command finds what the daemon will find. A link on the way that is another's counts more than
+ * the folder it leads to: that user chose it. Nothing is done when the folder is root's, or the
+ * caller is not root. Descriptors opened before stay usable.
  */
 bool privileges_follow_owner(const char *config_path, bool with_network, struct error *error);
 

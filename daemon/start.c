@@ -34,10 +34,15 @@ bool start_program(struct error *error)
     return false;
 }
 
+/* Only root's link counts: where the folder is another's, so may be the link, and root acts as whom
+ * the target's folder belongs to (privileges.h). */
 const char *start_config_path(void)
 {
     static char target[CONFIG_PATH_SIZE];
-    ssize_t bytes = readlink(CONFIG_DEFAULT_PATH, target, sizeof target - 1);
+    struct stat link;
+    ssize_t bytes = 0;
 
+    if (lstat(CONFIG_DEFAULT_PATH, &link) == 0 && link.st_uid == 0)
+        bytes = readlink(CONFIG_DEFAULT_PATH, target, sizeof target - 1);
     return bytes > 0 && target[0] == '/' ? target : CONFIG_DEFAULT_PATH;
 }

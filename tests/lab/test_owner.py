@@ -57,6 +57,38 @@ def test_a_folder_of_roots_stays_roots(open_folder):
     assert set(owners(open_folder).values()) == {(0, 0)}
 
 
+def make_anybodys_site(folder):
+    """Like /tmp: root's folder where everybody may write, and a configuration there."""
+    folder.mkdir()
+    folder.chmod(0o1777)
+    assert run("init", "--name", "evil", "-c", folder / "lansplice.conf").returncode == 0
+    return folder
+
+
+def test_a_link_of_the_owners_does_not_lead_root_out(etc, open_folder):
+    """Who took over the daemon must not choose what root reads, and where root writes, as root."""
+    target, link = make_anybodys_site(open_folder / "tmp"), etc / "second"
+    link.symlink_to(target)
+    os.chown(link, OWNER, GROUP, follow_symlinks=False)
+    one_line(run("invite", "parents", "-c", link / "lansplice.conf"), 2)
+    assert not (target / "state/invites").exists()
+    os.chown(link, 0, 0, follow_symlinks=False)  # root's own may
+    assert run("invite", "parents", "-c", link / "lansplice.conf").returncode == 0
+    assert (target / "state/invites/parents").exists()
+
+
+@pytest.mark.parametrize("owner", [0, OWNER])
+def test_only_roots_link_stands_for_the_default(a, open_folder, owner):
+    target = make_anybodys_site(open_folder / "tmp")
+    a.router.run(f"""
+        mount -t tmpfs -o mode=0755,uid={owner} tmpfs /etc/lansplice ||
+            {{ mount -t tmpfs tmpfs /etc && install -d -o {owner} /etc/lansplice; }}
+        ln -s {target}/lansplice.conf /etc/lansplice/lansplice.conf
+        chown -h {owner} /etc/lansplice/lansplice.conf""")
+    a.router.run([lansplice_program.BINARY, "invite", "parents"], check=False)
+    assert (target / "state/invites/parents").exists() == (owner == 0)
+
+
 def test_join_reads_a_file_that_only_root_can(etc, open_folder):
     inviter, joiner = open_folder / "a/lansplice.conf", etc / "lansplice.conf"
     token = open_folder / "token"
