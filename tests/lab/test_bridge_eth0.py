@@ -123,6 +123,17 @@ def test_the_session_that_began_it_dies(pi):
     assert pi.state() == before and pi.is_alive(10)
 
 
+def test_a_copy_that_cannot_be_executed_comes_back_too(pi):
+    before = pi.state()
+    pi.machine.run(f"cp {SCRIPT} /run/copy; chmod 600 /run/copy; cd /run; "
+                   "PATH=/run/bin:$PATH sh copy --seconds 2")
+    assert pi.state("br-lan") == before
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    assert pi.state() == before
+    piped = pi.machine.run(f"PATH=/run/bin:$PATH sh <{SCRIPT}", check=False)
+    assert piped.returncode == 1 and "save it" in piped.stderr and pi.state() == before
+
+
 def test_what_cannot_be_done_changes_nothing(pi):
     before = pi.state()
     for arguments, words in ((["eth7"], "no network card eth7"), (["eth0", "lo"], "lo already"),
@@ -140,7 +151,7 @@ def test_what_cannot_be_done_changes_nothing(pi):
 
 def test_a_step_that_fails_is_undone_at_once(pi):
     before = pi.state()
-    pi.stand_in("ip", 'case "$*" in *"master br-lan"*) exit 2 ;; esac\n'
+    pi.stand_in("ip", 'case "$*" in *"master br-lan"*|*nomaster*) exit 2 ;; esac\n'
                       'PATH=/usr/sbin:/sbin:/usr/bin:/bin exec ip "$@"')
     done = pi.bridge(check=False)
     assert done.returncode == 1 and "as it was" in done.stderr
@@ -218,6 +229,20 @@ def test_confirmed_with_networkd(pi):
     assert pi.machine.run(f"cat {folder}/05-br-lan.network").stdout == (
         "[Match]\nName=br-lan\n[Network]\nDHCP=ipv4\n[DHCPv4]\nUseDNS=no\n")
     assert pi.told()[-1] == "networkctl reload"
+
+
+def test_not_confirmed_when_it_cannot_be_written_down(pi):
+    before = pi.state()
+    pi.stand_in("nmcli", """case "$*" in
+"-t -f RUNNING general") echo running ;;
+"-t -f DEVICE connection show --active") echo eth0 ;;
+"connection add"*) echo no room; exit 4 ;;
+esac""")
+    pi.bridge("--seconds", "30")
+    done = pi.bridge("--confirm", check=False)
+    assert done.returncode == 1 and "--undo" in done.stderr and "kept" not in done.stdout
+    pi.bridge("--undo")
+    assert pi.state() == before and pi.is_alive()
 
 
 def test_confirmed_with_networkmanager(pi):
