@@ -352,6 +352,14 @@ def test_what_somebody_wrote_by_hand_stays(enabled):
     assert enabled.uci("get", "lansplice.parents", check=False) == ""
 
 
+@pytest.mark.parametrize("name", ["home.event_command=x", "Parents", "a b"])
+def test_a_name_that_is_none_does_not_reach_uci(enabled, name):
+    before = enabled.path("/etc/config/lansplice").read_text()
+    write_peer(enabled, name)
+    enabled.uci_config()
+    assert enabled.path("/etc/config/lansplice").read_text() == before
+
+
 def test_a_section_that_is_taken(enabled):
     """A peer of another site has the name: both stay what they are."""
     for path, value in {"office": "site", "parents": "peer", "parents.site": "office",
