@@ -27,6 +27,15 @@ _lansplice_words() {
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
 }
 
+# Only names: the folder is not root's, and compgen -W would run what is in $(...).
+_lansplice_invites() {
+    local path
+
+    for path in "$(dirname -- "$1")"/state/invites/*; do
+        [[ ${path##*/} == *[!a-z0-9-]* ]] || printf '%s\n' "${path##*/}"
+    done
+}
+
 _lansplice() {
     local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local command='' argument='' config=/etc/lansplice/lansplice.conf i
@@ -54,6 +63,6 @@ _lansplice() {
     *:-*) _lansplice_words "-c --config -v --verbose $(_lansplice_options "$command")" "$word" ;;
     :*) _lansplice_words "$_lansplice_commands" "$word" ;;
     join:* | accept:*) _lansplice_files "$word" ;;
-    invite:*) _lansplice_words "$(ls "$(dirname "$config")/state/invites" 2>/dev/null)" "$word" ;;
+    invite:*) _lansplice_words "$(_lansplice_invites "$config")" "$word" ;;
     esac
 } && complete -F _lansplice lansplice

@@ -76,6 +76,16 @@ def test_files_and_names(tmp_path):
     assert complete("lansplice status ", tmp_path) == set()
 
 
+def test_a_file_that_is_no_name_is_not_run(tmp_path):
+    """The folder of invites belongs to the daemon's user, and root completes."""
+    invites = tmp_path / "state/invites"
+    invites.mkdir(parents=True)
+    for name in "parents", "$(touch ran)", "`touch ran`", "Upper", "a b":
+        (invites / name).touch()
+    assert complete(f"lansplice -c {tmp_path}/x.conf invite ", tmp_path) == {"parents"}
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
 def test_shellcheck():
     assert subprocess.run(["shellcheck", "-s", "bash", SCRIPT]).returncode == 0
