@@ -146,6 +146,8 @@ def test_the_firewall_follows_a_port_the_daemon_chose(auto):
     assert auto.calls() == []
     auto.run("sh", "/etc/hotplug.d/lansplice/20-port", ACTION="peer-up", **event, check=True)
     assert port() == "40123"
+    auto.run("sh", "/etc/hotplug.d/lansplice/20-port", ACTION="peer-path", **event, check=True)
+    assert auto.calls() == []  # nothing is new
 
 
 RULESET = """table inet fw4 {
