@@ -64,7 +64,7 @@ override CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-
 override LDFLAGS += -fsanitize=$(SAN)
 else
 # What frames do not pass may be small rather than fast: routers have little flash.
-SMALL    := $(call flag,-Oz,-Os) -fno-guess-branch-probability
+SMALL    := $(call flag,-Oz,-Os) $(call flag,-fno-guess-branch-probability)
 FAST     := $(patsubst %,kmod-free/%.c,mailbox crypto/aead crypto/replay \
                 $(addprefix frame/,checksum coalesce codel fdb gateway guard hosts mss multicast \
                     neighbor offload packet segment storm ttl) \
