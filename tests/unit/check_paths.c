@@ -486,7 +486,7 @@ static void happen(void)
             paths_restart(&w.p, w.now_us);
         break;
     case 5:
-        paths_targets(&w.p, list, draw(CANDIDATES_MAX), w.now_us);
+        paths_targets(&w.p, list, (size_t)draw(CANDIDATES_MAX), w.now_us);
         break;
     default:
         works(to, draw(700 * MS))->cut = draw(3) == 0;

@@ -298,8 +298,8 @@ START_TEST(a_flood_is_bounded_and_accounted_for)
                     slot->session == session;
         begun += !live || (slot->id != id && (uint16_t)(id - slot->id) < 0x8000);
         refused += reassembly_add(&fenced.r, session, id, offset, total, data + offset,
-                                  random % 4 ? PIECE : (random >> 10) % 2000, now_us, &frame,
-                                  &frame_bytes) == REASSEMBLY_DISCARDED;
+                                  random % 4 ? PIECE : (size_t)((random >> 10) % 2000), now_us,
+                                  &frame, &frame_bytes) == REASSEMBLY_DISCARDED;
     }
     uint64_t collecting = 0;
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
