@@ -168,7 +168,7 @@ START_TEST(without_leave_they_only_meet)
         begin(&w, seed, false);
         sim_run(&w.sim, 20000000);
         ck_assert(!sim_is_up(&w.sim, A, B) && !sim_is_up(&w.sim, B, A));
-        unsigned long before = site_counters(w.sim.node[MEETING].site)->relayed;
+        uint64_t before = site_counters(w.sim.node[MEETING].site)->relayed;
         talk(&w, 10000000, 200);
         ck_assert_uint_eq(w.ledger->flow[A][B].arrived + w.ledger->flow[B][A].arrived, 0);
         ck_assert_uint_le(site_counters(w.sim.node[MEETING].site)->relayed - before, 200);

@@ -56,7 +56,7 @@ static struct stream_frame random_large(struct world *w, const struct stream_kin
         frame.segment_bytes = 1200; /* as it is, so in pieces; few of those are kept */
     if (kind->addressed != STREAM_TO_HOST)
         most = 8000; /* a few segments: within the storm limit */
-    frame.payload_bytes = frame.segment_bytes + 1u + world_below(w, most);
+    frame.payload_bytes = frame.segment_bytes + 1u + (size_t)world_below(w, most);
     if (frame.payload_bytes > FRAME_MAX_BYTES)
         frame.payload_bytes = FRAME_MAX_BYTES;
     if (kind->udp && frame.payload_bytes % frame.segment_bytes < 4)
@@ -67,7 +67,7 @@ static struct stream_frame random_large(struct world *w, const struct stream_kin
 static struct stream_frame random_frame(struct world *w, const struct stream_kind *kind)
 {
     struct stream_frame frame = {.partial = !world_one_in(w, 3),
-                                 .payload_bytes = 30 + world_below(w, 1400)};
+                                 .payload_bytes = 30 + (unsigned)world_below(w, 1400)};
     if (world_one_in(w, 2))
         frame = random_large(w, kind);
     if (!kind->udp)

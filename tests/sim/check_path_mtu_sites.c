@@ -346,7 +346,7 @@ START_TEST(a_path_that_shrinks_loses_what_was_under_way)
     while (path_state(w, HOME) != PATH_MTU_FOUND)
         sim_run(&w->sim, MS);
     mixed_round(w);
-    shrink(w, 1280 + sim_random(&w->sim) % 220, _i % 4 < 2 ? mixed_round : burst_round);
+    shrink(w, 1280 + (size_t)(sim_random(&w->sim) % 220), _i % 4 < 2 ? mixed_round : burst_round);
     ck_assert_uint_eq(site_counters(w->sim.node[HOME].site)->mtu_black_holes, 1);
     ck_assert_uint_eq(site_counters(w->sim.node[PARENTS].site)->mtu_black_holes, 0);
 
@@ -546,9 +546,9 @@ START_TEST(frames_handed_in_while_the_size_changes_cross)
     sim_run(&w->sim, 2 * SECOND_US);
     for (unsigned i = 0; i < 3000; i++) {
         for (unsigned k = (unsigned)sim_random(&w->sim) % 8; k > 0; k--)
-            hand_in(w, HOME, FRAME_MIN_BYTES + sim_random(&w->sim) % 1455);
+            hand_in(w, HOME, FRAME_MIN_BYTES + (size_t)(sim_random(&w->sim) % 1455));
         /* Wider, never narrower: a probe on its way may just have found the old width. */
-        size_t wider = path_mtu(w, HOME) + sim_random(&w->sim) % 1000;
+        size_t wider = path_mtu(w, HOME) + (size_t)(sim_random(&w->sim) % 1000);
         if (i % 300 == 0 && wider > width) {
             width = wider;
             set_mtu(w, HOME, width);

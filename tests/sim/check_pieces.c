@@ -148,7 +148,8 @@ START_TEST(pieces_without_end_fill_their_own_slots_only)
                       REASSEMBLY_SLOTS * (REASSEMBLY_FRAME_MAX_BYTES + 512) + 64);
     for (unsigned i = 0; i < FLOOD; i++) {
         uint8_t frame[REASSEMBLY_FRAME_MAX_BYTES] = {0};
-        size_t total = PIECE_BYTES + 1 + sim_random(&w.sim) % (sizeof frame - PIECE_BYTES);
+        size_t total =
+            PIECE_BYTES + 1 + (size_t)(sim_random(&w.sim) % (sizeof frame - PIECE_BYTES));
         send_piece(&w, HOSTILE, NULL, (uint16_t)i, 0, total, frame, PIECE_BYTES);
         if (i % (FLOOD / FRAMES) == 0)
             friend_sends(&w, (uint16_t)i, i % 200 ? 1514 : 9000);
