@@ -33,7 +33,7 @@ PKGS_TEST   := check json-c
 pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $(if $(STATIC),--static) $1 $2)
 
 # The compiler's option, or what to take where it does not know it.
-flag         = $(shell $(CC) $1 -x c -c -o /dev/null /dev/null >/dev/null 2>&1 && echo $1 || echo $2)
+flag         = $(shell $(CC) -Werror $1 -x c -c -o /dev/null /dev/null >/dev/null 2>&1 && echo $1 || echo $2)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
