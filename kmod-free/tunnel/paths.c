@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * paths.c - see paths.h. In this order: coming and going of paths, what comes from outside, checks,
- * initiations and what people ask. Which path is used is
- * path_selection.c's, punches into port sets are path_spray.c's.
+ * initiations and what people ask. Which path is used is path_selection.c's, punches into port sets
+ * are path_spray.c's.
  */
 #include "tunnel/paths.h"
 
