@@ -66,7 +66,7 @@ void listening_follow(struct daemon *daemon)
     const struct nat *nat = &daemon->nat;
     struct error error;
 
-    if (!daemon->config->port_auto || !nat->has_map || !is_ours(nat) ||
+    if (!nat->started || !daemon->config->port_auto || !nat->has_map || !is_ours(nat) ||
         map_e_contains(&nat->map.ports, daemon->port))
         return;
     if (!move(daemon)) {

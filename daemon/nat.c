@@ -151,6 +151,7 @@ static void on_changed(void *context)
     struct daemon *daemon = context;
 
     compose(daemon);
+    listening_follow(daemon);
     drive_settle(daemon);
 }
 

@@ -21,6 +21,7 @@ BAD_FILES = {
     "port-zero": (KEY + "port = 0\n", ["lansplice.conf:5", "port", "65535"]),
     "port-large": (KEY + "port = 65536\n", ["lansplice.conf:5", "port", "65536"]),
     "port-not-number": (KEY + "port = 77x\n", ["lansplice.conf:5", "port", "77x"]),
+    "port-auto-not": (KEY + "port = automatic\n", ["lansplice.conf:5", "auto, or", "automatic"]),
     "port-negative": (KEY + "port = -1\n", ["lansplice.conf:5", "port", "-1"]),
     "name-with-path": (KEY.replace("home\n", "../x\n"), ["lansplice.conf:2", "name", "a-z"]),
     "name-with-shell": (KEY.replace("home\n", "$(x)\n"), ["lansplice.conf:2", "name", "a-z"]),
