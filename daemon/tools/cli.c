@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Which options a command takes besides -c and -v; and whether its argument is a file's name, it has
- * nothing to do with the configuration, or asks the kernel what only CAP_NET_ADMIN is told. */
+/* Which options a command takes besides -c and -v; and whether its argument is a file's name, it
+ * has nothing to do with the configuration, or asks the kernel what only CAP_NET_ADMIN is told. */
 enum {
     TAKES_NAME = 1,
     TAKES_ENDPOINT = 2,
