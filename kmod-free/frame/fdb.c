@@ -72,7 +72,7 @@ static bool read_entry(const struct fdb_entry *e, const struct sought *s, struct
     for (unsigned try = 0; try < FDB_READ_TRIES; try++) {
         uint32_t sequence = get(&e->sequence);
         bool is_it = get(&e->key[0]) == s->key[0] && get(&e->key[1]) == s->key[1];
-        out->place = get(&e->place);
+        out->place = get(&e->place) & ~FDB_AGAIN;
         out->seen_us = (uint64_t)get(&e->seen_high_us) << 32 | get(&e->seen_low_us);
         /* No load above may be done after this one: each acquires. */
         if (sequence % 2 == 0 && peek(&e->sequence) == sequence)
@@ -118,9 +118,15 @@ static bool is_live(const struct fdb_entry *e, uint64_t now_us)
     return peek(&e->place) != 0 && us_since(seen_us(e), now_us) < FDB_AGE_US;
 }
 
+/* port + 1, or 0 */
+static uint32_t place_of(const struct fdb_entry *e)
+{
+    return peek(&e->place) & ~FDB_AGAIN;
+}
+
 static bool is_behind(const struct fdb_entry *e, uint16_t port)
 {
-    return peek(&e->place) == port + UINT32_C(1);
+    return place_of(e) == port + UINT32_C(1);
 }
 
 static struct fdb_entry *find(const struct fdb *f, const struct sought *s)
@@ -150,6 +156,9 @@ static void next_sequence(struct fdb_entry *e)
 static void refresh(struct fdb_entry *e, uint64_t now_us)
 {
     uint32_t high_us = (uint32_t)(now_us >> 32), low_us = (uint32_t)now_us;
+    uint32_t place = peek(&e->place);
+    if ((place & FDB_AGAIN) == 0 && seen_us(e) != now_us)
+        put(&e->place, place | FDB_AGAIN);
     if (peek(&e->seen_high_us) != high_us) {
         next_sequence(e);
         put(&e->seen_high_us, high_us);
@@ -162,32 +171,38 @@ static void refresh(struct fdb_entry *e, uint64_t now_us)
 
 static void drop(struct fdb *f, struct fdb_entry *e)
 {
-    uint32_t place = peek(&e->place);
+    uint32_t place = place_of(e);
     if (place != 0)
         f->stored[place - 1]--;
     put(&e->place, 0);
 }
 
-static struct fdb_entry *older(struct fdb_entry *a, struct fdb_entry *b, uint64_t now_us)
+/* Return: which of two had better go; @a may be NULL */
+static struct fdb_entry *lesser(struct fdb_entry *a, struct fdb_entry *b, uint64_t now_us)
 {
-    return !a || us_since(seen_us(b), now_us) > us_since(seen_us(a), now_us) ? b : a;
+    if (!a)
+        return b;
+    uint32_t a_again = peek(&a->place) & FDB_AGAIN, b_again = peek(&b->place) & FDB_AGAIN;
+    if (a_again != b_again)
+        return a_again ? b : a;
+    return us_since(seen_us(b), now_us) > us_since(seen_us(a), now_us) ? b : a;
 }
 
-/* Those that aged go, else the oldest. */
+/* Those that aged go, else the least. */
 static void make_room(struct fdb *f, uint16_t port, uint64_t now_us)
 {
-    struct fdb_entry *oldest = NULL;
+    struct fdb_entry *least = NULL;
     for (size_t i = 0; i <= f->mask; i++) {
         struct fdb_entry *e = &f->entry[i];
         if (!is_behind(e, port))
             continue;
         if (is_live(e, now_us))
-            oldest = older(oldest, e, now_us);
+            least = lesser(least, e, now_us);
         else
             drop(f, e);
     }
-    if (oldest && f->stored[port] >= f->cap_per_port)
-        drop(f, oldest);
+    if (least && f->stored[port] >= f->cap_per_port)
+        drop(f, least);
 }
 
 static bool has_room(struct fdb *f, uint16_t port, uint64_t now_us)
@@ -234,9 +249,9 @@ static enum fdb_learned move(struct fdb *f, struct fdb_entry *e, uint16_t port, 
 {
     if (!has_room(f, port, now_us))
         return FDB_FULL;
-    f->stored[peek(&e->place) - 1]--;
+    f->stored[place_of(e) - 1]--;
     f->stored[port]++;
-    put(&e->place, port + UINT32_C(1));
+    put(&e->place, (port + UINT32_C(1)) | FDB_AGAIN);
     refresh(e, now_us);
     return FDB_MOVED;
 }

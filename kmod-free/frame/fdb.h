@@ -10,10 +10,10 @@
  *
  * Each port may hold a limited number of entries, so that one peer that invents addresses crowds
  * out only itself. The number stored is counted as entries come and go. At the cap a new address
- * takes the place of those that aged, or of the one that was silent for longest, but only one each
- * FDB_REPLACE_US: so a device with a new address for each frame does not keep the port's other
- * devices out, it does not fill the tables of this LAN's switches either, and learning costs one
- * window.
+ * takes the place of those that aged, or of the one that was silent for longest, of those heard
+ * only once if there are any, but only one each FDB_REPLACE_US: so a device with a new address for
+ * each frame does not keep the port's other devices out, it does not fill the tables of this LAN's
+ * switches either, and learning costs one window.
  *
  * One owner, many readers. One thread, the owner, learns, forgets, ages and counts; any other may
  * call fdb_lookup() and fdb_seen_within() meanwhile, without a lock. Where to search (entry, mask,
@@ -56,10 +56,13 @@ enum {
     FDB_READ_TRIES = 8,
 };
 
+/* The address was heard more than once, as one that is made up for a single frame is not. */
+#define FDB_AGAIN UINT32_C(0x80000000)
+
 struct fdb_entry {
     _Atomic uint32_t sequence; /* odd while the owner writes the words below */
     _Atomic uint32_t key[2];   /* the MAC address and the VLAN ID */
-    _Atomic uint32_t place;    /* port + 1; 0: the slot is free */
+    _Atomic uint32_t place;    /* port + 1, and FDB_AGAIN; 0: the slot is free */
     _Atomic uint32_t seen_low_us, seen_high_us;
 };
 

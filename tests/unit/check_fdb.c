@@ -35,21 +35,22 @@ START_TEST(learns_refreshes_moves_ages_and_caps)
         {1, 0, 5, 3, FDB_MOVED},
         {1, 0, 3, 4, FDB_MOVED},
         {2, 0, 3, 5, FDB_NEW},
-        {3, 0, 3, 6, FDB_NEW},  /* cap 2: mac 1 was silent for longest */
-        {4, 0, 3, 7, FDB_FULL}, /* but not one after the other */
-        {2, 0, 3, 8, FDB_KNOWN},
-        {1, 7, 3, 9, FDB_FULL}, /* moving into a full port */
-        {1, 7, 4, 10, FDB_KNOWN},
-        {1, 0, 4, 11, FDB_NEW},
-        {9, 0, FDB_PORTS_MAX, 12, FDB_FULL},
-        {4, 0, 3, FDB_REPLACE_US + 5, FDB_FULL},
-        {1, 7, 3, FDB_REPLACE_US + 6, FDB_MOVED}, /* in the place of mac 3 */
-        {3, 0, 3, FDB_REPLACE_US + 7, FDB_FULL},
-        {2, 0, 3, FDB_REPLACE_US + 8, FDB_KNOWN},
-        {1, 0, 6, FDB_AGE_US + 11, FDB_NEW},                 /* aged: not a move */
-        {4, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 6, FDB_NEW}, /* mac 1 went, mac 2 is live */
-        {5, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 7, FDB_FULL},
-        {2, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 7, FDB_KNOWN},
+        {2, 0, 3, 6, FDB_KNOWN},
+        {3, 0, 3, 7, FDB_NEW},  /* cap 2: mac 1 was silent for longest */
+        {4, 0, 3, 8, FDB_FULL}, /* but not one after the other */
+        {2, 0, 3, 9, FDB_KNOWN},
+        {1, 7, 3, 10, FDB_FULL}, /* moving into a full port */
+        {1, 7, 4, 11, FDB_KNOWN},
+        {1, 0, 4, 12, FDB_NEW},
+        {9, 0, FDB_PORTS_MAX, 13, FDB_FULL},
+        {4, 0, 3, FDB_REPLACE_US + 6, FDB_FULL},
+        {1, 7, 3, FDB_REPLACE_US + 7, FDB_MOVED}, /* mac 3 was heard only once */
+        {3, 0, 3, FDB_REPLACE_US + 8, FDB_FULL},
+        {2, 0, 3, FDB_REPLACE_US + 9, FDB_KNOWN},
+        {1, 0, 6, FDB_AGE_US + 12, FDB_NEW},                 /* aged: not a move */
+        {4, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 7, FDB_NEW}, /* mac 1 went, mac 2 is live */
+        {5, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 8, FDB_FULL},
+        {2, 0, 3, FDB_AGE_US + FDB_REPLACE_US + 8, FDB_KNOWN},
     };
     struct fdb_entry entries[64] = {0};
     struct fdb f;
@@ -250,10 +251,27 @@ START_TEST(a_device_inventing_addresses_keeps_no_other_out)
 }
 END_TEST
 
+/* All it invents was heard after who had spoken before: yet that one stays. */
+START_TEST(a_storm_of_addresses_pushes_out_nobody_known)
+{
+    static struct fdb_entry entries[4096];
+    struct mac talker = mac_of(1 << 20);
+    struct fdb f;
+    fdb_init(&f, entries, 4096, HASH_KEY, 1024);
+    ck_assert_int_eq(fdb_learn(&f, &talker, 0, 1, 0), FDB_NEW);
+    ck_assert_int_eq(fdb_learn(&f, &talker, 0, 1, 100000), FDB_KNOWN);
+    for (unsigned n = 0; n < 200000; n++) {
+        struct mac mac = mac_of(n);
+        fdb_learn(&f, &mac, 0, 1, 200000 + n * UINT64_C(10));
+    }
+    ck_assert_int_eq(fdb_learn(&f, &talker, 0, 1, 3 * SECOND_US), FDB_KNOWN);
+}
+END_TEST
+
 enum { MODEL_MACS = 64, MODEL_PORTS = 4, MODEL_CAP = 12 };
 
 struct model {
-    bool used[MODEL_MACS];
+    bool used[MODEL_MACS], again[MODEL_MACS];
     unsigned port[MODEL_MACS];
     uint64_t seen_us[MODEL_MACS];
 };
@@ -271,14 +289,16 @@ static unsigned model_count(const struct model *m, unsigned port, uint64_t now_u
     return count;
 }
 
-static unsigned model_oldest(const struct model *m, unsigned port, uint64_t now_us)
+/* The oldest of those heard once, else of all. */
+static unsigned model_least(const struct model *m, unsigned port, uint64_t now_us)
 {
-    unsigned oldest = MODEL_MACS;
-    for (unsigned n = 0; n < MODEL_MACS; n++)
-        if (model_live(m, n, now_us) && m->port[n] == port &&
-            (oldest == MODEL_MACS || m->seen_us[n] < m->seen_us[oldest]))
-            oldest = n;
-    return oldest;
+    unsigned least = MODEL_MACS;
+    for (unsigned again = 0; again < 2 && least == MODEL_MACS; again++)
+        for (unsigned n = 0; n < MODEL_MACS; n++)
+            if (model_live(m, n, now_us) && m->port[n] == port && m->again[n] == again &&
+                (least == MODEL_MACS || m->seen_us[n] < m->seen_us[least]))
+                least = n;
+    return least;
 }
 
 static enum fdb_learned model_learn(struct model *m, unsigned n, unsigned port, uint64_t now_us)
@@ -286,7 +306,8 @@ static enum fdb_learned model_learn(struct model *m, unsigned n, unsigned port, 
     bool live = model_live(m, n, now_us);
     bool stays = live && m->port[n] == port, moves = live && !stays;
     if (!stays && model_count(m, port, now_us) >= MODEL_CAP)
-        m->used[model_oldest(m, port, now_us)] = false;
+        m->used[model_least(m, port, now_us)] = false;
+    m->again[n] = live;
     m->used[n] = true;
     m->port[n] = port;
     m->seen_us[n] = now_us;
@@ -398,6 +419,7 @@ int main(void)
     tcase_add_test(table, deletes_in_a_full_window);
     tcase_add_test(table, holds_a_quarter_of_any_addresses);
     tcase_add_test(table, a_peer_inventing_addresses_crowds_out_only_itself);
+    tcase_add_test(table, a_storm_of_addresses_pushes_out_nobody_known);
     tcase_add_test(table, a_device_inventing_addresses_keeps_no_other_out);
     tcase_add_test(table, agrees_with_a_plain_list);
     suite_add_tcase(suite, table);
