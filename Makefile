@@ -73,6 +73,7 @@ FAST     := $(patsubst %,kmod-free/%.c,mailbox crypto/aead crypto/replay \
 override CPPFLAGS += -D_FORTIFY_SOURCE=2
 # Nothing unwinds at run time; a debugger finds its tables in .debug_frame.
 override CFLAGS  += -fno-asynchronous-unwind-tables
+# A call by the address table is shorter there than one by a stub.
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 override CFLAGS  += -fno-plt
 endif
