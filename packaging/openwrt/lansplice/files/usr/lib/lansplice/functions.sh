@@ -29,6 +29,7 @@ lansplice_is_fixed() {
 	fixed=$(sed -n '/^\[peer/q; /^\(name\|private-key\|port\|tap\|control\) = /p' \
 		"$(lansplice_conf "$1")")
 	[ "$fixed" != "$(cat "$file" 2>/dev/null)" ] || return 0
+	rm -f "$file" # a link, laid by a daemon in a jail?
 	echo "$fixed" >"$file"
 	return 1
 }
@@ -42,6 +43,7 @@ lansplice_port() {
 		port=$(lansplice -c "$(lansplice_conf "$1")" status --json 2>/dev/null |
 			jsonfilter -e '@.port')
 	fi
+	case $port in *[!0-9]*) port='' ;; esac
 	echo "${port:-$LANSPLICE_PORT}"
 }
 
@@ -50,10 +52,9 @@ lansplice_port() {
 lansplice_exempt() {
 	local file="$LANSPLICE_RUN/$1.srcnat.nft"
 
+	rm -f "$file"
 	if [ "$(lansplice_value "$1" port)" = auto ]; then
 		echo "fib saddr type local udp sport $(lansplice_port "$1") accept" >"$file"
-	else
-		rm -f "$file"
 	fi
 }
 
