@@ -60,7 +60,8 @@ def pair(lab):
     for number, machine in (1, one), (2, other):
         machine.run(f"ip addr add 10.0.0.{number}/24 dev eth0; "
                     f"ip addr add fd00::{number}/64 dev eth0 nodad")
-    assert one.ping("10.0.0.2") and one.ping("fd00::2")  # no datagram waits for a neighbour
+    for address in "10.0.0.2", "fd00::2":  # no datagram waits for a neighbour
+        wait_for(lambda: one.ping(address), 10, address)  # noqa: B023
     return one, other
 
 
