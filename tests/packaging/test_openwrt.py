@@ -11,24 +11,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
 
-from router import BINARY, PACKAGE, TOP, Router, build_root  # noqa: E402
+from router import BINARY, KEYS, PACKAGE, TOP  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
-KEYS = ["hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
-        "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="]
 SITE = "config site 'home'\n\toption enabled '1'\n"
 PEER = f"config peer 'parents'\n\toption site 'home'\n\toption public_key '{KEYS[0]}'\n"
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory):
-    return build_root(tmp_path_factory.mktemp("openwrt") / "base")
-
-
-@pytest.fixture
-def router(base, tmp_path):
-    return Router(base, tmp_path / "root")
 
 
 # ---- UCI -> configuration ----

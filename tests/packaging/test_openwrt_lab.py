@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
 
 from netifd import Netifd  # noqa: E402
-from router import BINARY, PACKAGE, Router, build_root, lab_modules  # noqa: E402
+from router import BINARY, PACKAGE, Router, lab_modules  # noqa: E402
 
 lab_modules()
 
@@ -86,11 +86,6 @@ class OpenWrtHome:
         shutil.rmtree(old.root)
         self.router.run("sh", "/etc/uci-defaults/99_lansplice", check=True)
         return self
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory):
-    return build_root(tmp_path_factory.mktemp("openwrt") / "base")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent / "openwrt"))
 
 from netifd import IDLE, Netifd  # noqa: E402
-from router import BINARY, Router, build_root  # noqa: E402
+from router import BINARY, Router  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
@@ -26,11 +26,6 @@ BAD_PEER = "config peer 'parents'\n\toption site 'home'\n\toption public_key 'sh
 def bridge(method, tap="lo"):
     """As gre.sh has a gretap join a bridge and leave it."""
     return "network.interface.lan", method, {"name": tap, "link-ext": False}
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory):
-    return build_root(tmp_path_factory.mktemp("openwrt") / "base")
 
 
 @pytest.fixture
