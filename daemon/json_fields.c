@@ -5,6 +5,7 @@
 #include "json_fields.h"
 
 #include <json-c/json.h>
+#include <stdio.h>
 
 struct json_object *json_field(struct json_object *from, const char *name)
 {
@@ -38,4 +39,11 @@ struct json_object *json_list(struct json_object *from, const char *name, size_t
 
     *count = is_list ? json_object_array_length(list) : 0;
     return is_list ? list : NULL;
+}
+
+void json_print(struct json_object *object)
+{
+    printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+                                                              JSON_C_TO_STRING_SPACED |
+                                                              JSON_C_TO_STRING_NOSLASHESCAPE));
 }

@@ -3,6 +3,7 @@
  * doctor_command.c - what is wrong here. Facts are gathered (doctor_facts.h), judged
  * (doctor_judge.h), and the report is printed (doctor_report.h).
  */
+#include "../json_fields.h"
 #include "commands.h"
 #include "doctor_judge.h"
 
@@ -29,9 +30,7 @@ static struct json_object *judge(const struct doctor_facts *facts)
 static int print_report(struct json_object *report, bool json)
 {
     if (json)
-        printf("%s\n", json_object_to_json_string_ext(report, JSON_C_TO_STRING_PRETTY |
-                                                                  JSON_C_TO_STRING_SPACED |
-                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_print(report);
     else
         report_print(report);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;

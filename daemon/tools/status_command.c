@@ -279,9 +279,7 @@ static int show(const char *path, bool json)
     if (status == NULL)
         return error_print(&error);
     if (json)
-        printf("%s\n", json_object_to_json_string_ext(status, JSON_C_TO_STRING_PRETTY |
-                                                                  JSON_C_TO_STRING_SPACED |
-                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_print(status);
     else
         print_status(status);
     json_object_put(status);
