@@ -98,7 +98,9 @@ class Router:
         return self.root / name.lstrip("/")
 
     def write(self, name, text):
+        """A new file, as the one that is there may be a link to the base's."""
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).unlink(missing_ok=True)
         self.path(name).write_text(text)
 
     def uci(self, *arguments, check=True):
