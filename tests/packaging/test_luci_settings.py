@@ -268,6 +268,17 @@ def test_translations_are_complete(tmp_path):
         subprocess.run(["msgfmt", "--check-format", "-o", tmp_path / "mo", path], check=True)
 
 
+def test_the_acl_says_that_settings_run_programs():
+    """Who may write may set these by ubus' uci, whatever the form has."""
+    known = (PACKAGE.parents[2] / "daemon/config_options.h").read_text()
+    programs = re.findall(r'X\("([a-z-]+)", \w+, false, "the path of a program', known)
+    acl, = json.loads((PACKAGE / "root/usr/share/rpcd/acl.d/luci-proto-lansplice.json")
+                      .read_text()).values()
+    assert "lansplice" in acl["write"]["uci"] and len(programs) == 2
+    for name in programs:
+        assert name.replace("-", "_") in acl["description"]
+
+
 def test_the_menu_and_the_acl_belong_together():
     menu = json.loads((PACKAGE / "root/usr/share/luci/menu.d/luci-proto-lansplice.json")
                       .read_text())
