@@ -28,6 +28,12 @@ def bridge(method, tap="lo"):
     return "network.interface.lan", method, {"name": tap, "link-ext": False}
 
 
+def write_interfaces(router, *names):
+    router.write("/etc/config/network", "".join(
+        f"config interface '{name}'\n\toption proto 'lansplice'\n\toption site 'home'\n"
+        for name in names))
+
+
 @pytest.fixture
 def router(base, tmp_path):
     """Its TAP is called lo: an interface that is there, as no daemon runs to make one."""
@@ -116,6 +122,7 @@ def test_renew_with_a_bad_file_leaves_all_as_it_is(router, tunnel):
     tunnel.renew()
     assert tunnel.signals == [] and tunnel.task == COMMAND and tunnel.autostart
     assert tunnel.errors[0][0] == "INVALID_CONFIG" and router.conf() == before
+    assert "lansplice.parents.public_key" in router.log()
 
 
 def test_a_bad_peer_blocks_restarts(router, tunnel):
@@ -123,6 +130,7 @@ def test_a_bad_peer_blocks_restarts(router, tunnel):
     tunnel.setup()
     (code, text), = tunnel.errors
     assert code == "INVALID_CONFIG" and "lansplice.parents.public_key" in text
+    assert "interface tunnel: " in router.log() and text in router.log()
     assert not tunnel.autostart and not tunnel.task and not tunnel.device
     assert ("service", "set") not in {call[:2] for call in tunnel.others}
 
@@ -134,6 +142,68 @@ def test_a_bad_interface_blocks_restarts(router, config, said):
     tunnel.setup()
     assert said in " ".join(tunnel.errors[0])
     assert not tunnel.autostart and not tunnel.task
+
+
+def test_a_second_interface_of_one_site_is_refused(router):
+    """And leaves the first one's TAP and firewall as they are; the site is free after that one."""
+    write_interfaces(router, "tunnel", "second")
+    tunnel, second = (Netifd(router, name, site="home", network="lan")
+                      for name in ("tunnel", "second"))
+    tunnel.setup()
+    second.setup()
+    assert second.errors == [["SITE_TAKEN", "network.second.site: home is that of network.tunnel: "
+                                            "set another"]]
+    assert "home is that of network.tunnel" in router.log()
+    assert not second.autostart and not second.task and second.others == []
+    second.teardown()
+    assert second.others == []
+    tunnel.teardown()
+    assert CLOSE in tunnel.others
+    second.setup()
+    assert second.task == COMMAND
+
+
+def test_a_site_that_an_interface_had_which_is_gone_is_free(router, tunnel):
+    """Its teardown never was: netifd was killed."""
+    write_interfaces(router, "former")
+    former = Netifd(router, "former", site="home", network="lan")
+    former.setup()
+    tunnel.setup()
+    assert tunnel.errors[0][0] == "SITE_TAKEN"
+    write_interfaces(router, "tunnel")
+    tunnel.setup()
+    assert tunnel.task == COMMAND
+
+
+def test_a_refused_interface_is_right_after_a_reload(router, tunnel):
+    """netifd would wait for an ifup. One that was taken down stays down."""
+    def told():
+        router.init("reload")
+        return [method for where, method, _ in router.calls()
+                if where == "network.interface.tunnel"]
+
+    write_interfaces(router, "tunnel")
+    good = router.path("/etc/config/lansplice").read_text()
+    router.write("/etc/config/lansplice", good + BAD_PEER)
+    tunnel.setup()
+    assert not tunnel.autostart and told() == ["up"]
+    router.write("/etc/config/lansplice", good)
+    tunnel.setup()
+    assert tunnel.task == COMMAND and told() == ["renew"]
+    router.write("/etc/config/lansplice", good + BAD_PEER)
+    tunnel.renew()
+    tunnel.teardown()
+    assert told() == ["renew"]
+
+
+def test_a_refused_interface_touches_nothing_of_the_default_site(router, tunnel):
+    """Commands without -c mean /etc/lansplice/lansplice.conf; an interface without a site means
+    none."""
+    router.run("sh", "/etc/uci-defaults/99_lansplice", check=True)
+    tunnel.setup()
+    nameless = Netifd(router, "nameless", network="lan")
+    nameless.setup()
+    assert nameless.errors == [["MISSING_SITE"]] and nameless.others == []
 
 
 def test_a_daemon_that_ends_is_started_again(tunnel):
@@ -153,9 +223,8 @@ def test_a_tap_that_does_not_come(router):
     """Setup fails, and netifd may try again: the module may be loaded later."""
     router.uci("set", "lansplice.home.tap=none0")
     script = router.path("/lib/netifd/proto/lansplice.sh")
-    text = script.read_text()
-    script.unlink()
-    script.write_text(text.replace("TAP_SECONDS=10", "TAP_SECONDS=1"))
+    router.write("/lib/netifd/proto/lansplice.sh",
+                 script.read_text().replace("TAP_SECONDS=10", "TAP_SECONDS=1"))
     script.chmod(0o755)
     tunnel = Netifd(router, "tunnel", site="home", network="lan")
     tunnel.setup()

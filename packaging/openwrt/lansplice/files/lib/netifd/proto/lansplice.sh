@@ -10,8 +10,13 @@
 #		option tunlink wan        # if given: only while that one is up
 #
 # netifd starts the daemon, whether the site is enabled for the init script or not, starts it again
-# when it ends, and has the TAP as the interface's device. setup ends when the TAP is there; a
-# configuration that is refused blocks further attempts: mend it, then 'ifup tunnel'.
+# when it ends, and has the TAP as the interface's device. setup ends when the TAP is there.
+#
+# A configuration that is refused blocks further attempts, as netifd has it, until 'ifup tunnel'; or
+# until /etc/config/lansplice is another one, for then the init script says 'up'. A site is run by
+# one interface: the one that came first, which stands in a file as long as it has it. Another one
+# that names the site is refused, and its teardown touches nothing.
+#
 # Our rule for the firewall is data of a service of procd's without a process, which comes and goes
 # with the interface (functions.sh says why not of the interface).
 # shellcheck disable=SC1091,SC2034,SC2154,SC3043 # netifd's own, and its variables
@@ -36,10 +41,42 @@ proto_lansplice_init_config() {
 	proto_config_add_string tunlink
 }
 
-# refuse INTERFACE CODE [TEXT] - no further attempt by itself
-refuse() {
+# report INTERFACE CODE [TEXT] - to netifd; LuCI shows what the code means, the log has the text
+report() {
 	proto_notify_error "$@"
+	logger -t lansplice -p daemon.err "interface $1: ${3:-$2}"
+}
+
+# refuse INTERFACE CODE [TEXT] - no further attempt by itself, and a mark for the init script
+refuse() {
+	report "$@"
+	write_run "$1.refused" "$2"
 	proto_block_restart "$1"
+}
+
+# write_run FILE TEXT - below /var/run/lansplice, where a daemon in a jail may lay links
+write_run() (
+	set -C
+	mkdir -p "$LANSPLICE_RUN"
+	rm -f "$LANSPLICE_RUN/$1"
+	echo "$2" >"$LANSPLICE_RUN/$1"
+)
+
+# claim INTERFACE SITE - the site is this interface's from now on, unless another one has it that is
+# still to be: then say which. What a netifd that was killed left behind does not count.
+claim() (
+	exec 9>"$LANSPLICE_LOCK" && flock 9
+	owner=$(owner "$2")
+	if [ "$owner" != "$1" ] && lansplice_interfaces | grep -Fqx "$owner:$2"; then
+		echo "$owner"
+		return 1
+	fi
+	write_run "$2.interface" "$1"
+)
+
+# owner SITE - the interface that has it, if one does
+owner() {
+	cat "$LANSPLICE_RUN/$1.interface" 2>/dev/null
 }
 
 wait_tap() {
@@ -96,8 +133,9 @@ firewall_close() {
 }
 
 proto_lansplice_setup() {
-	local interface="$1" site network tunlink tap message
+	local interface="$1" site network tunlink tap message other
 
+	rm -f "$LANSPLICE_RUN/$interface.refused"
 	json_get_vars site network tunlink
 	if [ -z "$site" ]; then
 		refuse "$interface" MISSING_SITE
@@ -107,12 +145,17 @@ proto_lansplice_setup() {
 		refuse "$interface" INVALID_CONFIG "$message"
 		return 1
 	fi
+	if ! other=$(claim "$interface" "$site"); then
+		refuse "$interface" SITE_TAKEN \
+			"network.$interface.site: $site is that of network.$other: set another"
+		return 1
+	fi
 	lansplice_is_fixed "$site"
 	tap=$(lansplice_value "$site" tap)
 	[ -z "$tunlink" ] || proto_add_host_dependency "$interface" '' "$tunlink"
 	proto_run_command "$interface" /usr/sbin/lansplice -c "$(lansplice_conf "$site")" run
 	if ! wait_tap "$tap"; then
-		proto_notify_error "$interface" NO_DEVICE "$tap"
+		report "$interface" NO_DEVICE "$tap"
 		proto_setup_failed "$interface"
 		return 1
 	fi
@@ -127,10 +170,12 @@ proto_lansplice_teardown() {
 	local interface="$1" site network
 
 	json_get_vars site network
+	[ "$(owner "$site")" = "$interface" ] || return 0 # refused before it had anything
 	[ "$ERROR" != 2 ] || refuse "$interface" INVALID_CONFIG "$(lansplice_conf "$site")"
 	join "$network" remove_device "$(lansplice_value "$site" tap)"
 	firewall_close "$interface" "$site"
 	proto_kill_command "$interface"
+	rm -f "$LANSPLICE_RUN/$site.interface"
 }
 
 # The daemon reads its configuration again or, should that not do, ends, and netifd begins anew.
@@ -140,7 +185,7 @@ proto_lansplice_renew() {
 	json_get_vars site network
 	tap=$(lansplice_value "$site" tap)
 	if ! message=$(/usr/lib/lansplice/uci-config "$site" 2>&1); then
-		proto_notify_error "$interface" INVALID_CONFIG "$message"
+		report "$interface" INVALID_CONFIG "$message"
 	elif lansplice_is_fixed "$site"; then
 		proto_kill_command "$interface" "$(kill -l HUP)"
 		firewall_open "$interface" "$site"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=dash disable=SC2034
 #
-# What the init script, the protocol handler and uci-config share: where a site's things are, and
-# its rule for the firewall. To be sourced after OpenWrt's own /lib/functions.sh (and jshn.sh).
+# What the init script, the protocol handler and uci-config share: where a site's things are, which
+# sites are netifd's, and a site's rule for the firewall. To be sourced after OpenWrt's own
+# /lib/functions.sh (and jshn.sh).
 
 LANSPLICE_ETC=/etc/lansplice
 LANSPLICE_RUN=/var/run/lansplice
@@ -20,6 +21,22 @@ lansplice_value() {
 	[ ! -e "$(lansplice_conf "$1")" ] ||
 		sed -n "/^\[peer/q; s/^$2 = //p" "$(lansplice_conf "$1")"
 }
+
+lansplice_interface() {
+	local proto site disabled
+
+	config_get proto "$1" proto
+	config_get site "$1" site
+	config_get_bool disabled "$1" disabled 0
+	[ "$proto" != lansplice ] || [ "$disabled" = 1 ] || echo "$1:$site"
+}
+
+# lansplice_interfaces - INTERFACE:SITE for each interface that netifd runs a site by. In a shell of
+# its own: sections of two packages may have one name, and their options would mix.
+lansplice_interfaces() (
+	config_load network
+	config_foreach lansplice_interface interface
+)
 
 # lansplice_is_fixed SITE - is what a reload cannot change (lansplice(8)) as at the last call? It
 # is kept in a file that procd looks at, too.

@@ -26,6 +26,7 @@ function addNetwork(s, tab, name, title, help) {
 network.registerPatternVirtual(/^lansplice[0-9]+$/);
 network.registerErrorCode('MISSING_SITE', _('No site is chosen'));
 network.registerErrorCode('INVALID_CONFIG', _('The settings of the site are wrong: see the system log'));
+network.registerErrorCode('SITE_TAKEN', _('Another interface has this site already'));
 
 return network.registerProtocol('lansplice', {
 	getI18n: function() {
