@@ -28,7 +28,7 @@
 #define SHORT_KEEPALIVE (10 * SECOND)
 #define BUDGET_LASTS    (30 * SECOND)
 
-enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = 5, SRTT_SAMPLES = 8 };
+enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = PATH_FIRST_RTTS };
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -276,21 +276,27 @@ bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us)
     return changed;
 }
 
-/* RFC 6298 s.2, but that the first few answers count alike: else luck with the first would decide
- * between paths for a long time. */
+static void put_in_order(uint32_t *rtt_us, unsigned count, uint32_t new_us)
+{
+    for (; count > 0 && rtt_us[count - 1] > new_us; count--)
+        rtt_us[count] = rtt_us[count - 1];
+    rtt_us[count] = new_us;
+}
+
+/* RFC 6298 s.2, but that the median of the first answers is where it begins: a few that were late,
+ * as when a host has yet to find its neighbour, would else decide between paths for minutes. */
 static void measure(struct path *e, int64_t rtt_us)
 {
-    if (e->srtt_us < 0) {
-        e->srtt_us = rtt_us;
+    if (e->samples == 0)
         e->rttvar_us = rtt_us / 2;
-        e->samples = 1;
+    else
+        e->rttvar_us += (larger(rtt_us - e->srtt_us, e->srtt_us - rtt_us) - e->rttvar_us) / 4;
+    if (e->samples == PATH_FIRST_RTTS) {
+        e->srtt_us += (rtt_us - e->srtt_us) / 8;
         return;
     }
-    if (e->samples < SRTT_SAMPLES)
-        e->samples++;
-    int64_t off = rtt_us > e->srtt_us ? rtt_us - e->srtt_us : e->srtt_us - rtt_us;
-    e->rttvar_us += (off - e->rttvar_us) / 4;
-    e->srtt_us += (rtt_us - e->srtt_us) / e->samples;
+    put_in_order(e->first_rtt_us, e->samples++, (uint32_t)rtt_us);
+    e->srtt_us = e->first_rtt_us[(e->samples - 1) / 2];
 }
 
 /* A NAT that has another port for us after a silence had forgotten us. */

@@ -65,7 +65,8 @@
 
 enum {
     PATHS_MAX = 24,
-    PATHS_BUDGET = 5, /* datagrams within 30 s to an address that nobody vouches for */
+    PATHS_BUDGET = 5,    /* datagrams within 30 s to an address that nobody vouches for */
+    PATH_FIRST_RTTS = 5, /* of a path, from whose median its smoothed RTT goes on */
 };
 
 /* Who named a candidate. */
@@ -84,19 +85,20 @@ struct path {
     uint8_t state;   /* enum path_state */
     uint8_t sources; /* bit n: enum paths_source n names it; 0: nobody, it was only heard from */
     bool was_named;
-    uint8_t losses;    /* checks in a row */
-    uint8_t answers;   /* in a row */
-    uint8_t samples;   /* in srtt_us, at most SRTT_SAMPLES */
-    uint8_t better;    /* answers in a row at which it was better than the path in use */
-    uint8_t falls;     /* how often it failed in use or was left, of late */
-    uint8_t heard;     /* datagrams came from there that no check was sent for yet */
-    uint8_t targeted;  /* initiations and punches */
-    bool checking;     /* a check is under way */
-    bool wanted;       /* a check is due at wanted_us, whatever its turn */
-    bool answered;     /* a check was, ever */
-    uint64_t value;    /* of the check under way */
-    int64_t srtt_us;   /* negative: not measured */
-    int64_t rttvar_us; /* mean deviation (RFC 6298 s.2) */
+    uint8_t losses;   /* checks in a row */
+    uint8_t answers;  /* in a row */
+    uint8_t samples;  /* in first_rtt_us */
+    uint8_t better;   /* answers in a row at which it was better than the path in use */
+    uint8_t falls;    /* how often it failed in use or was left, of late */
+    uint8_t heard;    /* datagrams came from there that no check was sent for yet */
+    uint8_t targeted; /* initiations and punches */
+    bool checking;    /* a check is under way */
+    bool wanted;      /* a check is due at wanted_us, whatever its turn */
+    bool answered;    /* a check was, ever */
+    uint64_t value;   /* of the check under way */
+    uint32_t first_rtt_us[PATH_FIRST_RTTS]; /* in order of length */
+    int64_t srtt_us;                        /* negative: not measured */
+    int64_t rttvar_us;                      /* mean deviation (RFC 6298 s.2) */
     uint64_t checked_us, wanted_us, targeted_us;
     uint64_t answered_us;    /* the last check, or a session was made by it */
     uint64_t lost_us;        /* when the check under way counts as lost */

@@ -356,7 +356,7 @@ def settle(homes):
     for home in homes:
         wait_for(lambda: all(peer["path"] == "direct6"
                              for peer in home.lansplice.status()["peers"]),  # noqa: B023
-                 20, f"the paths of {home.name} to be IPv6")
+                 40, f"the paths of {home.name} to be IPv6")
     return homes
 
 

@@ -85,6 +85,25 @@ START_TEST(what_takes_the_place_of_what)
 }
 END_TEST
 
+/* The first datagram to a neighbour waits until its address is known. */
+START_TEST(one_late_answer_does_not_keep_ipv6_out)
+{
+    begin(start[_i]);
+    works(v4(1), MS);
+    NAME(PATHS_TOLD, v4(1));
+    run(SECOND);
+    ck_assert(selected_is(v4(1)));
+    works(v6(1), 100 * MS);
+    NAME(PATHS_TOLD, v4(1), v6(1));
+    while (state_of(v6(1)) != PATH_VALID)
+        run(MS);
+    works(v6(1), MS);
+    ck_assert_uint_le(until_used(v6(1), 20 * SECOND), 20 * SECOND);
+    run(300 * SECOND);
+    ck_assert(selected_is(v6(1)) && standby_is(v4(1)));
+}
+END_TEST
+
 START_TEST(a_relayed_address_counts_as_relayed)
 {
     begin(start[_i]);
@@ -375,6 +394,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, the_first_that_answers_is_used, 0, STARTS);
     tcase_add_loop_test(tc, what_takes_the_place_of_what, 0, 2);
+    tcase_add_loop_test(tc, one_late_answer_does_not_keep_ipv6_out, 0, STARTS);
     tcase_add_loop_test(tc, a_relayed_address_counts_as_relayed, 0, STARTS);
     tcase_add_loop_test(tc, one_good_answer_among_bad_ones_moves_nothing, 0, STARTS);
     tcase_add_loop_test(tc, the_standby_differs_where_it_can, 0, STARTS);
