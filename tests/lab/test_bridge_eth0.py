@@ -39,7 +39,7 @@ class Pi:
 
     def __init__(self, home):
         self.machine, desk = home.host("h1"), home.host("h2")
-        self.ip = self.machine.ip
+        self.ip, self.script = self.machine.ip, SCRIPT
         self.machine.run("mount -t tmpfs tmpfs /etc/network; mount -t tmpfs tmpfs /etc/systemd; "
                          "mkdir /run/bin /etc/systemd/network; "
                          "ip addr change $(ip -o -4 addr show dev eth0 | awk '{print $4}') "
@@ -57,6 +57,12 @@ class Pi:
         self.machine.run(["/bin/sh", "-c", 'printf "%s" "$1" >/run/bin/$2; chmod 755 /run/bin/$2',
                           "sh", f'#!/bin/sh\necho {name} "$@" >>/run/told\n{script}\n', name])
 
+    def hurry(self):
+        """The script waits for two seconds only until what takes over has done so."""
+        self.script = "/run/bin/bridge-eth0"
+        self.machine.run(f"sed s/TAKE_OVER_SECONDS=30/TAKE_OVER_SECONDS=2/ {SCRIPT} "
+                         f">{self.script}; chmod 755 {self.script}")
+
     def told(self):
         return self.machine.run("cat /run/told || :").stdout.splitlines()
 
@@ -66,7 +72,7 @@ class Pi:
         return wait_for(lambda: self.session.log().count("\n") > before + 1, seconds, "the session")
 
     def bridge(self, *arguments, check=True):
-        return self.machine.run(["/bin/sh", "-c", 'PATH=/run/bin:$PATH exec "$0" "$@"', SCRIPT,
+        return self.machine.run(["/bin/sh", "-c", 'PATH=/run/bin:$PATH exec "$0" "$@"', self.script,
                                  *arguments], check=check)
 
     def state(self, card="eth0"):
@@ -147,6 +153,21 @@ def test_what_cannot_be_done_changes_nothing(pi):
     done = pi.bridge(check=False)
     assert done.returncode == 1 and "Wi-Fi" in done.stderr
     assert pi.state() == before and pi.is_alive()
+
+
+@pytest.mark.parametrize("command, words", [
+    ("ip route add 198.51.100.0/24 via 192.168.1.1 table 7", "table 7"),
+    ("ip rule add iif eth0 lookup 7", "iif eth0"),
+    ("ip route add 198.51.100.0/24 nexthop via 192.168.1.1 nexthop via 192.168.1.2", "nexthop"),
+    ("ip nexthop add id 7 via 192.168.1.1 dev eth0; ip route add 198.51.100.0/24 nhid 7", "nhid"),
+    ("ip -6 route add 2001:db8:9::/64 dev eth0 table 7", "table 7")])
+def test_routes_that_it_does_not_move(pi, command, words):
+    """Rather than losing them without a word."""
+    pi.machine.run(command)
+    before = pi.state()
+    done = pi.bridge(check=False)
+    assert done.returncode == 1 and "by hand" in done.stderr and words in done.stderr
+    assert pi.state() == before and not pi.machine.ok("test -e /run/bridge-eth0")
 
 
 def test_a_step_that_fails_is_undone_at_once(pi):
@@ -231,38 +252,129 @@ def test_confirmed_with_networkd(pi):
     assert pi.told()[-1] == "networkctl reload"
 
 
-def test_not_confirmed_when_it_cannot_be_written_down(pi):
-    before = pi.state()
-    pi.stand_in("nmcli", """case "$*" in
-"-t -f RUNNING general") echo running ;;
-"-t -f DEVICE connection show --active") echo eth0 ;;
-"connection add"*) echo no room; exit 4 ;;
-esac""")
-    pi.bridge("--seconds", "30")
-    done = pi.bridge("--confirm", check=False)
-    assert done.returncode == 1 and "--undo" in done.stderr and "kept" not in done.stdout
-    pi.bridge("--undo")
-    assert pi.state() == before and pi.is_alive()
-
-
-def test_confirmed_with_networkmanager(pi):
-    pi.stand_in("nmcli", """case "$*" in
+NETWORKMANAGER = """case "$*" in
 "-t -f RUNNING general") echo running ;;
 "-t -f DEVICE connection show --active") printf 'lo\\neth0\\n' ;;
+"-t -f NAME connection show") printf 'br-lan\\nWired connection 1\\n' ;;
 "-t -f UUID,DEVICE connection show --active") printf 'u-lo:lo\\nu-eth:eth0\\n' ;;
 "-g ipv4.method connection show u-eth") echo manual ;;
 "-g ipv4.addresses connection show u-eth") echo 192.168.1.11/24 ;;
 "-g ipv6.addresses connection show u-eth") echo '2001\\:db8\\:\\:1/64' ;;
-esac""")
+"-g connection.autoconnect connection show u-eth") echo yes ;;
+"%s"*) %s ;;
+esac"""
+ADD = "connection add"
+UP = "--wait 30 connection up lansplice-br-lan"
+HURRIED_UP = UP.replace("30", "2")
+BACK = ["nmcli connection delete lansplice-br-lan", "nmcli connection delete lansplice-eth0",
+        "nmcli connection modify u-eth connection.autoconnect yes",
+        "nmcli --wait 2 connection up u-eth"]
+
+
+def changes(pi):
+    """What NetworkManager is told, but for questions."""
+    return [line for line in pi.told() if re.search(r" (add|modify|delete|up) ", line)]
+
+
+def test_confirmed_with_networkmanager(pi):
+    pi.stand_in("nmcli", NETWORKMANAGER % (UP, "exit 0"))
     confirm(pi)
-    told = [line for line in pi.told() if line.startswith("nmcli connection")]
     mac = pi.machine.output("cat /sys/class/net/eth0/address").strip()
-    assert told == [
-        "nmcli connection add type bridge ifname br-lan con-name br-lan bridge.stp no "
-        f"bridge.mac-address {mac}",
-        "nmcli connection modify br-lan ipv4.method manual",
-        "nmcli connection modify br-lan ipv4.addresses 192.168.1.11/24",
-        "nmcli connection modify br-lan ipv6.addresses 2001:db8::1/64",
-        "nmcli connection add type ethernet ifname eth0 con-name br-lan-eth0 master br-lan",
+    assert changes(pi) == [
+        "nmcli connection add type bridge ifname br-lan con-name lansplice-br-lan bridge.stp no "
+        f"bridge.mac-address {mac} connection.autoconnect-slaves 1 connection.autoconnect no",
+        "nmcli connection modify lansplice-br-lan ipv4.method manual",
+        "nmcli connection modify lansplice-br-lan ipv4.addresses 192.168.1.11/24",
+        "nmcli connection modify lansplice-br-lan ipv6.addresses 2001:db8::1/64",
+        "nmcli connection add type ethernet ifname eth0 con-name lansplice-eth0 master br-lan",
         "nmcli connection modify u-eth connection.autoconnect no",
-        "nmcli connection up br-lan-eth0"]
+        "nmcli connection modify lansplice-br-lan connection.autoconnect yes",
+        f"nmcli {UP}"]
+
+
+def test_not_confirmed_when_it_cannot_be_written_down(pi):
+    """All is as it was, so that one begins anew."""
+    before = pi.state()
+    pi.stand_in("nmcli", NETWORKMANAGER % (ADD, "echo no room; exit 4"))
+    pi.bridge("--seconds", "30")
+    done = pi.bridge("--confirm", check=False)
+    assert done.returncode == 1 and "all is as it was" in done.stderr and "kept." not in done.stdout
+    assert pi.state() == before and pi.is_alive()
+    assert "nothing was begun" in pi.bridge("--confirm", check=False).stderr
+    assert not pi.machine.ok("pgrep -f 'sleep [13]'")
+
+
+def test_what_takes_over_cuts_the_line(pi):
+    """NetworkManager has the bridge, and no addresses: nobody confirms, and all comes back."""
+    before = pi.state()
+    pi.hurry()
+    pi.stand_in("nmcli", NETWORKMANAGER % (HURRIED_UP, "ip addr flush dev br-lan"))
+    pi.bridge("--seconds", "30")
+    done = pi.bridge("--seconds", "5", "--confirm", check=False)
+    assert done.returncode == 1 and "once more" in done.stderr and "kept." not in done.stdout
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    assert pi.state() == before and pi.is_alive(20)
+    assert changes(pi)[-4:] == BACK
+
+
+def test_what_takes_over_hangs_and_the_session_dies(pi):
+    before = pi.state()
+    pi.hurry()
+    pi.stand_in("nmcli", NETWORKMANAGER % (HURRIED_UP, "ip link set br-lan down; kill -9 $PPID"))
+    pi.bridge("--seconds", "30")
+    assert pi.bridge("--seconds", "3", "--confirm", check=False).returncode < 0
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    assert pi.state() == before and pi.is_alive(20)
+    assert changes(pi)[-4:] == BACK
+
+
+def test_other_addresses_are_kept_by_who_confirms_twice(pi):
+    """What was written is not written again."""
+    pi.hurry()
+    pi.stand_in("nmcli", NETWORKMANAGER % (
+        HURRIED_UP, "ip -4 addr flush dev br-lan; ip addr add 192.168.1.77/24 dev br-lan"))
+    pi.bridge("--seconds", "30")
+    assert "once more" in pi.bridge("--seconds", "4", "--confirm", check=False).stderr
+    assert "kept." in pi.bridge("--confirm").stdout
+    time.sleep(5)
+    assert "192.168.1.77" in pi.machine.output("ip addr show dev br-lan")
+    assert sum(ADD in line for line in changes(pi)) == 2
+    assert "nothing was begun" in pi.bridge("--undo", check=False).stderr
+
+
+def test_confirmed_after_one_that_was_cut_short(pi):
+    """It takes back what that has written, and writes it once."""
+    pi.hurry()
+    pi.stand_in("nmcli", NETWORKMANAGER % (HURRIED_UP, "kill -9 $PPID"))
+    pi.bridge("--seconds", "30")
+    assert pi.bridge("--confirm", check=False).returncode < 0
+    pi.stand_in("nmcli", NETWORKMANAGER % (HURRIED_UP, "exit 0"))
+    assert "kept." in pi.bridge("--confirm").stdout and pi.is_alive()
+    told = [word for line in changes(pi) for word in line.split() if word in ("add", "delete")]
+    assert told == ["add", "add", "delete", "delete", "add", "add"]
+
+
+@pytest.mark.parametrize("manager", ["networkd", "ifupdown"])
+def test_files_are_as_they_were_after_a_line_that_was_cut(pi, manager):
+    before = pi.state()
+    pi.hurry()
+    cut = "[ $1 = status ] || ip addr flush dev br-lan"
+    if manager == "networkd":
+        pi.stand_in("systemctl", "exit 0")
+        pi.stand_in("networkctl", cut)
+    else:
+        pi.machine.run(["/bin/sh", "-c", 'printf "%s" "$0" >/etc/network/interfaces', INTERFACES])
+        pi.machine.run("mkdir /etc/network/if-pre-up.d; touch /etc/network/if-pre-up.d/bridge "
+                       "/run/dhclient.eth0.pid")
+        pi.stand_in("dhclient", "case $1 in -pf) touch $2; ip addr flush dev br-lan ;; "
+                                "*) rm $3 ;; esac")
+    list_files = "cd /etc; find network systemd -type f | sort | xargs cat 2>/dev/null || :"
+    files = pi.machine.run(list_files).stdout
+    pi.bridge("--seconds", "30")
+    assert "once more" in pi.bridge("--seconds", "4", "--confirm", check=False).stderr
+    assert pi.machine.run(list_files).stdout != files
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    assert pi.machine.run(list_files).stdout == files
+    assert pi.state() == before and pi.is_alive(20)
+    assert pi.told()[-1] == ("networkctl reload" if manager == "networkd"
+                             else "dhclient -pf /run/dhclient.eth0.pid eth0")
