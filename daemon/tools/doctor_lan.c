@@ -7,10 +7,15 @@
  * own only when it is below that of all ports. The TAP is made as large as the largest of bridge
  * and ports by the daemon.
  */
+#include "../copy.h"
 #include "doctor_judge.h"
 
+#include <sys/socket.h>
+
+#include <linux/wireless.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { ETHERNET_MTU = 1500, WORDS_SIZE = 256, PATH_SIZE = 64 };
@@ -147,15 +152,37 @@ static void judge_sizes(const struct doctor_facts *facts, struct json_object *re
 
 /* ---- where the TAP is ---- */
 
-static bool is_wireless(const struct link *link)
+static bool has_attribute(const struct link *link, const char *name)
 {
     char path[PATH_SIZE];
 
-    snprintf(path, sizeof path, "/sys/class/net/%s/wireless", link->name);
-    if (access(path, F_OK) == 0)
-        return true;
-    snprintf(path, sizeof path, "/sys/class/net/%s/phy80211", link->name);
+    snprintf(path, sizeof path, "/sys/class/net/%s/%s", link->name, name);
     return access(path, F_OK) == 0;
+}
+
+static bool is_wireless(const struct link *link)
+{
+    return has_attribute(link, "wireless") || has_attribute(link, "phy80211");
+}
+
+/* Of a port. One that cfg80211 drives is an access point, or a client in 4-address mode, which can
+ * be bridged: the kernel takes no other client of its into a bridge, and has none in it leave that
+ * mode. Drivers that know the wireless extensions alone are not so careful. */
+static bool is_plain_client(const struct link *port)
+{
+    struct iwreq request = {0};
+    bool known;
+    int fd;
+
+    if (has_attribute(port, "phy80211") || !has_attribute(port, "wireless"))
+        return false;
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    copy_text(request.ifr_name, sizeof request.ifr_name, port->name);
+    known = ioctl(fd, SIOCGIWMODE, &request) == 0;
+    close(fd);
+    return known && request.u.mode == IW_MODE_INFRA;
 }
 
 /* An access point takes from a client only frames with that client's own address. */
@@ -205,6 +232,25 @@ static void judge_lonely(const struct doctor_facts *facts, struct json_object *r
                "%s has no port%s%s%s", facts->bridge->name, facts->tap != NULL ? " but " : "",
                facts->tap != NULL ? facts->tap->name : "",
                wireless ? ": this machine is connected by Wi-Fi" : "");
+}
+
+static void judge_client(const struct doctor_facts *facts, const struct link *port,
+                         struct json_object *report)
+{
+    report_add(report,
+               &(struct finding){.level = LEVEL_WARN,
+                                 .check = "wifi-client",
+                                 .subject = port->name,
+                                 .meaning = wireless_meaning,
+                                 .advice = wireless_advice},
+               "port %s of %s is a Wi-Fi client", port->name, facts->bridge->name);
+}
+
+static void judge_clients(const struct doctor_facts *facts, struct json_object *report)
+{
+    for (size_t i = 0; i < facts->link_count; i++)
+        if (is_port(facts, &facts->links[i]) && is_plain_client(&facts->links[i]))
+            judge_client(facts, &facts->links[i], report);
 }
 
 static void judge_missing_bridge(const struct doctor_facts *facts, struct json_object *report)
@@ -272,6 +318,7 @@ void judge_lan(const struct doctor_facts *facts, struct json_object *report)
     judge_down(facts->bridge, report);
     if (facts->bridge != NULL) {
         judge_lonely(facts, report);
+        judge_clients(facts, report);
         judge_sizes(facts, report);
     }
 }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The traps of the first hour: what `lansplice doctor` finds of firewalls, Wi-Fi and DHCP."""
+import subprocess
+
 import pytest
 
 from doctor import Report, examine
@@ -199,10 +201,10 @@ def test_another_firewall_drops_what_is_bridged(lab, a, b):
 
 # --- bridges that reach nobody --------------------------------------------------------------------
 
-def pretend_wireless(home, interface):
+def pretend_wireless(home, interface, more=""):
     """A sysfs that says so: the lab has no radio."""
     home.router.run(f"path=$(readlink -f /sys/class/net/{interface}); mount -t tmpfs tmpfs $path; "
-                    "mkdir $path/wireless")
+                    f"cd $path; mkdir wireless {more}")
 
 
 @pytest.mark.parametrize("wireless", [False, True])
@@ -276,3 +278,47 @@ def test_the_rules_are_seen_by_the_folders_owner(a_router):
                         "chown -R nobody:nogroup /run/home; chmod 755 /run")
     done = a_router.router.run([BINARY, "-c", "/run/home/lansplice.conf", "doctor", "--json"])
     assert Report(done.stdout).one(check="firewall")["subject"] == "t"
+
+
+# A driver with wireless extensions, as the kernel hands its answer on.
+RADIO = """
+#include <linux/wireless.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    struct iwreq *asked;
+
+    va_start(list, request);
+    asked = va_arg(list, struct iwreq *);
+    va_end(list);
+    (void)fd;
+    if (request != SIOCGIWMODE)
+        return -1;
+    asked->u.mode = (unsigned)atoi(getenv("RADIO_MODE"));
+    return 0;
+}
+"""
+STATION, ACCESS_POINT = "2", "3"  # IW_MODE_INFRA, IW_MODE_MASTER
+
+
+@pytest.mark.parametrize("mode, more, warned", [
+    (STATION, "", True), (ACCESS_POINT, "", False),
+    (STATION, "phy80211", False)])  # in 4-address mode: the kernel bridges no other one of these
+def test_a_port_that_is_a_wifi_client(lab, a, tmp_path, mode, more, warned):
+    (tmp_path / "radio.c").write_text(RADIO)
+    library = tmp_path / "radio.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, tmp_path / "radio.c"], check=True)
+    a.router.run("ip link add wlan0 type veth peer name wlan1; ip link set wlan1 up; "
+                 "ip link set wlan0 up master br-lan")
+    pretend_wireless(a, "wlan0", more)
+    lab.daemon(a).start()
+    done = a.router.run([BINARY, "-c", a.lansplice.path, "doctor", "--json"],
+                        env={"LD_PRELOAD": str(library), "RADIO_MODE": mode})
+    found = Report(done.stdout).only(check="wifi-client")
+    assert [f["subject"] for f in found] == (["wlan0"] if warned else [])
+    for one in found:
+        assert one["level"] == "warn" and "port wlan0 of br-lan" in one["text"]
+        assert "cable" in one["advice"]
