@@ -16,32 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_cut_short(const char *text, size_t bytes)
-{
-    struct reply_line line;
-
-    return reply_decode(&line, text, bytes) == REPLY_CUT_SHORT;
-}
-
-static bool read_line(const struct cli_options *options, struct reply_line *line,
-                      struct error *error)
-{
-    static const struct paste_kind kind = {"reply", REPLY_MARK, is_cut_short};
-    char text[PASTE_INPUT_SIZE];
-    enum reply_error wrong;
-    size_t bytes;
-    bool read = paste_input_read(options, &kind, text, &bytes, error);
-
-    if (read) {
-        wrong = reply_decode(line, text, bytes);
-        if (wrong != REPLY_OK)
-            error_set(error, EXIT_FAILED, "cannot accept: %s", reply_error_text(wrong));
-        read = wrong == REPLY_OK;
-    }
-    sodium_memzero(text, sizeof text); /* it may have been a token */
-    return read;
-}
-
 /* Of a reply to a token that is not open here. */
 static void explain_unknown(const struct config *config, const struct reply_line *line,
                             struct error *error)
@@ -156,26 +130,13 @@ static bool accept_reply(const struct config *config, const struct reply_line *l
     return answer != DAEMON_REFUSED;
 }
 
-/* The line is no secret, but a file's name it is not. */
-static bool check_argument(const struct cli_options *options, struct error *error)
-{
-    const char *argument = options->argument_count ? options->argument[0] : "-";
-
-    if (!paste_begins(REPLY_MARK, argument, strlen(argument)))
-        return true;
-    error_set(error, EXIT_USAGE,
-              "the reply line is no argument: run 'lansplice accept' alone and paste it");
-    return false;
-}
-
 int command_accept(const struct cli_options *options)
 {
     struct config *config = config_new();
     struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
     struct reply_line line;
-    bool done = config && check_argument(options, &error) &&
-                config_load(config, options->config_path, &error) &&
-                read_line(options, &line, &error) && accept_reply(config, &line, &error);
+    bool done = config && config_load(config, options->config_path, &error) &&
+                paste_input_reply(options, &line, &error) && accept_reply(config, &line, &error);
 
     config_free(config);
     return done ? 0 : error_print(&error);

@@ -20,33 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_cut_short(const char *text, size_t bytes)
-{
-    struct token token;
-    bool cut_short = token_decode(&token, text, bytes) == TOKEN_CUT_SHORT;
-
-    sodium_memzero(&token, sizeof token);
-    return cut_short;
-}
-
-static bool read_token(const struct cli_options *options, struct token *token, struct error *error)
-{
-    static const struct paste_kind kind = {"token", TOKEN_MARK, is_cut_short};
-    char text[PASTE_INPUT_SIZE];
-    enum token_error wrong;
-    size_t bytes;
-    bool read = paste_input_read(options, &kind, text, &bytes, error);
-
-    if (read) {
-        wrong = token_decode(token, text, bytes);
-        if (wrong != TOKEN_OK)
-            error_set(error, EXIT_FAILED, "cannot join: %s", token_error_text(wrong));
-        read = wrong == TOKEN_OK;
-    }
-    sodium_memzero(text, sizeof text);
-    return read;
-}
-
 static bool check_name(const struct cli_options *options, struct error *error)
 {
     if (options->name && !site_name_valid(options->name)) {
@@ -221,7 +194,7 @@ int command_join(const struct cli_options *options)
     struct token token;
     bool done = config && check_name(options, &error) &&
                 config_load(config, options->config_path, &error) &&
-                read_token(options, &token, &error) && join(config, options, &token, &error);
+                paste_input_token(options, &token, &error) && join(config, options, &token, &error);
 
     sodium_memzero(&token, sizeof token);
     config_free(config);

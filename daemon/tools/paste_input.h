@@ -10,23 +10,19 @@
 #define PASTE_INPUT_H
 
 #include "commands.h"
-#include "tunnel/paste.h"
-
-enum { PASTE_INPUT_SIZE = 2 * PASTE_TEXT_SIZE }; /* mail and chat programs put blanks in */
-
-struct paste_kind {
-    const char *name; /* "token" */
-    const char *mark; /* with which it begins */
-    /* Whether the line may go on: what there is of it is cut short. */
-    bool (*is_cut_short)(const char *text, size_t bytes);
-};
+#include "tunnel/reply.h"
+#include "tunnel/token.h"
 
 /**
- * paste_input_read() - read from what the command's argument names: FILE, or "-" if left out
- * @text: receives the line, or all of the text when there is none; it may hold a secret: wipe it
- * @bytes: receives its length
+ * paste_input_token() - read what the command's argument names: FILE, or "-" if left out
+ * @token: a secret: wipe it, also when this fails
+ *
+ * Return: false with @error, which says what to do instead
  */
-bool paste_input_read(const struct cli_options *options, const struct paste_kind *kind,
-                      char text[PASTE_INPUT_SIZE], size_t *bytes, struct error *error);
+bool paste_input_token(const struct cli_options *options, struct token *token, struct error *error);
+
+/** paste_input_reply() - the same of a reply, which is none */
+bool paste_input_reply(const struct cli_options *options, struct reply_line *line,
+                       struct error *error);
 
 #endif

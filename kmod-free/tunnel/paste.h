@@ -39,6 +39,8 @@ enum paste_error {
     PASTE_CUT_SHORT,     /* begins with it, but ends too early */
     PASTE_DAMAGED,       /* a character is wrong, or not one of the alphabet */
     PASTE_OTHER_VERSION, /* whole, but of another version */
+    PASTE_OTHER_KIND,    /* PASTE_OTHER, with the mark of the other kind: token.h, reply.h */
+    PASTE_INVALID,       /* whole, but says what cannot be */
 };
 
 /**
@@ -62,8 +64,8 @@ size_t paste_encode(const char *mark, uint8_t *bytes, size_t count, char *out, s
  * @text: need not end in a NUL; blanks and line ends are ignored
  * @chars: length of @text
  *
- * Return: PASTE_OK, and then @count is at least header and checksum; else what is wrong, and what
- * is at @bytes is of no use.
+ * Return: any but the last two. PASTE_OK, and then @count is at least header and checksum; else
+ * what is wrong, and what is at @bytes is of no use.
  */
 enum paste_error paste_decode(const char *mark, uint8_t *bytes, size_t capacity, size_t *count,
                               const char *text, size_t chars);

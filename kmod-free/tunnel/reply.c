@@ -89,41 +89,24 @@ size_t reply_encode(const struct reply *reply, const struct token *token,
 
 /* ---- reading ---- */
 
-static enum reply_error judge(enum paste_error error)
-{
-    switch (error) {
-    case PASTE_OK:
-        return REPLY_OK;
-    case PASTE_OTHER:
-        return REPLY_NOT_A_REPLY;
-    case PASTE_CUT_SHORT:
-        return REPLY_CUT_SHORT;
-    case PASTE_DAMAGED:
-        return REPLY_DAMAGED;
-    case PASTE_OTHER_VERSION:
-        break;
-    }
-    return REPLY_VERSION;
-}
-
-enum reply_error reply_decode(struct reply_line *line, const char *text, size_t bytes)
+enum paste_error reply_decode(struct reply_line *line, const char *text, size_t bytes)
 {
     size_t count;
-    enum reply_error error;
+    enum paste_error error;
 
     memset(line, 0, sizeof *line);
-    error = judge(paste_decode(REPLY_MARK, line->bytes, sizeof line->bytes, &count, text, bytes));
-    if (error == REPLY_NOT_A_REPLY && paste_begins(TOKEN_MARK, text, bytes))
-        error = REPLY_IS_TOKEN;
-    if (error == REPLY_OK && count < REPLY_OPEN_BYTES + REPLY_TAG_BYTES + PASTE_CHECKSUM_BYTES)
-        error = REPLY_INVALID;
-    if (error != REPLY_OK) {
+    error = paste_decode(REPLY_MARK, line->bytes, sizeof line->bytes, &count, text, bytes);
+    if (error == PASTE_OTHER && paste_begins(TOKEN_MARK, text, bytes))
+        error = PASTE_OTHER_KIND;
+    if (error == PASTE_OK && count < REPLY_OPEN_BYTES + REPLY_TAG_BYTES + PASTE_CHECKSUM_BYTES)
+        error = PASTE_INVALID;
+    if (error != PASTE_OK) {
         memset(line, 0, sizeof *line);
         return error;
     }
     line->count = count - PASTE_CHECKSUM_BYTES;
     memcpy(line->id, line->bytes + ID_AT, TOKEN_ID_BYTES);
-    return REPLY_OK;
+    return PASTE_OK;
 }
 
 bool reply_is_for(const struct reply_line *line, const uint8_t public_key[PUBLIC_KEY_BYTES])
@@ -169,27 +152,4 @@ bool reply_open(struct reply *reply, const struct reply_line *line, const uint8_
     if (!good)
         memset(reply, 0, sizeof *reply);
     return good;
-}
-
-const char *reply_error_text(enum reply_error error)
-{
-    switch (error) {
-    case REPLY_OK:
-        return "the reply is fine";
-    case REPLY_NOT_A_REPLY:
-        break;
-    case REPLY_CUT_SHORT:
-        return "the reply is cut short: copy it again, up to its last character";
-    case REPLY_DAMAGED:
-        return "the reply was damaged on its way: copy it again, with nothing before or after it";
-    case REPLY_VERSION:
-        return "the reply is from another version of lansplice: run the same version in both homes";
-    case REPLY_INVALID:
-        return "the reply says what cannot be: run 'lansplice join' once more at the other home";
-    case REPLY_IS_TOKEN:
-        return "this is the token that 'lansplice invite' printed, not a reply: give it to "
-               "'lansplice join' at the other home";
-    }
-    return "this is not a reply: paste the line that 'lansplice join' printed, which begins with "
-           "lansplice-reply1:";
 }

@@ -52,16 +52,6 @@ struct reply_line {
     size_t count; /* of these, without the checksum */
 };
 
-enum reply_error {
-    REPLY_OK,
-    REPLY_NOT_A_REPLY, /* does not begin as one */
-    REPLY_CUT_SHORT,   /* begins as one, but ends too early */
-    REPLY_DAMAGED,     /* a character is wrong, or not one of the alphabet */
-    REPLY_VERSION,     /* whole, but of another version */
-    REPLY_INVALID,     /* whole, but says what cannot be */
-    REPLY_IS_TOKEN,    /* a line of the other kind: token.h */
-};
-
 /**
  * reply_encode() - write a reply's text
  * @reply: what it says
@@ -77,13 +67,13 @@ size_t reply_encode(const struct reply *reply, const struct token *token,
 
 /**
  * reply_decode() - read a reply's text as far as that needs no key
- * @line: the result; all zero unless REPLY_OK is returned
+ * @line: the result; all zero unless PASTE_OK is returned
  * @text: need not end in a NUL; blanks and line ends are ignored
  * @bytes: length of @text
  *
- * Return: REPLY_OK, or what is wrong.
+ * Return: PASTE_OK, or what is wrong.
  */
-enum reply_error reply_decode(struct reply_line *line, const char *text, size_t bytes);
+enum paste_error reply_decode(struct reply_line *line, const char *text, size_t bytes);
 
 /**
  * reply_is_for() - whether the token was made by that home, if the line is right
@@ -99,8 +89,5 @@ bool reply_is_for(const struct reply_line *line, const uint8_t public_key[PUBLIC
  * Return: false when it was not written by a holder of the token, or says what cannot be.
  */
 bool reply_open(struct reply *reply, const struct reply_line *line, const uint8_t psk[PSK_BYTES]);
-
-/** reply_error_text() - one line for a person: what is wrong and what to do; static */
-const char *reply_error_text(enum reply_error error);
 
 #endif

@@ -254,65 +254,24 @@ size_t token_encode(const struct token *token, char *out, size_t capacity)
     return chars;
 }
 
-static enum token_error judge(enum paste_error error)
-{
-    switch (error) {
-    case PASTE_OK:
-        return TOKEN_OK;
-    case PASTE_OTHER:
-        return TOKEN_NOT_A_TOKEN;
-    case PASTE_CUT_SHORT:
-        return TOKEN_CUT_SHORT;
-    case PASTE_DAMAGED:
-        return TOKEN_CHECKSUM;
-    case PASTE_OTHER_VERSION:
-        break;
-    }
-    return TOKEN_VERSION;
-}
-
-enum token_error token_decode(struct token *token, const char *text, size_t bytes)
+enum paste_error token_decode(struct token *token, const char *text, size_t bytes)
 {
     uint8_t all[TOKEN_BYTES_MAX];
     size_t count;
-    enum token_error error = judge(paste_decode(TOKEN_MARK, all, sizeof all, &count, text, bytes));
+    enum paste_error error = paste_decode(TOKEN_MARK, all, sizeof all, &count, text, bytes);
 
     memset(token, 0, sizeof *token);
-    if (error == TOKEN_NOT_A_TOKEN && paste_begins(REPLY_MARK, text, bytes))
-        error = TOKEN_IS_REPLY;
-    if (error == TOKEN_OK) {
+    if (error == PASTE_OTHER && paste_begins(REPLY_MARK, text, bytes))
+        error = PASTE_OTHER_KIND;
+    if (error == PASTE_OK) {
         struct cursor body = cursor_over(all + PASTE_HEADER_BYTES,
                                          count - PASTE_HEADER_BYTES - PASTE_CHECKSUM_BYTES);
-        error = take_body(token, &body) ? TOKEN_OK : TOKEN_INVALID;
+        error = take_body(token, &body) ? PASTE_OK : PASTE_INVALID;
     }
     sodium_memzero(all, sizeof all);
-    if (error != TOKEN_OK)
+    if (error != PASTE_OK)
         sodium_memzero(token, sizeof *token);
     return error;
-}
-
-const char *token_error_text(enum token_error error)
-{
-    switch (error) {
-    case TOKEN_OK:
-        return "the token is fine";
-    case TOKEN_NOT_A_TOKEN:
-        break;
-    case TOKEN_CUT_SHORT:
-        return "the token is cut short: copy it again, up to its last character";
-    case TOKEN_CHECKSUM:
-        return "the token was damaged on its way: copy it again, with nothing before or after it";
-    case TOKEN_VERSION:
-        return "the token is from another version of lansplice: run the same version in both homes";
-    case TOKEN_INVALID:
-        return "the token says what cannot be: make a new one with 'lansplice invite'";
-    case TOKEN_IS_REPLY:
-        return "this is the reply that 'lansplice join' printed, not a token: give it to "
-               "'lansplice "
-               "accept' at the home that made the token";
-    }
-    return "this is not a token: paste the line that 'lansplice invite' printed, which begins with "
-           "lansplice1:";
 }
 
 /* 5 digits from each 32 bits: the bias of the remainder is below 1 in 40000. */

@@ -14,6 +14,7 @@
 #define TUNNEL_TOKEN_H
 
 #include "tunnel/candidate.h"
+#include "tunnel/paste.h"
 #include "tunnel/site_info.h"
 #include "wire.h"
 
@@ -41,16 +42,6 @@ struct token {
 
 #define TOKEN_MARK "lansplice1:"
 
-enum token_error {
-    TOKEN_OK,
-    TOKEN_NOT_A_TOKEN, /* does not begin as one */
-    TOKEN_CUT_SHORT,   /* begins as one, but ends too early */
-    TOKEN_CHECKSUM,    /* a character is wrong, or not one of the alphabet */
-    TOKEN_VERSION,     /* whole, but of another version */
-    TOKEN_INVALID,     /* whole, but says what cannot be */
-    TOKEN_IS_REPLY,    /* a line of the other kind: reply.h */
-};
-
 /**
  * endpoint_text_valid() - is this an endpoint as a person writes it
  * @text: NUL-terminated host:port; host is a DNS name (RFC 1123 s.2.1), a dotted IPv4 address or
@@ -77,18 +68,13 @@ size_t token_encode(const struct token *token, char *out, size_t capacity);
 
 /**
  * token_decode() - read a token's text
- * @token: the result; all zero unless TOKEN_OK is returned
+ * @token: the result; all zero unless PASTE_OK is returned
  * @text: need not end in a NUL; blanks and line ends are ignored
  * @bytes: length of @text
  *
- * Return: TOKEN_OK, or what is wrong.
+ * Return: PASTE_OK, or what is wrong.
  */
-enum token_error token_decode(struct token *token, const char *text, size_t bytes);
-
-/**
- * token_error_text() - one line for a person: what is wrong and what to do; static
- */
-const char *token_error_text(enum token_error error);
+enum paste_error token_decode(struct token *token, const char *text, size_t bytes);
 
 /**
  * token_fingerprint() - twenty digits for two people to compare

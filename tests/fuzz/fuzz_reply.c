@@ -32,7 +32,7 @@ static void require_good(const struct reply *reply)
 
     require(site_name_valid(reply->name) && reply->candidates.count <= CANDIDATES_MAX);
     require(chars > 0 && chars < sizeof text && strlen(text) == chars);
-    require(reply_decode(&line, text, chars) == REPLY_OK);
+    require(reply_decode(&line, text, chars) == PASTE_OK);
     require(reply_is_for(&line, token.public_key));
     require(reply_open(&again, &line, token.psk));
     require(strcmp(reply->name, again.name) == 0);
@@ -44,13 +44,12 @@ static void try_text(const char *text, size_t chars)
     static const struct reply no_reply;
     struct reply_line line;
     struct reply reply;
-    enum reply_error error;
+    enum paste_error error;
 
     memset(&line, 0xff, sizeof line);
     memset(&reply, 0xff, sizeof reply);
     error = reply_decode(&line, text, chars);
-    require(reply_error_text(error) != NULL);
-    if (error != REPLY_OK)
+    if (error != PASTE_OK)
         require(memcmp(&line, &nothing, sizeof line) == 0);
     if (reply_open(&reply, &line, token.psk))
         require_good(&reply);

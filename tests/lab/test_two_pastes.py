@@ -133,10 +133,12 @@ def refused(conf, line):
 
 def test_pasted_at_the_wrong_place(home, parents, reply):
     token = run("invite", "cousins", "-c", home).stdout
-    assert "lansplice join" in refused(home, token)
-    assert "lansplice accept" in one_line(run("join", "-c", parents, stdin=reply), 1)
+    assert "'lansplice join' at the home that is invited" in refused(home, token)
+    assert "'lansplice accept' at the home that made the token" in one_line(
+        run("join", "-c", parents, stdin=reply), 1)
     assert "another home" in refused(parents, reply)
-    assert "no argument" in one_line(run("accept", reply, "-c", home), 2)
+    for command in "accept", "join":
+        assert "no argument" in one_line(run(command, reply, "-c", home), 2)
 
 
 def test_damaged(home, reply):

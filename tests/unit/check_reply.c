@@ -75,15 +75,15 @@ static size_t encode(const struct reply *r)
 }
 
 /* With the sanitizer watching the text's end. */
-static enum reply_error decode(const char *from, size_t chars)
+static enum paste_error decode(const char *from, size_t chars)
 {
     static const struct reply_line nothing;
     char *copy = malloc(chars + 1);
     memcpy(copy + 1, from, chars);
     memset(&line, 0xff, sizeof line);
-    enum reply_error error = reply_decode(&line, copy + 1, chars);
+    enum paste_error error = reply_decode(&line, copy + 1, chars);
     free(copy);
-    if (error != REPLY_OK)
+    if (error != PASTE_OK)
         ck_assert_mem_eq(&line, &nothing, sizeof line);
     return error;
 }
@@ -131,7 +131,7 @@ START_TEST(it_reads_what_it_wrote)
         size_t chars = encode(&all[i]);
         ck_assert_uint_gt(chars, MARK);
         ck_assert_uint_eq(chars, strlen(text));
-        ck_assert_int_eq(decode(text, chars), REPLY_OK);
+        ck_assert_int_eq(decode(text, chars), PASTE_OK);
         ck_assert_mem_eq(line.id, t.id, sizeof t.id);
         ck_assert(open_with(t.psk));
         assert_equal(&got, &all[i]);
@@ -171,7 +171,7 @@ START_TEST(only_the_token_opens_it)
 {
     struct reply r = sample();
     struct token t = token_of_the_invite();
-    ck_assert_int_eq(decode(text, encode(&r)), REPLY_OK);
+    ck_assert_int_eq(decode(text, encode(&r)), PASTE_OK);
     for (size_t bit = 0; bit < 8 * PSK_BYTES; bit += 5) {
         t = token_of_the_invite();
         t.psk[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -184,7 +184,7 @@ START_TEST(it_knows_the_home_it_is_for)
 {
     struct reply r = sample();
     struct token t = token_of_the_invite();
-    ck_assert_int_eq(decode(text, encode(&r)), REPLY_OK);
+    ck_assert_int_eq(decode(text, encode(&r)), PASTE_OK);
     ck_assert(reply_is_for(&line, t.public_key));
     for (size_t i = 0; i < PUBLIC_KEY_BYTES; i++) {
         t = token_of_the_invite();
@@ -200,9 +200,9 @@ START_TEST(cut_anywhere_it_is_cut_short)
     for (size_t i = 0; i < 2; i++) {
         size_t chars = encode(&all[i]);
         for (size_t cut = 1; cut < chars; cut++)
-            ck_assert_msg(decode(text, cut) == REPLY_CUT_SHORT, "cut at %zu", cut);
+            ck_assert_msg(decode(text, cut) == PASTE_CUT_SHORT, "cut at %zu", cut);
     }
-    ck_assert_int_eq(decode(text, 0), REPLY_NOT_A_REPLY);
+    ck_assert_int_eq(decode(text, 0), PASTE_OTHER);
 }
 END_TEST
 
@@ -217,11 +217,11 @@ START_TEST(one_character_changed_is_noticed)
             if (others[i] == was)
                 continue;
             text[at] = others[i];
-            ck_assert_msg(decode(text, chars) == REPLY_DAMAGED, "'%c' at %zu", others[i], at);
+            ck_assert_msg(decode(text, chars) == PASTE_DAMAGED, "'%c' at %zu", others[i], at);
             text[at] = was;
         }
     }
-    ck_assert_int_eq(decode(text, chars), REPLY_OK);
+    ck_assert_int_eq(decode(text, chars), PASTE_OK);
 }
 END_TEST
 
@@ -229,24 +229,24 @@ START_TEST(it_names_what_is_wrong)
 {
     static const struct {
         const char *line;
-        enum reply_error error;
+        enum paste_error error;
     } row[] = {
-        {"", REPLY_NOT_A_REPLY},
-        {"hello", REPLY_NOT_A_REPLY},
-        {"lansplice-replyx", REPLY_NOT_A_REPLY},
-        {"lansplice", REPLY_CUT_SHORT},
-        {"lansplice-reply1", REPLY_CUT_SHORT},
-        {"lansplice-reply1:", REPLY_CUT_SHORT},
-        {"lansplice-reply2:AAAA", REPLY_VERSION},
-        {"lansplice-reply1:AAAA", REPLY_DAMAGED},
-        {"lansplice-reply1:AP__", REPLY_DAMAGED}, /* longer than any */
-        {"lansplice1:", REPLY_IS_TOKEN},
-        {"lansplice1:AAAA", REPLY_IS_TOKEN},
-        {" lans\nplice22:AAAA", REPLY_IS_TOKEN},
-        {"lansplice:", REPLY_NOT_A_REPLY},
+        {"", PASTE_OTHER},
+        {"hello", PASTE_OTHER},
+        {"lansplice-replyx", PASTE_OTHER},
+        {"lansplice", PASTE_CUT_SHORT},
+        {"lansplice-reply1", PASTE_CUT_SHORT},
+        {"lansplice-reply1:", PASTE_CUT_SHORT},
+        {"lansplice-reply2:AAAA", PASTE_OTHER_VERSION},
+        {"lansplice-reply1:AAAA", PASTE_DAMAGED},
+        {"lansplice-reply1:AP__", PASTE_DAMAGED}, /* longer than any */
+        {"lansplice1:", PASTE_OTHER_KIND},
+        {"lansplice1:AAAA", PASTE_OTHER_KIND},
+        {" lans\nplice22:AAAA", PASTE_OTHER_KIND},
+        {"lansplice:", PASTE_OTHER},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        enum reply_error error = decode(row[i].line, strlen(row[i].line));
+        enum paste_error error = decode(row[i].line, strlen(row[i].line));
         ck_assert_msg(error == row[i].error, "'%s': %d", row[i].line, error);
     }
 }
@@ -271,7 +271,7 @@ START_TEST(it_believes_no_length)
         uint8_t bytes[REPLY_BYTES_MAX] = {1};
         bool has_all = count >= 3 + 16 + 4 + 24 + 16 + 4;
         ck_assert_int_eq(decode(text, checked_text(bytes, count)),
-                         has_all ? REPLY_OK : REPLY_INVALID);
+                         has_all ? PASTE_OK : PASTE_INVALID);
         ck_assert(!open_with(t.psk));
     }
 }
@@ -291,7 +291,7 @@ START_TEST(every_byte_is_under_the_seal)
         if (at == count - 4)
             break;
         bytes[at] ^= 1;
-        ck_assert_int_eq(decode(text, checked_text(bytes, count)), REPLY_OK);
+        ck_assert_int_eq(decode(text, checked_text(bytes, count)), PASTE_OK);
         ck_assert_msg(!open_with(t.psk), "byte %zu", at);
     }
 }
@@ -325,7 +325,7 @@ static bool opens(const uint8_t *inner, size_t inner_bytes)
     store_be16(bytes + 1, (uint16_t)count);
     crypto_aead_xchacha20poly1305_ietf_encrypt(bytes + 47, NULL, inner, inner_bytes, bytes, 47,
                                                NULL, bytes + 23, hash);
-    ck_assert_int_eq(decode(text, checked_text(bytes, count)), REPLY_OK);
+    ck_assert_int_eq(decode(text, checked_text(bytes, count)), PASTE_OK);
     return open_with(t.psk);
 }
 
@@ -364,18 +364,6 @@ START_TEST(it_believes_nothing)
 }
 END_TEST
 
-START_TEST(every_error_has_a_line)
-{
-    for (enum reply_error i = REPLY_OK; i <= REPLY_IS_TOKEN; i++) {
-        const char *words = reply_error_text(i);
-        ck_assert_uint_gt(strlen(words), 10);
-        ck_assert_ptr_null(strchr(words, '\n'));
-        for (enum reply_error k = REPLY_OK; k < i; k++)
-            ck_assert_str_ne(words, reply_error_text(k));
-    }
-}
-END_TEST
-
 int main(void)
 {
     if (sodium_init() < 0)
@@ -395,7 +383,6 @@ int main(void)
     tcase_add_test(tc, it_believes_no_length);
     tcase_add_test(tc, every_byte_is_under_the_seal);
     tcase_add_test(tc, it_believes_nothing);
-    tcase_add_test(tc, every_error_has_a_line);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -69,20 +69,20 @@ static void assert_equal(const struct token *a, const struct token *b)
 }
 
 /* Decodes @chars of @line with the sanitizer watching its end; a failure leaves all zero. */
-static enum token_error decode(const char *line, size_t chars)
+static enum paste_error decode(const char *line, size_t chars)
 {
     static const struct token nothing;
     char *copy = malloc(chars + 1);
     memcpy(copy + 1, line, chars);
     memset(&got, 0xff, sizeof got);
-    enum token_error error = token_decode(&got, copy + 1, chars);
+    enum paste_error error = token_decode(&got, copy + 1, chars);
     free(copy);
-    if (error != TOKEN_OK)
+    if (error != PASTE_OK)
         ck_assert_mem_eq(&got, &nothing, sizeof got);
     return error;
 }
 
-static enum token_error decode_string(const char *line)
+static enum paste_error decode_string(const char *line)
 {
     return decode(line, strlen(line));
 }
@@ -122,7 +122,7 @@ START_TEST(it_reads_what_it_wrote)
         ck_assert_uint_eq(strspn(text + MARK, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                               "0123456789-_"),
                           chars - MARK);
-        ck_assert_int_eq(decode(text, chars), TOKEN_OK);
+        ck_assert_int_eq(decode(text, chars), PASTE_OK);
         assert_equal(&got, &all[i]);
     }
 }
@@ -199,7 +199,7 @@ START_TEST(blanks_do_not_matter)
                     end = stpcpy(end, blanks[i]);
             }
             end = stpcpy(end, blanks[i]);
-            ck_assert_int_eq(decode(wrapped, (size_t)(end - wrapped)), TOKEN_OK);
+            ck_assert_int_eq(decode(wrapped, (size_t)(end - wrapped)), PASTE_OK);
             assert_equal(&got, &t);
         }
     }
@@ -213,9 +213,9 @@ START_TEST(cut_anywhere_it_is_cut_short)
     for (size_t i = 0; i < 2; i++) {
         size_t chars = token_encode(&all[i], text, sizeof text);
         for (size_t cut = 1; cut < chars; cut++)
-            ck_assert_msg(decode(text, cut) == TOKEN_CUT_SHORT, "cut at %zu", cut);
+            ck_assert_msg(decode(text, cut) == PASTE_CUT_SHORT, "cut at %zu", cut);
     }
-    ck_assert_int_eq(decode(text, 0), TOKEN_NOT_A_TOKEN);
+    ck_assert_int_eq(decode(text, 0), PASTE_OTHER);
 }
 END_TEST
 
@@ -230,14 +230,14 @@ START_TEST(one_character_changed_is_noticed)
             if (others[i] == was)
                 continue;
             text[at] = others[i];
-            enum token_error error = decode(text, chars);
-            ck_assert_msg(error != TOKEN_OK, "'%c' at %zu", others[i], at);
+            enum paste_error error = decode(text, chars);
+            ck_assert_msg(error != PASTE_OK, "'%c' at %zu", others[i], at);
             if (at >= MARK + 4) /* before that, the mark and the length */
-                ck_assert_msg(error == TOKEN_CHECKSUM, "'%c' at %zu: %d", others[i], at, error);
+                ck_assert_msg(error == PASTE_DAMAGED, "'%c' at %zu: %d", others[i], at, error);
             text[at] = was;
         }
     }
-    ck_assert_int_eq(decode(text, chars), TOKEN_OK);
+    ck_assert_int_eq(decode(text, chars), PASTE_OK);
 }
 END_TEST
 
@@ -249,7 +249,7 @@ START_TEST(one_character_lost_is_noticed)
         char line[TOKEN_TEXT_SIZE];
         memcpy(line, text, at);
         memcpy(line + at, text + at + 1, chars - at);
-        ck_assert_int_eq(decode(line, chars - 1), TOKEN_CUT_SHORT);
+        ck_assert_int_eq(decode(line, chars - 1), PASTE_CUT_SHORT);
     }
 }
 END_TEST
@@ -258,36 +258,36 @@ START_TEST(it_names_what_is_wrong)
 {
     static const struct {
         const char *line;
-        enum token_error error;
+        enum paste_error error;
     } row[] = {
-        {"", TOKEN_NOT_A_TOKEN},
-        {" \n", TOKEN_NOT_A_TOKEN},
-        {"hello", TOKEN_NOT_A_TOKEN},
-        {"Lansplice1:AAAA", TOKEN_NOT_A_TOKEN},
-        {"lansplice:AAAA", TOKEN_NOT_A_TOKEN},
-        {"lansplice invite home", TOKEN_NOT_A_TOKEN},
-        {"lansplice1x", TOKEN_NOT_A_TOKEN},
-        {"lansplice1x:AAAAAAAA", TOKEN_NOT_A_TOKEN},
-        {"lansplice-reply:AAAA", TOKEN_NOT_A_TOKEN},
-        {"lansplice-reply1:AAAA", TOKEN_IS_REPLY},
-        {"lans plice-\nreply23:", TOKEN_IS_REPLY},
-        {"lan", TOKEN_CUT_SHORT},
-        {"lansplice1", TOKEN_CUT_SHORT},
-        {"lansplice1:", TOKEN_CUT_SHORT},
-        {"lansplice1:AAA", TOKEN_CUT_SHORT},
-        {"lansplice1:AQCJ", TOKEN_CUT_SHORT},
-        {"lansplice2:AAAA", TOKEN_VERSION},
-        {"lansplice12:AAAA", TOKEN_VERSION},
-        {"lansplice1:AAAA", TOKEN_CHECKSUM},       /* length 0 */
-        {"lansplice1:AAAB", TOKEN_CHECKSUM},       /* length 1, shorter than its header */
-        {"lansplice1:AAAHAAAAAA", TOKEN_CHECKSUM}, /* length 7: nothing but a checksum */
-        {"lansplice1:AP__", TOKEN_CHECKSUM},       /* longer than any */
-        {"lansplice1:AAAD", TOKEN_CHECKSUM},       /* length 3: nothing but a header */
-        {"lansplice1:AAAGAAAA", TOKEN_CHECKSUM},   /* length 6: part of a checksum */
-        {"lansplice1:A===AAAA", TOKEN_CHECKSUM},
+        {"", PASTE_OTHER},
+        {" \n", PASTE_OTHER},
+        {"hello", PASTE_OTHER},
+        {"Lansplice1:AAAA", PASTE_OTHER},
+        {"lansplice:AAAA", PASTE_OTHER},
+        {"lansplice invite home", PASTE_OTHER},
+        {"lansplice1x", PASTE_OTHER},
+        {"lansplice1x:AAAAAAAA", PASTE_OTHER},
+        {"lansplice-reply:AAAA", PASTE_OTHER},
+        {"lansplice-reply1:AAAA", PASTE_OTHER_KIND},
+        {"lans plice-\nreply23:", PASTE_OTHER_KIND},
+        {"lan", PASTE_CUT_SHORT},
+        {"lansplice1", PASTE_CUT_SHORT},
+        {"lansplice1:", PASTE_CUT_SHORT},
+        {"lansplice1:AAA", PASTE_CUT_SHORT},
+        {"lansplice1:AQCJ", PASTE_CUT_SHORT},
+        {"lansplice2:AAAA", PASTE_OTHER_VERSION},
+        {"lansplice12:AAAA", PASTE_OTHER_VERSION},
+        {"lansplice1:AAAA", PASTE_DAMAGED},       /* length 0 */
+        {"lansplice1:AAAB", PASTE_DAMAGED},       /* length 1, shorter than its header */
+        {"lansplice1:AAAHAAAAAA", PASTE_DAMAGED}, /* length 7: nothing but a checksum */
+        {"lansplice1:AP__", PASTE_DAMAGED},       /* longer than any */
+        {"lansplice1:AAAD", PASTE_DAMAGED},       /* length 3: nothing but a header */
+        {"lansplice1:AAAGAAAA", PASTE_DAMAGED},   /* length 6: part of a checksum */
+        {"lansplice1:A===AAAA", PASTE_DAMAGED},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        enum token_error error = decode_string(row[i].line);
+        enum paste_error error = decode_string(row[i].line);
         ck_assert_msg(error == row[i].error, "'%s': %d", row[i].line, error);
     }
 }
@@ -301,10 +301,10 @@ START_TEST(more_after_it_is_noticed)
     memset(line, 'A', sizeof line);
     memcpy(line, text, chars);
     for (size_t more = 1; more < 6; more++)
-        ck_assert_int_eq(decode(line, chars + more), TOKEN_CHECKSUM);
-    ck_assert_int_eq(decode(line, sizeof line), TOKEN_CHECKSUM);
+        ck_assert_int_eq(decode(line, chars + more), PASTE_DAMAGED);
+    ck_assert_int_eq(decode(line, sizeof line), PASTE_DAMAGED);
     memset(line, ' ', MARK); /* and so is the lack of a mark, however long */
-    ck_assert_int_eq(decode(line, sizeof line), TOKEN_NOT_A_TOKEN);
+    ck_assert_int_eq(decode(line, sizeof line), PASTE_OTHER);
 }
 END_TEST
 
@@ -316,39 +316,39 @@ START_TEST(it_believes_nothing)
         size_t at;
         uint8_t value[32];
         size_t count;
-        enum token_error error;
+        enum paste_error error;
     } row[] = {
-        {"unchanged", 35, {'s'}, 1, TOKEN_OK},
-        {"version 2", 0, {2}, 1, TOKEN_VERSION},
-        {"version 0", 0, {0}, 1, TOKEN_VERSION},
-        {"a zero key", 3, {0}, 32, TOKEN_INVALID},
-        {"a zero PSK", 51, {0}, 32, TOKEN_INVALID},
-        {"a name too short", 83, {3}, 1, TOKEN_INVALID},
-        {"a name of 33", 83, {33}, 1, TOKEN_INVALID},
-        {"a name of 255", 83, {255}, 1, TOKEN_INVALID},
-        {"a path for a name", 84, {'.', '.', '/', 'a'}, 4, TOKEN_INVALID},
-        {"a NUL in the name", 86, {0}, 1, TOKEN_INVALID},
-        {"one endpoint of two", 88, {1}, 1, TOKEN_INVALID},
-        {"three endpoints of two", 88, {3}, 1, TOKEN_INVALID},
-        {"five endpoints", 88, {5}, 1, TOKEN_INVALID},
-        {"an endpoint past the end", 89, {0, 200}, 2, TOKEN_INVALID},
-        {"an endpoint longer than any", 89, {1, 8}, 2, TOKEN_INVALID},
-        {"the longest length", 89, {255, 255}, 2, TOKEN_INVALID},
-        {"an empty endpoint", 89, {0, 0}, 2, TOKEN_INVALID},
-        {"a NUL in an endpoint", 95, {0}, 1, TOKEN_INVALID},
-        {"an option for an endpoint", 91, {'-'}, 1, TOKEN_INVALID},
-        {"a line end in an endpoint", 95, {'\n'}, 1, TOKEN_INVALID},
-        {"port 0", 108, {'0', '0', '0', '0'}, 4, TOKEN_INVALID},
-        {"no candidate, but one", 132, {0}, 1, TOKEN_INVALID},
-        {"two candidates of one", 132, {2}, 1, TOKEN_INVALID},
-        {"17 candidates", 132, {17}, 1, TOKEN_INVALID},
-        {"a family that is none", 134, {5}, 1, TOKEN_INVALID},
+        {"unchanged", 35, {'s'}, 1, PASTE_OK},
+        {"version 2", 0, {2}, 1, PASTE_OTHER_VERSION},
+        {"version 0", 0, {0}, 1, PASTE_OTHER_VERSION},
+        {"a zero key", 3, {0}, 32, PASTE_INVALID},
+        {"a zero PSK", 51, {0}, 32, PASTE_INVALID},
+        {"a name too short", 83, {3}, 1, PASTE_INVALID},
+        {"a name of 33", 83, {33}, 1, PASTE_INVALID},
+        {"a name of 255", 83, {255}, 1, PASTE_INVALID},
+        {"a path for a name", 84, {'.', '.', '/', 'a'}, 4, PASTE_INVALID},
+        {"a NUL in the name", 86, {0}, 1, PASTE_INVALID},
+        {"one endpoint of two", 88, {1}, 1, PASTE_INVALID},
+        {"three endpoints of two", 88, {3}, 1, PASTE_INVALID},
+        {"five endpoints", 88, {5}, 1, PASTE_INVALID},
+        {"an endpoint past the end", 89, {0, 200}, 2, PASTE_INVALID},
+        {"an endpoint longer than any", 89, {1, 8}, 2, PASTE_INVALID},
+        {"the longest length", 89, {255, 255}, 2, PASTE_INVALID},
+        {"an empty endpoint", 89, {0, 0}, 2, PASTE_INVALID},
+        {"a NUL in an endpoint", 95, {0}, 1, PASTE_INVALID},
+        {"an option for an endpoint", 91, {'-'}, 1, PASTE_INVALID},
+        {"a line end in an endpoint", 95, {'\n'}, 1, PASTE_INVALID},
+        {"port 0", 108, {'0', '0', '0', '0'}, 4, PASTE_INVALID},
+        {"no candidate, but one", 132, {0}, 1, PASTE_INVALID},
+        {"two candidates of one", 132, {2}, 1, PASTE_INVALID},
+        {"17 candidates", 132, {17}, 1, PASTE_INVALID},
+        {"a family that is none", 134, {5}, 1, PASTE_INVALID},
     };
     uint8_t bytes[TOKEN_BYTES_MAX];
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         size_t count = open_sample(bytes);
         memcpy(bytes + row[i].at, row[i].value, row[i].count);
-        enum token_error error = decode(text, seal(bytes, count));
+        enum paste_error error = decode(text, seal(bytes, count));
         ck_assert_msg(error == row[i].error, "%s: %d", row[i].name, error);
     }
 }
@@ -363,7 +363,7 @@ START_TEST(it_believes_no_length)
         open_sample(bytes);
         memset(bytes + whole - 4, 0, sizeof bytes - whole + 4);
         ck_assert_int_eq(decode(text, seal(bytes, count)),
-                         count == whole ? TOKEN_OK : TOKEN_INVALID);
+                         count == whole ? PASTE_OK : PASTE_INVALID);
     }
 }
 END_TEST
@@ -374,12 +374,12 @@ START_TEST(it_has_limits)
     static const struct {
         uint8_t endpoints;
         uint16_t last_bytes;
-        enum token_error error;
+        enum paste_error error;
     } row[] = {
-        {4, 3, TOKEN_OK},
-        {5, 3, TOKEN_INVALID},
-        {4, TOKEN_ENDPOINT_SIZE, TOKEN_INVALID},
-        {4, 600, TOKEN_INVALID},
+        {4, 3, PASTE_OK},
+        {5, 3, PASTE_INVALID},
+        {4, TOKEN_ENDPOINT_SIZE, PASTE_INVALID},
+        {4, 600, PASTE_INVALID},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         uint8_t bytes[TOKEN_BYTES_MAX];
@@ -394,7 +394,7 @@ START_TEST(it_has_limits)
         end += 2 + row[i].last_bytes;
         *end++ = 0; /* candidates */
         size_t count = (size_t)(end - bytes) + 4;
-        enum token_error error = decode(text, seal(bytes, count));
+        enum paste_error error = decode(text, seal(bytes, count));
         ck_assert_msg(error == row[i].error, "row %zu: %d", i, error);
     }
 }
@@ -434,18 +434,6 @@ START_TEST(the_fingerprint_is_of_key_and_id)
 }
 END_TEST
 
-START_TEST(every_error_has_a_line)
-{
-    for (enum token_error i = TOKEN_OK; i <= TOKEN_IS_REPLY; i++) {
-        const char *line = token_error_text(i);
-        ck_assert_uint_gt(strlen(line), 10);
-        ck_assert_ptr_null(strchr(line, '\n'));
-        for (enum token_error k = TOKEN_OK; k < i; k++)
-            ck_assert_str_ne(line, token_error_text(k));
-    }
-}
-END_TEST
-
 int main(void)
 {
     if (sodium_init() < 0)
@@ -467,7 +455,6 @@ int main(void)
     tcase_add_test(tc, it_believes_no_length);
     tcase_add_test(tc, it_has_limits);
     tcase_add_test(tc, the_fingerprint_is_of_key_and_id);
-    tcase_add_test(tc, every_error_has_a_line);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
