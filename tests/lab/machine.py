@@ -167,6 +167,17 @@ class Machine:
                         seconds=count * (seconds + 1) + 10)
         return done.returncode == 0 and f"{count} received" in done.stdout
 
+    def be(self, *addresses):
+        """Have further addresses, of any network: usable when this returns.
+
+        The kernel takes in an IPv6 address by a work queue of its own, which may be a while behind.
+        """
+        for address in addresses:
+            family = "-6" if ":" in address else "-4"
+            self.run(f"ip addr replace {address} dev lo {'nodad' if family == '-6' else ''}")
+            wait_for(lambda: self.output(f"ip {family} route show table local {address}"),  # noqa: B023
+                     10, f"{self.name} to be {address}")
+
     def sysctl(self, key, value):
         self.run(f"echo {value} >/proc/sys/{key.replace('.', '/')}")
 

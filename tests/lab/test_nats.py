@@ -21,8 +21,7 @@ class Prober:
     def __init__(self, lab, home, family=4):
         self.family = socket.AF_INET6 if family == 6 else socket.AF_INET
         addresses = FAR6 if family == 6 else FAR
-        for address in addresses:
-            lab.wan.run(f"ip addr replace {address} dev lo {'nodad' if family == 6 else ''}")
+        lab.wan.be(*addresses)
         self.near = self.open(home.router, "::" if family == 6 else "0.0.0.0", PORT)
         self.far = [self.open(lab.wan, address, PORT) for address in addresses]
         self.wan = lab.wan
@@ -91,7 +90,7 @@ def test_ipv6_is_not_translated(lab, a, name):
 def test_families(lab, a, name):
     """A home has the families that its kind says, and those only."""
     place(a, name)
-    lab.wan.run(f"ip addr add {FAR[0]} dev lo\nip addr add {FAR6[0]} dev lo nodad")
+    lab.wan.be(FAR[0], FAR6[0])
     assert a.router.ping(FAR[0]) == KINDS[name].ipv4
     assert a.router.ping(FAR6[0]) == KINDS[name].ipv6
 

@@ -42,10 +42,7 @@ while True:
 
 @pytest.fixture
 def wan(lab):
-    for address in ONE, TWO, THREE:
-        lab.wan.run(f"ip addr add {address} dev lo")
-    for address in ONE6, TWO6:
-        lab.wan.run(f"ip addr add {address} dev lo nodad")
+    lab.wan.be(ONE, TWO, THREE, ONE6, TWO6)
     return lab.wan
 
 
