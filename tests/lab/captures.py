@@ -27,14 +27,14 @@ class Capture:
         words = ["tcpdump", "-n", "-p", "-i", interface, "-U", "--immediate-mode", "-B", "8192",
                  "-s", snap_bytes, "-Z", "root", "-w", self.path]
         self.process = machine.start([*words, filter] if filter else words, name="tcpdump")
-        wait_for(lambda: "listening on" in self.process.log() or not self.process.running, 10,
+        wait_for(lambda: "listening on" in self.process.log() or not self.process.running, 30,
                  "tcpdump to listen", every=0.01)
         assert self.process.running, self.process.log()
 
     def stop(self):
         """No more frames; those seen so far are all in the file."""
         if self.process.running:
-            self.process.kill(signal.SIGINT)
+            self.process.kill(signal.SIGINT, 30)
         return self
 
     def raw(self):

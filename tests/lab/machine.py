@@ -82,7 +82,7 @@ class Process:
                 with open(path) as children:
                     return int((children.read().split() or [0])[0])
             return None
-        return wait_for(child, 3, f"{self.command} to begin")
+        return wait_for(child, 10, f"{self.command} to begin")
 
     @property
     def running(self):
