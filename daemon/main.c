@@ -16,18 +16,25 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { RUN_WORDS_MAX = 16 };
+
 static const char tools[] = "/lansplice-tools";
 
-/* Whether this is `run`, and right: what is strange in it the other program can tell, too. */
-static bool is_run(int argc, char **argv, const char **config_path, bool *verbose)
+/* Whether this is `run`, and right: what is strange in it the other program can tell, too. It gets
+ * the words as they were: getopt_long() changes their order, each C library's at another time. */
+static bool is_run(int argc, char *const argv[], const char **config_path, bool *verbose)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"verbose", no_argument, NULL, 'v'},
                                             {NULL, 0, NULL, 0}};
+    char *words[RUN_WORDS_MAX + 1];
     int option;
 
+    if (argc > RUN_WORDS_MAX)
+        return false;
+    memcpy(words, argv, ((size_t)argc + 1) * sizeof *words);
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":c:v", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, words, ":c:v", options, NULL)) != -1) {
         if (option == 'c' && optarg[0])
             *config_path = optarg;
         else if (option == 'v')
@@ -35,7 +42,7 @@ static bool is_run(int argc, char **argv, const char **config_path, bool *verbos
         else
             return false;
     }
-    return optind + 1 == argc && strcmp(argv[optind], "run") == 0;
+    return optind + 1 == argc && strcmp(words[optind], "run") == 0;
 }
 
 static int run_daemon(const char *config_path, bool verbose)
