@@ -31,6 +31,8 @@ void *locked_memory_new(size_t bytes)
 
     if (memory == MAP_FAILED)
         return NULL;
+    /* Hardly any of it is used; in huge pages, which some kernels take unasked, all would be. */
+    madvise(memory, bytes, MADV_NOHUGEPAGE);
     locked_memory_lock(memory, bytes);
     return memory;
 }
