@@ -5,7 +5,8 @@
 # UPNP=0 leaves out UPnP port mappings (miniupnpc), TURN=0 TURN (mbedtls); DESTDIR= and PREFIX= for
 # install; B= the build folder. CROSS=arm-linux-gnueabihf takes that compiler and Debian's libraries
 # of its architecture (scripts/install-deps cross); where there are none kmod-free and its tests are
-# compiled, and no more. STATIC=1 links the libraries into the programs. LTO=0: see below.
+# compiled, and no more. STATIC=1 links the libraries into the programs, as CC=musl-gcc does, with
+# SODIUM= the prefix that scripts/libraries-musl prints. LTO=0: see below.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -16,8 +17,18 @@ endif
 ifdef CROSS
 CC      := $(CROSS)-gcc
 AR      := $(CROSS)-ar
-export PKG_CONFIG_LIBDIR := /usr/lib/$(shell $(CC) -print-multiarch)/pkgconfig
+PKG_CONFIG_LIBDIR := /usr/lib/$(shell $(CC) -print-multiarch)/pkgconfig
 COMPILE_ONLY := $(if $(wildcard $(PKG_CONFIG_LIBDIR)/libsodium.pc),,1)
+endif
+ifneq ($(SODIUM),)
+SODIUM_PC := $(firstword $(wildcard $(SODIUM)/lib/pkgconfig $(SODIUM)/lib/*/pkgconfig))
+$(if $(SODIUM_PC),,$(error no libsodium below SODIUM=$(SODIUM)))
+endif
+# Debian's wrapper for another C library: every library comes from that prefix, and is static there.
+ifeq ($(notdir $(firstword $(CC))),musl-gcc)
+$(if $(SODIUM),,$(error CC=$(CC) wants SODIUM=, the prefix that scripts/libraries-musl prints))
+PKG_CONFIG_LIBDIR := $(SODIUM_PC)
+STATIC := 1
 endif
 
 # Sanitized, testing and other-compiler objects never mix with the plain ones.
@@ -30,14 +41,15 @@ say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
 PKGS_CORE   := libsodium
 PKGS_DAEMON := libsodium $(if $(STATIC),libuv-static,libuv) libnl-3.0 inih json-c
 PKGS_TEST   := check json-c
-pkg          = $(shell $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $(if $(STATIC),--static) $1 $2)
+pkg          = $(shell $(if $(PKG_CONFIG_LIBDIR),PKG_CONFIG_LIBDIR=$(PKG_CONFIG_LIBDIR)) \
+                   $(if $(SODIUM),PKG_CONFIG_PATH=$(SODIUM_PC)) pkg-config $(if $(STATIC),--static) $1 $2)
 
 # The compiler's option, or what to take where it does not know it.
 flag         = $(shell $(CC) -Werror $1 -x c -c -o /dev/null /dev/null >/dev/null 2>&1 && echo $1 || echo $2)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
-override CPPFLAGS += -Ikmod-free -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
+override CPPFLAGS += -Ikmod-free $(if $(SODIUM),-isystem $(SODIUM)/include) -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
 ifeq ($(UPNP),0)
 override CPPFLAGS += -DNO_UPNP
 else
@@ -55,9 +67,8 @@ else
 LIBS_TURN := -lmbedcrypto
 endif
 ifneq ($(SODIUM),)
-SODIUM_PC := $(firstword $(wildcard $(SODIUM)/lib/pkgconfig $(SODIUM)/lib/*/pkgconfig))
-$(if $(SODIUM_PC),,$(error no libsodium below SODIUM=$(SODIUM)))
-override LDFLAGS += -Wl,-rpath,$(call pkg,--variable=libdir,libsodium)
+SODIUM_LIBS := $(call pkg,--variable=libdir,libsodium)
+override LDFLAGS += -L$(SODIUM_LIBS) -Wl,-rpath,$(SODIUM_LIBS)
 endif
 ifdef SAN
 override CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
