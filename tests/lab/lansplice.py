@@ -11,6 +11,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from machine import wait_for
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -29,6 +31,19 @@ def sanitizers():
     marks = {"address": b"__asan_init", "thread": b"__tsan_init", "undefined": b"__ubsan_handle_"}
     binary = BINARY.read_bytes() if is_built() else b""
     return {name for name, mark in marks.items() if mark in binary}
+
+
+@functools.cache
+def is_static():
+    """Whether all libraries are in the binary, as they are with musl."""
+    return subprocess.run(["ldd", BINARY], capture_output=True).returncode != 0
+
+
+def preload(library, **environment):
+    """The environment of a daemon with that library before its own."""
+    if is_static():
+        pytest.skip("a static program takes no library")
+    return {"LD_PRELOAD": str(library), **environment}
 
 
 def tool(*arguments, input=None):

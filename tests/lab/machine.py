@@ -110,9 +110,10 @@ class Process:
     def signal(self, sig):
         os.kill(self.pid, sig)
 
-    def rss_kib(self):
+    def rss_kib(self, part="VmRSS"):
+        """What it has in memory; or of that a part, such as RssAnon, which is nobody else's."""
         with open(f"/proc/{self.pid}/status") as status:
-            return int(next(line for line in status if line.startswith("VmRSS")).split()[1])
+            return int(next(line for line in status if line.startswith(f"{part}:")).split()[1])
 
 
 class Machine:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lansplice import BINARY, tool
+from lansplice import BINARY, preload, tool
 from links import TAP, differences, is_in, link_of, links, port
 from machine import wait_for
 
@@ -337,7 +337,7 @@ def deaf(tmp_path):
     subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-x", "c", "-", "-o", library],
                    input=DEAF, text=True, check=True)
     options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-    return {"LD_PRELOAD": str(library), "ASAN_OPTIONS": options.lstrip(":")}
+    return preload(library, ASAN_OPTIONS=options.lstrip(":"))
 
 
 def test_kernel_does_not_answer(lab, a, b, deaf):

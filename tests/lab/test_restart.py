@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lansplice import preload
 from machine import wait_for
 from streams import Stream
 
@@ -96,7 +97,7 @@ def test_restart_with_the_clock_two_years_back(lab, a, b, tmp_path):
     library = tmp_path / "past.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, tmp_path / "past.c", "-ldl"],
                    check=True)
-    past = {"LD_PRELOAD": str(library)}
+    past = preload(library)
     year = int(subprocess.run(["date", "+%Y"], capture_output=True, text=True, check=True).stdout)
     assert int(a.router.output("date +%Y", env=past)) == year - 2
     streams = streams_of("both", a, b)

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lansplice import sanitizers
+from lansplice import preload, sanitizers
 from links import TAP, is_in, links
 from machine import wait_for
 from programs import listening
@@ -143,7 +143,7 @@ def test_number_of_threads(lab, a, b, tmp_path, way):
         subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "none.so", tmp_path / "none.c",
                         "-ldl"], check=True)
         for home in a, b:
-            lab.daemon(home, {"LD_PRELOAD": str(tmp_path / "none.so")})
+            lab.daemon(home, preload(tmp_path / "none.so"))
     with processors(0) if way == "one-processor" else contextlib.nullcontext():
         lab.splice(a, b, test={"without": "worker"} if way == "without" else None)
     expected = 2 if way == "two" else 1
