@@ -343,12 +343,13 @@ def test_other_addresses_are_kept_by_who_confirms_twice(pi):
 
 
 def test_confirmed_after_one_that_was_cut_short(pi):
-    """It takes back what that has written, and writes it once."""
+    """It takes back what that has written, and writes it once; of the former connection it knows
+    although that is not the card's any more."""
     pi.hurry()
     pi.stand_in("nmcli", NETWORKMANAGER % (HURRIED_UP, "kill -9 $PPID"))
     pi.bridge("--seconds", "30")
     assert pi.bridge("--confirm", check=False).returncode < 0
-    pi.stand_in("nmcli", NETWORKMANAGER % (HURRIED_UP, "exit 0"))
+    pi.stand_in("nmcli", (NETWORKMANAGER % (HURRIED_UP, "exit 0")).replace("u-eth:eth0", ""))
     assert "kept." in pi.bridge("--confirm").stdout and pi.is_alive()
     told = [word for line in changes(pi) for word in line.split() if word in ("add", "delete")]
     assert told == ["add", "add", "delete", "delete", "add", "add"]
@@ -371,9 +372,9 @@ def test_files_are_as_they_were_after_a_line_that_was_cut(pi, manager):
     list_files = "cd /etc; find network systemd -type f | sort | xargs cat 2>/dev/null || :"
     files = pi.machine.run(list_files).stdout
     pi.bridge("--seconds", "30")
-    assert "once more" in pi.bridge("--seconds", "4", "--confirm", check=False).stderr
+    assert "once more" in pi.bridge("--seconds", "10", "--confirm", check=False).stderr
     assert pi.machine.run(list_files).stdout != files
-    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 10, "the way back")
+    wait_for(lambda: not pi.machine.ok("test -e /run/bridge-eth0"), 15, "the way back")
     assert pi.machine.run(list_files).stdout == files
     assert pi.state() == before and pi.is_alive(20)
     assert pi.told()[-1] == ("networkctl reload" if manager == "networkd"
