@@ -157,6 +157,8 @@ static void on_closed(uv_handle_t *handle)
     }
 }
 
+/* The poll is closed before the descriptor: the next socket may get its number, and be a thread's.
+ */
 static void give_back(struct port_mapper_side *side)
 {
     uint8_t request[PORT_MAPPING_REQUEST_MAX];
@@ -164,18 +166,16 @@ static void give_back(struct port_mapper_side *side)
     if (side->fd < 0)
         return;
     send_request(side, request, port_mapping_release(&side->asking, request));
-    uv_poll_stop(&side->poll);
+    uv_close((uv_handle_t *)&side->poll, on_closed);
     close(side->fd);
     side->fd = -1;
 }
 
-/* Behind give_back(): by its route, if it has one. */
+/* Behind give_back(): by its route, if it has one; while the poll is closing on_closed() does. */
 static void begin_anew(struct port_mapper_side *side)
 {
     if (!side->polled && side->routed)
         begin(side);
-    else if (side->polled && !uv_is_closing((uv_handle_t *)&side->poll))
-        uv_close((uv_handle_t *)&side->poll, on_closed);
 }
 
 static void refresh(struct port_mapper_side *side)
@@ -359,7 +359,7 @@ void port_mapper_stop(struct port_mapper *mapper)
         give_back(s);
         if (s->announced_fd < 0)
             continue;
-        uv_poll_stop(&s->announced_poll);
+        uv_close((uv_handle_t *)&s->announced_poll, NULL);
         close(s->announced_fd);
         s->announced_fd = -1;
     }
