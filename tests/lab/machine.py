@@ -176,8 +176,8 @@ class Machine:
         for address in addresses:
             family = "-6" if ":" in address else "-4"
             self.run(f"ip addr replace {address} dev lo {'nodad' if family == '-6' else ''}")
-            wait_for(lambda: self.output(f"ip {family} route show table local {address}"),  # noqa: B023
-                     10, f"{self.name} to be {address}")
+            shown = f"ip {family} route show table local {address}"
+            wait_for(lambda shown=shown: self.output(shown), 10, f"{self.name} to be {address}")
 
     def sysctl(self, key, value):
         self.run(f"echo {value} >/proc/sys/{key.replace('.', '/')}")
