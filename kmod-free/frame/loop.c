@@ -41,11 +41,12 @@ struct probe {
 /* What an own probe came by. */
 struct trip {
     uint16_t sent_to, from;
-    bool lans;         /* a stamp on or off a LAN */
-    bool shut;         /* a stamp from where data is not passed */
-    bool i_am_lowest;  /* of me and all members */
-    bool lan_is_mine;  /* lowest of me and the members on a LAN */
-    bool sent_to_less; /* the first member's id is less than the last one's */
+    bool lans;                  /* a stamp on or off a LAN */
+    bool shut;                  /* a stamp from where data is not passed */
+    bool first_shut, last_shut; /* the first, the last stamp is one */
+    bool i_am_lowest;           /* of me and all members */
+    bool lan_is_mine;           /* lowest of me and the members on a LAN */
+    bool sent_to_less;          /* the first member's id is less than the last one's */
 };
 
 /* ---- rate limits and the state of what can be shut ---- */
@@ -60,6 +61,11 @@ static bool rate_admits(struct loop_rate *rate, uint64_t each_us, uint64_t now_u
     return true;
 }
 
+static uint64_t earlier(uint64_t a_us, uint64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+
 static uint64_t shut_hold_us(const struct loop_shut *s, uint64_t now_us)
 {
     if (!s->reopened || now_us - s->reopened_us >= LOOP_RECURS_US)
@@ -70,24 +76,25 @@ static uint64_t shut_hold_us(const struct loop_shut *s, uint64_t now_us)
 /* A loop was proved. Returns true when this shuts what was open. */
 static bool shut_arm(struct loop_shut *s, uint16_t other, uint64_t now_us)
 {
-    s->proved_us = now_us;
-    s->other = other;
-    s->waived = false;
-    if (s->shut)
-        return false;
-    s->hold_us = shut_hold_us(s, now_us);
+    bool was_open = !s->shut;
+    if (was_open)
+        s->hold_us = shut_hold_us(s, now_us);
     s->shut = true;
-    return true;
+    s->other = other;
+    s->proved_us = now_us;
+    s->open_us = now_us + LOOP_SILENCE_US + s->hold_us;
+    return was_open;
 }
 
-static uint64_t shut_until_us(const struct loop_shut *s)
+/* Whether probes are to tell that it is shut: no more when it is about to open. */
+static bool shut_tells(const struct loop_shut *s, uint64_t now_us)
 {
-    return s->proved_us + LOOP_SILENCE_US + (s->waived ? 0 : s->hold_us);
+    return s->shut && now_us + LOOP_LISTEN_US < s->open_us;
 }
 
 static bool shut_reopen(struct loop_shut *s, uint64_t now_us)
 {
-    if (!s->shut || now_us < shut_until_us(s))
+    if (!s->shut || now_us < s->open_us)
         return false;
     s->shut = false;
     s->reopened = true;
@@ -95,10 +102,14 @@ static bool shut_reopen(struct loop_shut *s, uint64_t now_us)
     return true;
 }
 
-static void shut_other_gone(struct loop_shut *s, uint16_t other)
+/* No hold-down, then. */
+static void shut_other_gone(struct loop_shut *s, uint16_t other, uint64_t now_us)
 {
-    if (s->shut && s->other == other)
-        s->waived = true;
+    if (!s->shut || s->other != other)
+        return;
+    uint64_t silent_us = s->proved_us + LOOP_SILENCE_US;
+    uint64_t listened_us = now_us + LOOP_LISTEN_US;
+    s->open_us = earlier(s->open_us, silent_us > listened_us ? silent_us : listened_us);
 }
 
 /* ---- life and schedule ---- */
@@ -143,36 +154,63 @@ void loop_link_changed(struct loop *l, uint64_t now_us)
     loop_hint(l, now_us);
 }
 
-void loop_peer_gone(struct loop *l, uint16_t port)
+void loop_peer_gone(struct loop *l, uint16_t port, uint64_t now_us)
 {
     if (port >= LOOP_PEERS_MAX)
         return;
     struct loop_link *gone = &l->link[port];
-    gone->echoes = gone->told = false;
+    gone->echoes = gone->far_shut = gone->told = false;
     if (gone->shut.shut) {
         /* Should the loop be there again when it returns, that is a recurrence. */
         gone->shut.shut = false;
         gone->shut.reopened = true;
         gone->shut.reopened_us = gone->shut.proved_us;
     }
-    shut_other_gone(&l->port, port);
+    shut_other_gone(&l->port, port, now_us);
     for (size_t i = 0; i < LOOP_PEERS_MAX; i++)
-        shut_other_gone(&l->link[i].shut, port);
+        shut_other_gone(&l->link[i].shut, port, now_us);
+}
+
+static bool is_echoing(const struct loop_link *link, uint64_t now_us)
+{
+    return link->echoes && now_us - link->echo_last_us <= LOOP_FRESH_US;
+}
+
+/* What no probe proved lately may be gone, or the probes were lost: from then on there are quick
+ * rounds, so that what opens does so rightly. */
+static void find_overdue(struct loop *l)
+{
+    l->overdue_us = l->port.shut ? l->port.proved_us + LOOP_OVERDUE_US : UINT64_MAX;
+    for (size_t i = 0; i < LOOP_PEERS_MAX; i++) {
+        const struct loop_link *link = &l->link[i];
+        if (link->shut.shut)
+            l->overdue_us = earlier(l->overdue_us, link->shut.proved_us + LOOP_OVERDUE_US);
+        if (link->echoes && l->last_us <= link->echo_last_us + LOOP_FRESH_US)
+            l->overdue_us = earlier(l->overdue_us, link->echo_last_us + LOOP_OVERDUE_US);
+    }
+}
+
+static uint64_t next_round_us(const struct loop *l)
+{
+    uint64_t quick_us = l->last_us + LOOP_QUICK_US;
+    if (!l->has_sent)
+        return l->next_us;
+    return earlier(l->next_us, l->overdue_us > quick_us ? l->overdue_us : quick_us);
 }
 
 bool loop_due(const struct loop *l, uint64_t now_us)
 {
-    return now_us >= l->next_us;
+    return now_us >= next_round_us(l);
 }
 
 uint64_t loop_deadline_us(const struct loop *l)
 {
-    uint64_t at_us = l->next_us;
-    if (l->port.shut && shut_until_us(&l->port) < at_us)
-        at_us = shut_until_us(&l->port);
+    uint64_t at_us = next_round_us(l);
+    if (l->port.shut)
+        at_us = earlier(at_us, l->port.open_us);
     for (size_t i = 0; i < LOOP_PEERS_MAX; i++)
-        if (l->link[i].shut.shut && shut_until_us(&l->link[i].shut) < at_us)
-            at_us = shut_until_us(&l->link[i].shut);
+        if (l->link[i].shut.shut)
+            at_us = earlier(at_us, l->link[i].shut.open_us);
     return at_us;
 }
 
@@ -182,6 +220,7 @@ void loop_sent(struct loop *l, uint64_t now_us)
     l->last_us = now_us;
     l->round++;
     l->next_us = now_us + (now_us < l->quick_until_us ? LOOP_QUICK_US : LOOP_SLOW_US);
+    find_overdue(l);
 }
 
 void loop_tick(struct loop *l, uint64_t now_us, struct loop_event *event)
@@ -218,12 +257,14 @@ static void make_tag(const struct loop *l, const uint8_t *frame, uint8_t tag[LOO
 }
 
 /* Probes to peers go on into their LANs only now and then: they wake every device there. */
-static bool round_is_for_lans(const struct loop *l, uint64_t now_us)
+static bool is_for_lans(const struct loop *l, uint16_t sent_to, uint64_t now_us)
 {
+    if (sent_to == LOOP_LAN || is_echoing(&l->link[sent_to], now_us))
+        return true;
     if (now_us < l->quick_until_us || l->round % LANS_EVERY_ROUNDS == 0)
         return true;
     for (size_t i = 0; i < LOOP_PEERS_MAX; i++)
-        if (l->link[i].shut.shut || l->link[i].echoes)
+        if (l->link[i].shut.shut)
             return true;
     return false;
 }
@@ -232,7 +273,7 @@ size_t loop_build(struct loop *l, uint16_t sent_to, uint8_t *out, size_t capacit
 {
     if (capacity < LOOP_PROBE_BYTES || (sent_to != LOOP_LAN && sent_to >= LOOP_PEERS_MAX))
         return 0;
-    bool lans = sent_to == LOOP_LAN || round_is_for_lans(l, now_us);
+    bool lans = is_for_lans(l, sent_to, now_us);
 
     memset(out, 0, LOOP_PROBE_BYTES);
     memcpy(out, PROBE_GROUP.octet, sizeof PROBE_GROUP.octet);
@@ -330,9 +371,13 @@ static struct trip read_trip(const struct loop *l, const struct probe *probe, ui
         trip.i_am_lowest &= !lower;
         trip.lan_is_mine &= !(on_lan && lower);
     }
-    if (probe->stamps != 0)
-        trip.sent_to_less = memcmp(stamp_at(probe->frame, 0),
-                                   stamp_at(probe->frame, probe->stamps - 1u), LOOP_ID_BYTES) < 0;
+    if (probe->stamps == 0)
+        return trip;
+    const uint8_t *first = stamp_at(probe->frame, 0);
+    const uint8_t *last = stamp_at(probe->frame, probe->stamps - 1u);
+    trip.sent_to_less = memcmp(first, last, LOOP_ID_BYTES) < 0;
+    trip.first_shut = (first[LOOP_ID_BYTES] & LOOP_STAMP_SHUT) != 0;
+    trip.last_shut = (last[LOOP_ID_BYTES] & LOOP_STAMP_SHUT) != 0;
     return trip;
 }
 
@@ -359,34 +404,61 @@ static void judge_through_peer(struct loop *l, const struct trip *trip, uint16_t
     }
 }
 
-/* Only the site that both homes peer with sees that their LANs are one, unless those two see it by
- * another way: then a port on this way will soon be shut, and there is nothing to do here. */
-static bool echo_lasts(struct loop *l, struct loop_link *link, bool shut, uint64_t now_us)
+static void note_echo(struct loop *l, struct loop_link *link, bool far_shut, uint64_t now_us)
 {
-    if (shut) {
-        link->echoes = false;
-        return false;
-    }
-    if (!link->echoes || now_us - link->echo_last_us > LOOP_FRESH_US) {
+    if (!is_echoing(link, now_us)) {
         link->echoes = true;
+        link->far_shut = false;
         link->echo_first_us = now_us;
         loop_link_changed(l, now_us);
     }
     link->echo_last_us = now_us;
-    return now_us - link->echo_first_us >= LOOP_ECHO_US;
+    if (far_shut) {
+        link->far_shut = true;
+        link->far_shut_us = now_us;
+    }
+}
+
+static bool is_far_shut(const struct loop_link *link, uint64_t now_us)
+{
+    return link->far_shut && now_us - link->far_shut_us <= LOOP_FRESH_US;
+}
+
+/* Only the site that both homes peer with sees that their LANs are one, unless those two see it by
+ * another way: then a port on this way will soon be shut, and there is nothing to do here as long
+ * as that is so. Once it is told to be open, there is no time to lose. */
+static bool echo_lasts(struct loop *l, const struct trip *trip, uint64_t now_us)
+{
+    struct loop_link *to = &l->link[trip->sent_to], *from = &l->link[trip->from];
+    note_echo(l, to, trip->first_shut, now_us);
+    note_echo(l, from, trip->last_shut, now_us);
+    return !trip->shut && now_us - to->echo_first_us >= LOOP_ECHO_US &&
+           now_us - from->echo_first_us >= LOOP_ECHO_US;
+}
+
+/* Which of two links to shut: one that carries nothing anyway, else that to the lower id. */
+static bool sent_to_yields(const struct loop *l, const struct trip *trip, uint64_t now_us)
+{
+    const struct loop_link *to = &l->link[trip->sent_to], *from = &l->link[trip->from];
+    if (to->shut.shut != from->shut.shut)
+        return to->shut.shut;
+    if (is_far_shut(to, now_us) != is_far_shut(from, now_us))
+        return is_far_shut(to, now_us);
+    return trip->sent_to_less;
 }
 
 static void judge_overlay(struct loop *l, const struct trip *trip, struct loop_event *event,
                           uint64_t now_us)
 {
-    uint16_t lower = trip->sent_to_less ? trip->sent_to : trip->from;
-    uint16_t higher = trip->sent_to_less ? trip->from : trip->sent_to;
     if (l->hub && (trip->lans || !trip->i_am_lowest))
         return;
-    if (trip->lans && !echo_lasts(l, &l->link[lower], trip->shut, now_us))
+    if (trip->lans && !echo_lasts(l, trip, now_us))
         return;
-    if (shut_arm(&l->link[lower].shut, higher, now_us))
-        *event = (struct loop_event){.kind = LOOP_OVERLAY, .port = lower, .shut_here = true};
+    bool sent_to = sent_to_yields(l, trip, now_us);
+    uint16_t yields = sent_to ? trip->sent_to : trip->from;
+    uint16_t stays = sent_to ? trip->from : trip->sent_to;
+    if (shut_arm(&l->link[yields].shut, stays, now_us))
+        *event = (struct loop_event){.kind = LOOP_OVERLAY, .port = yields, .shut_here = true};
 }
 
 static void judge(struct loop *l, const struct probe *probe, uint16_t from,
@@ -409,19 +481,61 @@ static void receive_own(struct loop *l, const struct probe *probe, uint16_t from
 {
     /* Cheapest first: in a storm there are many of these. */
     if (is_fresh(l, probe->round, now_us) && rate_admits(&l->own, LOOP_OWN_EACH_US, now_us) &&
-        is_authentic(l, probe))
+        is_authentic(l, probe)) {
         judge(l, probe, from, event, now_us);
+        find_overdue(l);
+    }
 }
 
 /* ---- others' probes ---- */
 
+/* Whether the origin's probes were not heard on the reader's LAN lately. When all places are taken
+ * nothing is news. */
+static bool is_news(struct loop *l, const uint8_t *origin, const uint8_t *reader, uint64_t now_us)
+{
+    struct loop_heard *room = NULL;
+    for (struct loop_heard *heard = l->heard; heard < l->heard + LOOP_HEARD; heard++) {
+        bool lately = heard->used && now_us - heard->last_us <= LOOP_NEWS_US;
+        if (lately && memcmp(heard->origin, origin, LOOP_ID_BYTES) == 0 &&
+            memcmp(heard->reader, reader, LOOP_ID_BYTES) == 0) {
+            heard->last_us = now_us;
+            return false;
+        }
+        if (!lately)
+            room = heard;
+    }
+    if (!room)
+        return false;
+    *room = (struct loop_heard){.last_us = now_us, .used = true};
+    memcpy(room->origin, origin, LOOP_ID_BYTES);
+    memcpy(room->reader, reader, LOOP_ID_BYTES);
+    return true;
+}
+
+/* A probe on a LAN was written there by another site than the reader: their LANs are one, perhaps
+ * since now. Nobody then waits for the next slow round, nor relies on a single probe. */
+static void look_for_news(struct loop *l, const struct probe *probe, uint16_t from, uint64_t now_us)
+{
+    const uint8_t *reader = l->id;
+    if (from != LOOP_LAN) {
+        if (probe->stamps == 0)
+            return;
+        reader = stamp_at(probe->frame, probe->stamps - 1u);
+        if ((reader[LOOP_ID_BYTES] & LOOP_STAMP_OFF_LAN) == 0)
+            return;
+    }
+    if (is_news(l, probe->origin, reader, now_us))
+        loop_link_changed(l, now_us);
+}
+
 /* Write the stamped probe for the peers to @out and, for the LAN, stamp the frame in place. */
 static enum loop_verdict pass_on(struct loop *l, uint8_t *frame, const struct probe *probe,
-                                 uint16_t from, uint8_t *out, size_t *out_bytes, bool *to_lan)
+                                 uint16_t from, uint8_t *out, size_t *out_bytes, bool *to_lan,
+                                 uint64_t now_us)
 {
     bool off_lan = from == LOOP_LAN;
-    unsigned shut = l->port.shut ? LOOP_STAMP_SHUT : 0;
-    unsigned link_shut = loop_peer_shut(l, from) ? LOOP_STAMP_SHUT : 0;
+    unsigned shut = shut_tells(&l->port, now_us) ? LOOP_STAMP_SHUT : 0;
+    unsigned link_shut = !off_lan && shut_tells(&l->link[from].shut, now_us) ? LOOP_STAMP_SHUT : 0;
 
     if (off_lan || l->hub) {
         memcpy(out, frame, LOOP_PROBE_BYTES);
@@ -455,5 +569,15 @@ enum loop_verdict loop_receive(struct loop *l, struct packet *p, uint16_t from,
     if (capacity < LOOP_PROBE_BYTES || probe.stamps == LOOP_STAMPS_MAX ||
         bears_my_stamp(l, &probe) || !rate_admits(&l->passed, LOOP_PASSED_EACH_US, now_us))
         return LOOP_CONSUME;
-    return pass_on(l, p->frame, &probe, from, out, out_bytes, to_lan);
+    look_for_news(l, &probe, from, now_us);
+    return pass_on(l, p->frame, &probe, from, out, out_bytes, to_lan, now_us);
+}
+
+void loop_address(const struct loop *l, const uint8_t stamped[LOOP_PROBE_BYTES], uint16_t port,
+                  uint8_t out[LOOP_PROBE_BYTES], uint64_t now_us)
+{
+    memcpy(out, stamped, LOOP_PROBE_BYTES);
+    if (port < LOOP_PEERS_MAX && shut_tells(&l->link[port].shut, now_us))
+        out[AT_STAMPS + (out[AT_COUNT] - (size_t)1) * LOOP_STAMP_BYTES + LOOP_ID_BYTES] |=
+            LOOP_STAMP_SHUT;
 }

@@ -26,10 +26,11 @@
  * proving a loop. The stamps are not authenticated: they only choose among the loop's members.
  *
  * How it travels. The origin writes one into its LAN and sends one to each peer: every 250 ms for
- * 10 s after a link changed, else every second, and at once when a MAC address flaps. Probes to
- * peers carry the LANS flag in the quick rounds, while a link is shut or suspected, and in every
- * fourth round; probes to the LAN always do. A site passes on another's probe just as a
- * broadcast: off its LAN to its peers (stamp OFF_LAN), from a peer into its LAN if LANS is set
+ * 10 s after a link changed, or after another site was first heard on a LAN, its own or a peer's;
+ * every 250 ms while a proof or echo is overdue; else every second; and at once when a MAC address
+ * flaps. Probes to peers carry the LANS flag in the quick rounds, while a link is shut or echoes,
+ * and in every fourth round; probes to the LAN always do. A site passes on another's probe just as
+ * a broadcast: off its LAN to its peers (stamp OFF_LAN), from a peer into its LAN if LANS is set
  * (stamp ONTO_LAN), and, as a hub, from a peer to its other peers (stamp HUB). A probe that bears
  * the site's own stamp, has no room for it, or exceeds the rate limit goes no further. Probes
  * pass where data is shut; the stamp then has SHUT.
@@ -47,20 +48,31 @@
  *   P       | Q         | hub, only hubs          | LOOP_OVERLAY: the lowest id of me and the
  *           |           |                         | members shuts one link
  *   P       | Q         | not a hub, only hubs    | LOOP_OVERLAY: shut one link (only I can see it)
- *   P       | Q         | not a hub, LAN stamps   | echo: P's and Q's LANs are one. As above, once
- * it |           |                         | went on for LOOP_ECHO_US without a SHUT stamp
+ *   P       | Q         | not a hub, LAN stamps   | echo: P's and Q's LANs are one. As above when
+ *           |           |                         | no stamp has SHUT and there have been echoes,
+ *           |           |                         | with SHUT or without, for LOOP_ECHO_US
  *
- * The link shut of P and Q is the one to the lower id. The lowest site of each ring keeps one link
- * to each part of the graph of the higher sites: what remains is without rings, and connected.
+ * The link shut of P and Q is the one that is shut already, else one whose far end was SHUT lately,
+ * else the one to the lower id: what carries data goes on. One of both always stays open, so the
+ * site keeps a link to each part of the network.
  *
  * States of the port and of each peer link:
  *
- *   OPEN --loop proved--> SHUT --(each further proof: re-armed)--> SHUT
- *   SHUT --no proof for LOOP_SILENCE_US + hold-down--> OPEN, LOOP_REOPENED
+ *   OPEN      --loop proved--> SHUT
+ *   SHUT      --no proof until LOOP_LISTEN_US before it may open--> LISTENING
+ *   LISTENING --loop proved--> SHUT
+ *   LISTENING --LOOP_LISTEN_US passed--> OPEN, LOOP_REOPENED
  *
- * The hold-down is 5 s and doubles up to 60 s each time a loop recurs within 10 minutes of the
- * reopening. When the other side of the loop, a peer, goes, it is waived: only the silence counts,
- * so that a spoke on two hubs is soon on the second when the first fails.
+ * It may open LOOP_SILENCE_US and the hold-down after the last proof. SHUT and LISTENING stop the
+ * same data; only SHUT is stamped. This is why two things never open into one loop: all proofs but
+ * echoes are found through what is shut as well as through what is open, and are no reason to open
+ * anything for as long as the loop is there. Only an echo gives way to what another site has shut.
+ * It is still heard, and when that site listens, its SHUT is gone from the stamps: whoever has to
+ * shut a link in its stead does so in the next round, while no data passes yet.
+ *
+ * The hold-down is 2 s and doubles up to 60 s each time a loop recurs within 10 minutes of the
+ * reopening. When the other side of the loop, a peer, goes, it is waived, but not the listening, so
+ * that a spoke on two hubs is soon on the second when the first fails.
  *
  * A shut port stops data between LAN and peers; a hub goes on passing data between its peers. A
  * shut link stops data to and from that peer. Loops on tagged VLANs alone, and rings of more than
@@ -83,6 +95,7 @@ enum {
     LOOP_STAMP_BYTES = LOOP_ID_BYTES + 1,
     LOOP_TAG_BYTES = 16,
     LOOP_PROBE_BYTES = 54 + LOOP_STAMPS_MAX * LOOP_STAMP_BYTES,
+    LOOP_HEARD = 64,
     LOOP_ROUNDS = 128, /* remembered; LOOP_FRESH_US / LOOP_HINT_US is 100 */
 };
 
@@ -102,8 +115,11 @@ enum loop_stamp {
 #define LOOP_HINT_US        UINT64_C(50000)
 #define LOOP_FRESH_US       UINT64_C(5000000)
 #define LOOP_ECHO_US        UINT64_C(2000000)
+#define LOOP_NEWS_US        UINT64_C(30000000)
+#define LOOP_OVERDUE_US     UINT64_C(1250000) /* a slow round and the way */
 #define LOOP_SILENCE_US     UINT64_C(3000000)
-#define LOOP_HOLD_FIRST_US  UINT64_C(5000000)
+#define LOOP_LISTEN_US      UINT64_C(2000000) /* a slow round, some quick ones, and the way */
+#define LOOP_HOLD_FIRST_US  UINT64_C(2000000)
 #define LOOP_HOLD_MOST_US   UINT64_C(60000000)
 #define LOOP_RECURS_US      UINT64_C(600000000)
 #define LOOP_TELL_US        UINT64_C(60000000) /* between notices of a loop another site stops */
@@ -113,19 +129,27 @@ enum loop_stamp {
 /* One thing that can be shut: the site's port, or the link to a peer. */
 struct loop_shut {
     uint64_t proved_us;   /* last */
+    uint64_t open_us;     /* if shut: when it opens unless proved again */
     uint64_t hold_us;     /* of this or the last shut */
     uint64_t reopened_us; /* if reopened */
     uint16_t other;       /* peer at the loop's other end, or LOOP_LAN */
     bool shut;
     bool reopened; /* before, at least once */
-    bool waived;   /* the hold-down does not count: @other is gone */
 };
 
 struct loop_link {
     struct loop_shut shut;
     uint64_t echo_first_us, echo_last_us; /* if echoes */
-    uint64_t told_us;                     /* if told: a loop that another site stops */
-    bool echoes, told;
+    uint64_t far_shut_us; /* if far_shut: when an echo last showed that the peer passes no data */
+    uint64_t told_us;     /* if told: a loop that another site stops */
+    bool echoes, far_shut, told;
+};
+
+/* Whose probes were heard on whose LAN. */
+struct loop_heard {
+    uint8_t origin[LOOP_ID_BYTES], reader[LOOP_ID_BYTES];
+    uint64_t last_us; /* if used */
+    bool used;
 };
 
 /* A rate limit: one each interval on average, a second's worth at once. */
@@ -141,12 +165,13 @@ struct loop {
 
     uint64_t round; /* the nonce of the next probes */
     uint64_t round_us[LOOP_ROUNDS];
-    uint64_t next_us, last_us, quick_until_us;
+    uint64_t next_us, last_us, quick_until_us, overdue_us;
     bool has_sent;
 
     struct loop_rate own, passed;
     struct loop_shut port;
     struct loop_link link[LOOP_PEERS_MAX];
+    struct loop_heard heard[LOOP_HEARD];
 };
 
 enum loop_verdict {
@@ -190,8 +215,9 @@ void loop_link_changed(struct loop *l, uint64_t now_us);
 /** loop_hint() - Something looks like a loop: probe now, yet not twice within LOOP_HINT_US */
 void loop_hint(struct loop *l, uint64_t now_us);
 
-/** loop_peer_gone() - The link to a peer ended: it is open, should it return */
-void loop_peer_gone(struct loop *l, uint16_t port);
+/** loop_peer_gone() - The link to a peer ended: it is open, should it return; what was shut for it
+ * opens sooner */
+void loop_peer_gone(struct loop *l, uint16_t port, uint64_t now_us);
 
 /** loop_due() - Whether a round of probes is due: loop_build() for each way, then loop_sent() */
 bool loop_due(const struct loop *l, uint64_t now_us);
@@ -221,7 +247,7 @@ bool loop_is_probe(const struct packet *p);
  *              the LAN, in place.
  * @from:       LOOP_LAN or the number of the peer it came from
  * @from_id:    That peer's site id, NULL for the LAN
- * @out:        For LOOP_FORWARD, takes the probe as it goes to the (other) peers
+ * @out:        For LOOP_FORWARD, takes the probe for the (other) peers: loop_address() for each
  * @capacity:   Its size, at least LOOP_PROBE_BYTES
  * @out_bytes:  Its length; 0: not for peers
  * @to_lan:     For LOOP_FORWARD, whether the frame in @p is to be written into the LAN
@@ -231,6 +257,15 @@ enum loop_verdict loop_receive(struct loop *l, struct packet *p, uint16_t from,
                                const uint8_t from_id[8], uint8_t *out, size_t capacity,
                                size_t *out_bytes, bool *to_lan, struct loop_event *event,
                                uint64_t now_us);
+
+/**
+ * loop_address() - Make the probe that goes to one of the peers
+ * @stamped:  What loop_receive() wrote for all of them
+ * @port:     This peer
+ * @out:      Takes a copy, whose last stamp has SHUT also if data is not passed to this peer
+ */
+void loop_address(const struct loop *l, const uint8_t stamped[LOOP_PROBE_BYTES], uint16_t port,
+                  uint8_t out[LOOP_PROBE_BYTES], uint64_t now_us);
 
 /** loop_tick() - Reopen what was silent for long enough; call until the event is LOOP_NONE */
 void loop_tick(struct loop *l, uint64_t now_us, struct loop_event *event);

@@ -38,6 +38,18 @@ static void send_probe(struct site *site, struct peer *peer, uint8_t *frame, siz
         order_frame(site, peer, frame, bytes);
 }
 
+static void pass_probe(struct site *site, const uint8_t *stamped, const struct peer *from)
+{
+    uint8_t probe[LOOP_PROBE_BYTES];
+    for_each_peer(site, peer)
+    {
+        if (peer == from)
+            continue;
+        loop_address(&site->loop, stamped, peer_number(site, peer), probe, site->now_us);
+        send_probe(site, peer, probe, sizeof probe);
+    }
+}
+
 void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from)
 {
     uint8_t stamped[LOOP_PROBE_BYTES];
@@ -58,9 +70,8 @@ void site_receive_probe_frame(struct site *site, struct packet *packet, struct p
         memcpy(packet->frame + 6, site->lan.tap_mac.octet, sizeof site->lan.tap_mac.octet);
         site_deliver_frame(site, packet->frame, LOOP_PROBE_BYTES);
     }
-    if (from && !site->config.hub)
-        return;
-    for_each_peer(site, peer) if (peer != from) send_probe(site, peer, stamped, bytes);
+    if (bytes != 0 && (!from || site->config.hub))
+        pass_probe(site, stamped, from);
 }
 
 void site_loop_tick(struct site *site)

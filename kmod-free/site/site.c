@@ -102,7 +102,7 @@ void peer_went_down(struct site *site, struct peer *peer)
     peer->up = false;
     peer_mtu_stop(peer);
     fdb_forget_port(&site->remote_macs, peer_number(site, peer));
-    loop_peer_gone(&site->loop, peer_number(site, peer));
+    loop_peer_gone(&site->loop, peer_number(site, peer), site->now_us);
     peer->down_us = site->now_us;
     site_report(site, EVENT_PEER_DOWN, peer);
     site_announce_peer_down(site);

@@ -117,7 +117,8 @@ START_TEST(nothing_is_hinted_at_what_does_not_go_out)
     for (unsigned shut = 0; shut < 2; shut++) {
         send_udp(&w, PARENTS, far, near, 10);
         w.told[HOME] = 0;
-        w.sim.node[HOME].site->loop.link[0].shut.shut = shut;
+        w.sim.node[HOME].site->loop.link[0].shut =
+            (struct loop_shut){.shut = shut, .open_us = UINT64_MAX};
         border_publish(w.sim.node[HOME].site);
         send_udp(&w, HOME, near, far, 1330);
         ck_assert_uint_eq(w.told[HOME], !shut);

@@ -238,6 +238,49 @@ START_TEST(a_cable_in_a_mesh_with_two_hubs)
 }
 END_TEST
 
+static unsigned came_twice(const struct world *w)
+{
+    unsigned repeated = 0;
+    for (unsigned a = 0; a < w->sim.nodes; a++)
+        for (unsigned b = 0; b < w->sim.nodes; b++)
+            repeated += w->ledger->flow[a][b].repeated;
+    return repeated;
+}
+
+/* Two homes on one LAN and two on another, until that cable goes: a port opens, a link opens, and
+ * other links must have been shut before. */
+START_TEST(nothing_comes_twice_when_a_cable_goes)
+{
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct world w;
+        begin(&w, seed, 4, 0);
+        for (unsigned a = 0; a < 2; a++)
+            for (unsigned b = 2; b < 4; b++)
+                join(&w, a, b), until_up(&w, a, b);
+        sim_cable(&w.sim, 0, 1);
+        sim_run(&w.sim, 20 * SECOND_US);
+        unsigned cable = sim_cable(&w.sim, 2, 3);
+        sim_run(&w.sim, 20 * SECOND_US);
+        unsigned shut = 0;
+        for (unsigned n = 0; n < 4; n++)
+            shut += site_port_shut(w.sim.node[n].site);
+        ck_assert_uint_eq(shut, 1);
+
+        w.sim.cable[cable].up = false;
+        unsigned before = came_twice(&w);
+        gossip(&w, 200);
+        ck_assert_uint_eq(came_twice(&w), before);
+        for (unsigned n = 0; n < 4; n++)
+            ck_assert(!site_port_shut(w.sim.node[n].site));
+        ledger_mark(w.ledger, 2, 1), ledger_mark(w.ledger, 0, 3);
+        gossip(&w, 1);
+        ck_assert_uint_le(ledger_back_after_us(w.ledger, 2, 1), SECOND_US);
+        ck_assert_uint_le(ledger_back_after_us(w.ledger, 0, 3), SECOND_US);
+        end(&w);
+    }
+}
+END_TEST
+
 START_TEST(a_hub_whose_port_is_shut_still_serves_its_spokes)
 {
     /* The hub's LAN is cabled to a spoke's; whichever of the two shuts its port, the other spoke
@@ -310,5 +353,6 @@ END_TEST
 SIM_MAIN("topology", a_mesh_of_three_delivers_once, a_hub_passes_frames_between_its_spokes,
          without_a_hub_spokes_do_not_hear_each_other, a_cable_beside_the_tunnel_is_cut_and_healed,
          two_hubs_in_a_triangle_are_untangled, a_spoke_of_two_hubs_keeps_one_path,
-         a_cable_in_a_mesh_with_two_hubs, a_hub_whose_port_is_shut_still_serves_its_spokes,
-         a_site_becomes_a_hub_as_it_runs, a_hub_limits_what_a_spoke_floods)
+         a_cable_in_a_mesh_with_two_hubs, nothing_comes_twice_when_a_cable_goes,
+         a_hub_whose_port_is_shut_still_serves_its_spokes, a_site_becomes_a_hub_as_it_runs,
+         a_hub_limits_what_a_spoke_floods)

@@ -2,67 +2,14 @@
  *
  * check_loop.c - loop probes: conclusions, forgeries, passing on and timers as truth tables.
  *
- * check_loop_networks.c has whole networks.
+ * check_loop_echo.c has echoes, and what is told while something opens; check_loop_networks.c has
+ * whole networks.
  */
-#include "frame/loop.h"
+#include "loop_frames.h"
 
-#include <check.h>
-#include <sodium.h>
 #include <stdlib.h>
 
-static const uint64_t SECOND_US = 1000000;
-static const uint64_t START_US = 5; /* monotonic time may be this young */
-static const uint8_t SECRET[LOOP_SECRET_BYTES] = {9, 8, 7};
-static const struct mac TAP = {{0xfe, 0, 0, 0, 0, 1}};
-
-enum { ME = 0x50, LOW = 0x10, LOWER = 0x08, HIGH = 0x90, HIGHER = 0xa0 };
-
-static void id_of(unsigned n, uint8_t id[LOOP_ID_BYTES])
-{
-    memset(id, 0, LOOP_ID_BYTES);
-    id[0] = (uint8_t)n;
-}
-
-static void init(struct loop *l, unsigned id_number, bool hub, uint64_t now_us)
-{
-    uint8_t id[LOOP_ID_BYTES];
-    id_of(id_number, id);
-    loop_init(l, id, hub, SECRET, &TAP, now_us);
-}
-
-/* What packet_parse() makes of an untagged frame, as far as probes are concerned. */
-static struct packet packet_of(uint8_t *frame, size_t bytes)
-{
-    struct packet p = {.frame = frame, .frame_bytes = bytes};
-    memcpy(p.destination.octet, frame, 6);
-    memcpy(p.source.octet, frame + 6, 6);
-    p.ether_type = (uint16_t)(frame[12] << 8 | frame[13]);
-    return p;
-}
-
-static enum loop_verdict receive(struct loop *l, uint8_t *frame, unsigned from, unsigned from_id,
-                                 struct loop_event *event, uint64_t now_us)
-{
-    uint8_t id[LOOP_ID_BYTES], out[LOOP_PROBE_BYTES];
-    size_t out_bytes;
-    bool to_lan;
-    struct packet p = packet_of(frame, LOOP_PROBE_BYTES);
-    id_of(from_id, id);
-    return loop_receive(l, &p, (uint16_t)from, from == LOOP_LAN ? NULL : id, out, sizeof out,
-                        &out_bytes, &to_lan, event, now_us);
-}
-
-static void stamp(uint8_t *frame, unsigned id_number, unsigned how)
-{
-    uint8_t *at = frame + 54 + frame[37] * LOOP_STAMP_BYTES;
-    id_of(id_number, at);
-    at[LOOP_ID_BYTES] = (uint8_t)how;
-    frame[37]++;
-}
-
 /* ---- what a returning probe means ---- */
-
-enum { LAN = LOOP_LAN, HUB = LOOP_STAMP_HUB, OFF = LOOP_STAMP_OFF_LAN, ONTO = LOOP_STAMP_ONTO_LAN };
 
 struct judge_row {
     bool hub;
@@ -298,8 +245,6 @@ struct pass_row {
     unsigned to_peers, to_lan; /* the stamp expected, 0: not passed that way */
 };
 
-enum { SHUT = LOOP_STAMP_SHUT };
-
 static const struct pass_row PASS[] = {
     {false, false, false, LAN, true, OFF, 0},
     {true, false, false, LAN, true, OFF, 0},
@@ -323,8 +268,8 @@ START_TEST(passes_on_as_a_broadcast)
     bool to_lan = false;
 
     init(&l, ME, row->hub, START_US);
-    l.port.shut = row->port_shut;
-    l.link[3].shut.shut = row->link_shut;
+    l.port = (struct loop_shut){.shut = row->port_shut, .open_us = UINT64_MAX};
+    l.link[3].shut = (struct loop_shut){.shut = row->link_shut, .open_us = UINT64_MAX};
     init(&other, HIGH, false, START_US - 1);
     other.quick_until_us = 0;
     loop_build(&other, row->lans ? LAN : 7, frame, sizeof frame, START_US);
@@ -487,8 +432,8 @@ START_TEST(reopens_after_silence_and_a_growing_hold_down)
 {
     static const struct {
         uint64_t pause_s, shut_for_s;
-    } ROW[] = {{0, 3 + 5},  {1, 3 + 10}, {599, 3 + 20}, {5, 3 + 40},
-               {5, 3 + 60}, {5, 3 + 60}, {600, 3 + 5},  {0, 3 + 10}};
+    } ROW[] = {{0, 3 + 2},  {1, 3 + 4},  {599, 3 + 8}, {5, 3 + 16}, {5, 3 + 32},
+               {5, 3 + 60}, {5, 3 + 60}, {600, 3 + 2}, {0, 3 + 4}};
     struct loop l;
     uint64_t now_us = START_US;
     init(&l, ME, false, now_us);
@@ -523,10 +468,10 @@ START_TEST(a_peer_that_goes_ends_what_was_for_it)
     prove_overlay(&l, START_US + SECOND_US);
     ck_assert(loop_peer_shut(&l, 1));
 
-    loop_peer_gone(&l, 7);
+    loop_peer_gone(&l, 7, START_US + SECOND_US);
     loop_tick(&l, START_US + SECOND_US + LOOP_SILENCE_US, &event);
     ck_assert_int_eq(event.kind, LOOP_NONE);
-    loop_peer_gone(&l, 2);
+    loop_peer_gone(&l, 2, START_US + SECOND_US);
     loop_tick(&l, START_US + SECOND_US + LOOP_SILENCE_US - 1, &event);
     ck_assert_int_eq(event.kind, LOOP_NONE);
     loop_tick(&l, START_US + SECOND_US + LOOP_SILENCE_US, &event);
@@ -538,9 +483,9 @@ START_TEST(a_peer_that_goes_ends_what_was_for_it)
     loop_tick(&l, now_us + LOOP_SILENCE_US + 2 * LOOP_HOLD_FIRST_US - 1, &event);
     ck_assert_int_eq(event.kind, LOOP_NONE);
     ck_assert(loop_peer_shut(&l, 1));
-    loop_peer_gone(&l, 1);
+    loop_peer_gone(&l, 1, now_us);
     ck_assert(!loop_peer_shut(&l, 1));
-    loop_peer_gone(&l, LOOP_PEERS_MAX);
+    loop_peer_gone(&l, LOOP_PEERS_MAX, now_us);
 }
 END_TEST
 
