@@ -130,7 +130,7 @@ def test_a_bad_peer_blocks_restarts(router, tunnel):
     tunnel.setup()
     (code, text), = tunnel.errors
     assert code == "INVALID_CONFIG" and "lansplice.parents.public_key" in text
-    assert "interface tunnel: " in router.log() and text in router.log()
+    assert f"interface tunnel: INVALID_CONFIG: {text}" in router.log()
     assert not tunnel.autostart and not tunnel.task and not tunnel.device
     assert ("service", "set") not in {call[:2] for call in tunnel.others}
 
@@ -229,5 +229,6 @@ def test_a_tap_that_does_not_come(router):
     tunnel = Netifd(router, "tunnel", site="home", network="lan")
     tunnel.setup()
     assert tunnel.errors == [["NO_DEVICE", "none0"]]
+    assert "interface tunnel: NO_DEVICE: none0" in router.log()
     assert tunnel.autostart and not tunnel.device and not tunnel.task
     assert tunnel.others == [bridge("remove_device", "none0"), CLOSE, CHANGED]

@@ -44,7 +44,7 @@ proto_lansplice_init_config() {
 # report INTERFACE CODE [TEXT] - to netifd; LuCI shows what the code means, the log has the text
 report() {
 	proto_notify_error "$@"
-	logger -t lansplice -p daemon.err "interface $1: ${3:-$2}"
+	logger -t lansplice -p daemon.err "interface $1: $2${3:+: $3}"
 }
 
 # refuse INTERFACE CODE [TEXT] - no further attempt by itself, and a mark for the init script
