@@ -237,8 +237,8 @@ def test_confirmed_with_networkd(pi):
     pi.stand_in("systemctl", "exit 0")
     pi.machine.run("printf '[Match]\\nName=eth0\\n\\n[Network]\\nDHCP=ipv4\\n[DHCPv4]\\n"
                    "UseDNS=no\\n' >/etc/systemd/network/20-eth0.network")
-    pi.stand_in("networkctl", "[ $1 != status ] || echo '  Network File: "
-                              "/etc/systemd/network/20-eth0.network'")
+    pi.stand_in("networkctl", """[ $1 != status ] || echo '  Network File: /etc/systemd/network/20-eth0.network
+       DHCP4 Client ID: IAID:0x9b2f7c01/DUID'""")
     confirm(pi)
     folder = "/etc/systemd/network"
     mac = pi.machine.output("cat /sys/class/net/eth0/address").strip()
@@ -248,7 +248,8 @@ def test_confirmed_with_networkd(pi):
     assert pi.machine.run(f"cat {folder}/05-br-lan-eth0.network").stdout == (
         "[Match]\nName=eth0\n[Network]\nBridge=br-lan\n")
     assert pi.machine.run(f"cat {folder}/05-br-lan.network").stdout == (
-        "[Match]\nName=br-lan\n[Network]\nDHCP=ipv4\n[DHCPv4]\nUseDNS=no\n")
+        "[Match]\nName=br-lan\n[Network]\nDHCP=ipv4\n[DHCPv4]\nUseDNS=no\n"
+        "[DHCPv4]\nIAID=2603580417\n")
     assert pi.told()[-1] == "networkctl reload"
 
 
