@@ -95,7 +95,7 @@ enum {
     LOOP_STAMP_BYTES = LOOP_ID_BYTES + 1,
     LOOP_TAG_BYTES = 16,
     LOOP_PROBE_BYTES = 54 + LOOP_STAMPS_MAX * LOOP_STAMP_BYTES,
-    LOOP_HEARD = 64,
+    LOOP_HEARD = 64,   /* remembered: who was heard on whose LAN */
     LOOP_ROUNDS = 128, /* remembered; LOOP_FRESH_US / LOOP_HINT_US is 100 */
 };
 
@@ -115,11 +115,11 @@ enum loop_stamp {
 #define LOOP_HINT_US        UINT64_C(50000)
 #define LOOP_FRESH_US       UINT64_C(5000000)
 #define LOOP_ECHO_US        UINT64_C(2000000)
-#define LOOP_NEWS_US        UINT64_C(30000000)
-#define LOOP_OVERDUE_US     UINT64_C(1250000) /* a slow round and the way */
+#define LOOP_NEWS_US        UINT64_C(30000000) /* not heard on that LAN for so long: first heard */
+#define LOOP_OVERDUE_US     UINT64_C(1250000)  /* a slow round and the way */
 #define LOOP_SILENCE_US     UINT64_C(3000000)
 #define LOOP_LISTEN_US      UINT64_C(2000000) /* a slow round, some quick ones, and the way */
-#define LOOP_HOLD_FIRST_US  UINT64_C(2000000)
+#define LOOP_HOLD_FIRST_US  UINT64_C(2000000) /* LOOP_LISTEN_US or more */
 #define LOOP_HOLD_MOST_US   UINT64_C(60000000)
 #define LOOP_RECURS_US      UINT64_C(600000000)
 #define LOOP_TELL_US        UINT64_C(60000000) /* between notices of a loop another site stops */
@@ -215,8 +215,11 @@ void loop_link_changed(struct loop *l, uint64_t now_us);
 /** loop_hint() - Something looks like a loop: probe now, yet not twice within LOOP_HINT_US */
 void loop_hint(struct loop *l, uint64_t now_us);
 
-/** loop_peer_gone() - The link to a peer ended: it is open, should it return; what was shut for it
- * opens sooner */
+/**
+ * loop_peer_gone() - The link to a peer ended
+ *
+ * It is open, should it return. What is shut because of a loop through it opens sooner.
+ */
 void loop_peer_gone(struct loop *l, uint16_t port, uint64_t now_us);
 
 /** loop_due() - Whether a round of probes is due: loop_build() for each way, then loop_sent() */
