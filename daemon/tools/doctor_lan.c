@@ -191,14 +191,24 @@ static const char wireless_meaning[] =
 static const char wireless_advice[] =
     "connect this machine to the home's router by a cable, or run lansplice on the router itself";
 
+/* Where the package has it, or the source. */
+static const char *bridge_script(void)
+{
+    static const char installed[] = "/usr/share/doc/lansplice/examples/bridge-eth0";
+
+    return access(installed, F_OK) == 0 ? installed : "packaging/examples/bridge-eth0";
+}
+
 static void judge_no_bridge(const struct link *named, struct json_object *report)
 {
     bool wireless = is_wireless(named);
     char advice[WORDS_SIZE];
 
-    snprintf(advice, sizeof advice,
-             "make a bridge of it: packaging/examples/bridge-eth0 does so on Debian and Raspberry "
-             "Pi OS, and undoes it by itself should this cut you off");
+    snprintf(
+        advice, sizeof advice,
+        "make a bridge of it: %s does so on Debian and Raspberry Pi OS, and undoes it by itself "
+        "should this cut you off",
+        bridge_script());
     report_add(
         report,
         &(struct finding){.level = LEVEL_WARN,
@@ -214,10 +224,14 @@ static void judge_no_bridge(const struct link *named, struct json_object *report
 static void judge_lonely(const struct doctor_facts *facts, struct json_object *report)
 {
     bool wireless = facts->way_out4.index != 0 && is_wireless(&facts->way_out4);
+    char advice[WORDS_SIZE];
 
     for (size_t i = 0; i < facts->link_count; i++)
         if (facts->links[i].master == facts->bridge->index && &facts->links[i] != facts->tap)
             return;
+    snprintf(advice, sizeof advice,
+             "put the interface with the LAN's cable into it; %s does so with care for SSH",
+             bridge_script());
     report_add(report,
                &(struct finding){.level = wireless ? LEVEL_WARN : LEVEL_NOTE,
                                  .check = wireless ? "wifi-client" : "bridge-ports",
@@ -225,10 +239,7 @@ static void judge_lonely(const struct doctor_facts *facts, struct json_object *r
                                  .meaning = wireless ? wireless_meaning
                                                      : "No device of this home is reached: there "
                                                        "is but this machine.",
-                                 .advice = wireless ? wireless_advice
-                                                    : "put the interface with the LAN's cable into "
-                                                      "it; packaging/examples/bridge-eth0 does so "
-                                                      "with care for SSH"},
+                                 .advice = wireless ? wireless_advice : advice},
                "%s has no port%s%s%s", facts->bridge->name, facts->tap != NULL ? " but " : "",
                facts->tap != NULL ? facts->tap->name : "",
                wireless ? ": this machine is connected by Wi-Fi" : "");
@@ -256,20 +267,21 @@ static void judge_clients(const struct doctor_facts *facts, struct json_object *
 static void judge_missing_bridge(const struct doctor_facts *facts, struct json_object *report)
 {
     const char *name = facts->config->bridge;
+    char advice[WORDS_SIZE];
 
     for (size_t i = 0; i < facts->link_count; i++)
         if (strcmp(facts->links[i].name, name) == 0) {
             judge_no_bridge(&facts->links[i], report);
             return;
         }
+    snprintf(advice, sizeof advice,
+             "make it (%s does, with care for SSH), or change 'bridge' in [site]", bridge_script());
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "bridge",
                                  .subject = name,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice =
-                                     "make it (packaging/examples/bridge-eth0 does, with care for "
-                                     "SSH), or change 'bridge' in [site]"},
+                                 .advice = advice},
                "there is no bridge %s", name);
 }
 

@@ -237,8 +237,10 @@ def test_confirmed_with_networkd(pi):
     pi.stand_in("systemctl", "exit 0")
     pi.machine.run("printf '[Match]\\nName=eth0\\n\\n[Network]\\nDHCP=ipv4\\n[DHCPv4]\\n"
                    "UseDNS=no\\n' >/etc/systemd/network/20-eth0.network")
-    pi.stand_in("networkctl", """[ $1 != status ] || echo '  Network File: /etc/systemd/network/20-eth0.network
-       DHCP4 Client ID: IAID:0x9b2f7c01/DUID'""")
+    pi.stand_in("networkctl", """[ $1 != status ] || cat <<EOF
+  Network File: /etc/systemd/network/20-eth0.network
+       DHCP4 Client ID: IAID:0x9b2f7c01/DUID
+EOF""")
     confirm(pi)
     folder = "/etc/systemd/network"
     mac = pi.machine.output("cat /sys/class/net/eth0/address").strip()

@@ -232,6 +232,16 @@ def test_a_bridge_without_a_port(lab, a, wireless):
     assert not [f for f in examine(a).findings if f["check"] in ("wifi-client", "bridge-ports")]
 
 
+@pytest.mark.parametrize("folder", ["/usr/share/doc/lansplice/examples", "packaging/examples"])
+def test_the_script_is_named_where_it_is(lab, a, folder):
+    """Whoever has the package has not the source."""
+    if folder.startswith("/"):
+        a.router.run(f"mount -t tmpfs tmpfs /usr/share/doc; mkdir -p {folder}; "
+                     f"touch {folder}/bridge-eth0")
+    lab.daemon(a).start()
+    assert f" {folder}/bridge-eth0" in examine(a).one(check="bridge-ports")["advice"]
+
+
 # --- DHCP -----------------------------------------------------------------------------------------
 
 SPLIT = "192.168.1.10 to 192.168.1.129 {}, 192.168.1.130 to 192.168.1.249 {}"
