@@ -121,6 +121,23 @@ def test_polling_brings_what_is_new(browser, home, router):
 
 # --- when something is wrong ----------------------------------------------------------------------
 
+def test_a_site_is_enabled_when_something_starts_it(home, router):
+    """The init script, or netifd by an interface of its own."""
+    def idle(network, enabled="0"):
+        home.router.run("cat >/etc/config/network", input=network)
+        home.router.run(f"cp /etc/config/lansplice /run/before; sed -i s/\\'0\\'/\\'{enabled}\\'/ "
+                        "/etc/config/lansplice")
+        try:
+            return {site["name"]: site["enabled"] for site in rpc(router, "sites")["sites"]}["idle"]
+        finally:
+            home.router.run("rm /etc/config/network; mv /run/before /etc/config/lansplice")
+
+    interface = "config interface 'x'\n\toption proto 'lansplice'\n\toption site 'idle'\n"
+    assert not idle("")
+    assert idle("", "on")
+    assert idle(interface) and not idle(interface + "\toption disabled '1'\n")
+
+
 def test_a_daemon_that_is_not_running(browser, home):
     home.lansplice.stop()
     try:

@@ -45,8 +45,10 @@ for folder in etc usr; do
     mount -t overlay overlay -o lowerdir=/$folder,upperdir=/run/openwrt/$folder,\
 workdir=/run/openwrt/$folder.work /$folder
 done
-mkdir -p /usr/libexec/rpcd /usr/share/libubox /etc/config /etc/lansplice
+mkdir -p /usr/libexec/rpcd /usr/share/libubox /usr/lib/lansplice /etc/config /etc/lansplice
 cp {package}/root/usr/libexec/rpcd/lansplice /usr/libexec/rpcd/
+cp {package}/../lansplice/files/usr/lib/lansplice/functions.sh /usr/lib/lansplice/
+cp {tests}/openwrt/root/lib/functions.sh /usr/lib/
 cp {tests}/openwrt/root/usr/share/libubox/jshn.sh /usr/share/libubox/
 cp {tests}/openwrt/root/sbin/uci {tests}/luci/jsonfilter /usr/sbin/
 ln -sf {binary} {binary}-tools /usr/sbin/
