@@ -148,6 +148,10 @@ def test_what_cannot_be_done_changes_nothing(pi):
                              (["--seconds", "x"], "a number"), (["--bogus"], "")):
         done = pi.bridge(*arguments, check=False)
         assert done.returncode != 0 and words in done.stderr, (arguments, done)
+    for words in "", "--confirm", "--undo":
+        done = pi.machine.run(f"setpriv --reuid 65534 --clear-groups sh -s -- {words} <{SCRIPT}",
+                              check=False)
+        assert done.returncode == 1 and "needs root" in done.stderr, (words, done)
     pi.machine.run("path=$(readlink -f /sys/class/net/eth0); mount -t tmpfs tmpfs $path; "
                    "mkdir $path/wireless")
     done = pi.bridge(check=False)
