@@ -61,6 +61,11 @@ static bool rate_admits(struct loop_rate *rate, uint64_t each_us, uint64_t now_u
     return true;
 }
 
+static struct loop_limits *limits_of(struct loop *l, uint16_t from)
+{
+    return from == LOOP_LAN ? &l->lan_limits : &l->link[from].limits;
+}
+
 static uint64_t earlier(uint64_t a_us, uint64_t b_us)
 {
     return a_us < b_us ? a_us : b_us;
@@ -480,8 +485,8 @@ static void receive_own(struct loop *l, const struct probe *probe, uint16_t from
                         struct loop_event *event, uint64_t now_us)
 {
     /* Cheapest first: in a storm there are many of these. */
-    if (is_fresh(l, probe->round, now_us) && rate_admits(&l->own, LOOP_OWN_EACH_US, now_us) &&
-        is_authentic(l, probe)) {
+    if (is_fresh(l, probe->round, now_us) &&
+        rate_admits(&limits_of(l, from)->own, LOOP_OWN_EACH_US, now_us) && is_authentic(l, probe)) {
         judge(l, probe, from, event, now_us);
         find_overdue(l);
     }
@@ -567,7 +572,8 @@ enum loop_verdict loop_receive(struct loop *l, struct packet *p, uint16_t from,
         return LOOP_CONSUME;
     }
     if (capacity < LOOP_PROBE_BYTES || probe.stamps == LOOP_STAMPS_MAX ||
-        bears_my_stamp(l, &probe) || !rate_admits(&l->passed, LOOP_PASSED_EACH_US, now_us))
+        bears_my_stamp(l, &probe) ||
+        !rate_admits(&limits_of(l, from)->passed, LOOP_PASSED_EACH_US, now_us))
         return LOOP_CONSUME;
     look_for_news(l, &probe, from, now_us);
     return pass_on(l, p->frame, &probe, from, out, out_bytes, to_lan, now_us);

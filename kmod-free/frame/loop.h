@@ -123,8 +123,8 @@ enum loop_stamp {
 #define LOOP_HOLD_MOST_US   UINT64_C(60000000)
 #define LOOP_RECURS_US      UINT64_C(600000000)
 #define LOOP_TELL_US        UINT64_C(60000000) /* between notices of a loop another site stops */
-#define LOOP_OWN_EACH_US    UINT64_C(1000)     /* own probes examined: 1000/s */
-#define LOOP_PASSED_EACH_US UINT64_C(4000)     /* others' probes passed on: 250/s */
+#define LOOP_OWN_EACH_US    UINT64_C(1000)     /* own probes examined: 1000/s from each side */
+#define LOOP_PASSED_EACH_US UINT64_C(4000)     /* others' passed on: 250/s from each side */
 
 /* One thing that can be shut: the site's port, or the link to a peer. */
 struct loop_shut {
@@ -137,8 +137,19 @@ struct loop_shut {
     bool reopened; /* before, at least once */
 };
 
+/* A rate limit: one each interval on average, a second's worth at once. */
+struct loop_rate {
+    uint64_t idle_at_us; /* when all that was admitted is paid for */
+};
+
+/* Of what comes from one peer, or the LAN: a flood from there hides no loop elsewhere. */
+struct loop_limits {
+    struct loop_rate own, passed;
+};
+
 struct loop_link {
     struct loop_shut shut;
+    struct loop_limits limits;
     uint64_t echo_first_us, echo_last_us; /* if echoes */
     uint64_t far_shut_us; /* if far_shut: when an echo last showed that the peer passes no data */
     uint64_t told_us;     /* if told: a loop that another site stops */
@@ -152,11 +163,6 @@ struct loop_heard {
     bool used;
 };
 
-/* A rate limit: one each interval on average, a second's worth at once. */
-struct loop_rate {
-    uint64_t idle_at_us; /* when all that was admitted is paid for */
-};
-
 struct loop {
     uint8_t id[LOOP_ID_BYTES];
     uint8_t secret[LOOP_SECRET_BYTES];
@@ -168,7 +174,7 @@ struct loop {
     uint64_t next_us, last_us, quick_until_us, overdue_us;
     bool has_sent;
 
-    struct loop_rate own, passed;
+    struct loop_limits lan_limits;
     struct loop_shut port;
     struct loop_link link[LOOP_PEERS_MAX];
     struct loop_heard heard[LOOP_HEARD];

@@ -335,6 +335,36 @@ START_TEST(limits_what_it_passes_on_but_not_its_own)
 }
 END_TEST
 
+/* A peer that sends what looks like a probe of ours, and another's probes, as fast as it can. */
+START_TEST(a_flood_from_one_peer_hides_no_loop_elsewhere)
+{
+    struct loop l, other;
+    struct loop_event event;
+    uint8_t own[LOOP_PROBE_BYTES], forged[LOOP_PROBE_BYTES], frame[LOOP_PROBE_BYTES];
+    uint8_t flood[LOOP_PROBE_BYTES];
+    init(&l, ME, true, START_US);
+    init(&other, HIGHER, false, START_US);
+    loop_build(&other, LAN, frame, sizeof frame, START_US);
+    memcpy(flood, frame, sizeof flood);
+    stamp(flood, HIGH, HUB);
+    loop_build(&l, LAN, own, sizeof own, START_US);
+    memcpy(forged, own, sizeof forged);
+    flip_tag(forged);
+    stamp(forged, HIGH, OFF);
+    for (unsigned i = 0; i < 2000; i++) {
+        uint8_t copy[LOOP_PROBE_BYTES];
+        memcpy(copy, flood, sizeof copy);
+        receive(&l, forged, 3, HIGH, &event, START_US);
+        receive(&l, copy, 3, HIGH, &event, START_US);
+    }
+    ck_assert_int_eq(receive(&l, flood, 3, HIGH, &event, START_US), LOOP_CONSUME);
+    ck_assert_int_eq(receive(&l, frame, 4, HIGHER, &event, START_US), LOOP_FORWARD);
+    ck_assert(!loop_site_shut(&l));
+    receive(&l, own, LAN, 0, &event, START_US);
+    ck_assert(loop_site_shut(&l));
+}
+END_TEST
+
 /* ---- schedule and timers ---- */
 
 static unsigned rounds_until(struct loop *l, uint64_t *now_us, uint64_t until_us)
@@ -506,6 +536,7 @@ int main(void)
     tcase_add_loop_test(rules, passes_on_as_a_broadcast, 0, sizeof PASS / sizeof PASS[0]);
     tcase_add_test(rules, drops_what_went_far_enough);
     tcase_add_test(rules, limits_what_it_passes_on_but_not_its_own);
+    tcase_add_test(rules, a_flood_from_one_peer_hides_no_loop_elsewhere);
     tcase_add_test(rules, probes_quickly_then_slowly_and_at_a_hint);
     tcase_add_test(rules, spares_the_lans);
     tcase_add_test(rules, reopens_after_silence_and_a_growing_hold_down);
