@@ -237,6 +237,17 @@ iface eth01 inet manual
         "dhclient -pf /run/dhclient.br-lan.pid br-lan"]
 
 
+def test_confirmed_with_ifupdown_in_two_files(pi):
+    """The bridge comes up at the next boot, wherever it is said that the card does."""
+    pi.machine.run("cd /etc/network; mkdir interfaces.d if-pre-up.d; touch if-pre-up.d/bridge; "
+                   "printf 'auto lo eth0\\n' >interfaces; "
+                   "printf 'iface eth0 inet dhcp\\n' >interfaces.d/eth0")
+    confirm(pi)
+    assert pi.machine.output("cat /etc/network/interfaces") == "auto lo br-lan\n"
+    stanza = pi.machine.output("cat /etc/network/interfaces.d/eth0")
+    assert stanza.startswith("iface br-lan inet dhcp\n    bridge_ports eth0\n")
+
+
 def test_confirmed_with_networkd(pi):
     pi.stand_in("systemctl", "exit 0")
     pi.machine.run("printf '[Match]\\nName=eth0\\n\\n[Network]\\nDHCP=ipv4\\n[DHCPv4]\\n"
