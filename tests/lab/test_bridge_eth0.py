@@ -240,12 +240,14 @@ iface eth01 inet manual
 def test_confirmed_with_ifupdown_in_two_files(pi):
     """The bridge comes up at the next boot, wherever it is said that the card does."""
     pi.machine.run("cd /etc/network; mkdir interfaces.d if-pre-up.d; touch if-pre-up.d/bridge; "
-                   "printf 'auto lo eth0\\n' >interfaces; "
-                   "printf 'iface eth0 inet dhcp\\n' >interfaces.d/eth0")
+                   "printf 'auto lo eth0 eth0:1\\n' >interfaces; "
+                   "printf 'iface eth0 inet dhcp\\n' >interfaces.d/eth0; "
+                   "printf 'iface eth0:1 inet static\\n' >>interfaces.d/eth0")
     confirm(pi)
-    assert pi.machine.output("cat /etc/network/interfaces") == "auto lo br-lan\n"
+    assert pi.machine.output("cat /etc/network/interfaces") == "auto lo br-lan br-lan:1\n"
     stanza = pi.machine.output("cat /etc/network/interfaces.d/eth0")
     assert stanza.startswith("iface br-lan inet dhcp\n    bridge_ports eth0\n")
+    assert stanza.endswith("\niface br-lan:1 inet static\n")
 
 
 def test_confirmed_with_networkd(pi):
