@@ -440,14 +440,15 @@ def macs_of(homes):
             for link in json.loads(home.router.output("ip -j link")) if link.get("address")}
 
 
-def read_books(homes, hosts, taps, routers):
+def read_books(homes, hosts, taps, routers, begun_us, ended_us):
+    """While all captures ran: they begin and end one after the other, and ARP never rests."""
     names = {host.name: next(h.name for h in homes if host in h.hosts.values()) for host in hosts}
     people = [Host(host.name, names[host.name], frozenset(
         bytes.fromhex(host.mac(card).replace(":", "")) for card in ("eth0", "tagged", "inner")))
         for host in hosts]
     books = Books(people)
     for person, tap in zip(people, taps):
-        books.add(person, read(tap.path))
+        books.add(person, (r for r in read(tap.path) if begun_us <= r.at_us < ended_us))
     strangers = {key: n for key, n in books.strangers.items() if key[1] not in routers}
     assert not strangers, f"frames that nobody sent: {strangers}"
     return books
@@ -475,7 +476,7 @@ def test_what_is_sent_arrives(lab, tmp_path, record_property, without, way, fami
     ended_us = time.time_ns() // 1000
     for tap in taps:
         tap.stop()
-    books = read_books(pair, hosts, taps, macs_of(homes))
+    books = read_books(pair, hosts, taps, macs_of(homes), begun_us, ended_us)
     result = compare(books, begun_us + EDGE_US, ended_us - EDGE_US)
     for name, counts in (("compared", result.kinds), ("with", result.features),
                          ("stayed at home", books.stayed)):
