@@ -87,8 +87,8 @@ def test_ttlhop_lowers_ttl_and_mends_the_checksum(lab, a):
              / UDP(sport=9, dport=9) / b"tagged")
     far.send("eth0", Ether(src=far.mac(), dst=near.mac()) / IPv6(dst=near.ip6, hlim=255)
              / UDP(sport=9, dport=9) / b"six")
-    frames = wait_for(lambda: seen.count() >= 7 and seen.stop().frames(
-        lambda f: f.src == far.mac()), 5)
+    wait_for(lambda: seen.count(lambda f: f.src == far.mac()) >= 5, 5, "all five")
+    frames = seen.stop().frames(lambda f: f.src == far.mac())
     ttls = [f.getlayer("IP").ttl if f.haslayer("IP") else f["IPv6"].hlim for f in frames]
     assert ttls == [61, 61, 61, 1, 252]
     assert frames[3]["Dot1Q"].vlan == 7
