@@ -6,8 +6,8 @@
  * other, an initiation or any sealed datagram, it hands to that peer inside its own session with it
  * (CONTROL_RELAY, with the id of whom it is for), and that peer hands it on (CONTROL_RELAYED, with
  * the id of whom it is from), if it knows both. It cannot read it. With each handshake it passes
- * on, and now and then besides, it tells where it sees the sender (CONTROL_SEEN): so two ends of
- * NATs learn each other's mapping, and a hole may be punched.
+ * on, and now and then besides, it tells where it sees the sender by IPv4 and by IPv6
+ * (CONTROL_SEEN): so two ends of NATs learn each other's mapping, and a hole may be punched.
  *
  * Without relay-for-peers it passes on as much as a meeting takes, some datagrams a second: enough
  * for handshakes, candidates and checks. What was passed on is not passed on again.
@@ -19,15 +19,15 @@
 #include <string.h>
 
 enum {
-    MEETING_BURST = 40,          /* datagrams of one peer */
-    MEETING_PER_SECOND = 8,      /* after that */
-    NEWS_BURST = SITE_PEERS_MAX, /* places where others are seen, of one peer */
-    STRANGE_MAX = 2,             /* of these at one address that nobody has proved, ... */
+    MEETING_BURST = 40,              /* datagrams of one peer */
+    MEETING_PER_SECOND = 8,          /* after that */
+    NEWS_BURST = 2 * SITE_PEERS_MAX, /* places where others are seen, of one peer */
+    STRANGE_MAX = 2,                 /* of these at one address that nobody has proved, ... */
 };
 
 #define MEETING_EACH_US (UINT64_C(1000000) / MEETING_PER_SECOND)
 #define SEEN_EACH_US    UINT64_C(5000000)
-#define NEWS_EACH_US    UINT64_C(5000000)
+#define NEWS_EACH_US    UINT64_C(2500000)
 #define STRANGE_US      UINT64_C(300000000) /* ... in this time */
 
 static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES])
@@ -62,15 +62,26 @@ static bool is_to_be_told(const struct site *site, const struct peer *from, uint
            site->now_us - from->seen_told_us >= SEEN_EACH_US;
 }
 
-static void tell_seen(struct site *site, struct peer *to, struct peer *of)
+static void tell_seen_at(struct site *site, struct peer *to, const struct peer *of,
+                         enum ip_family family)
 {
     uint8_t value[SITE_ID_BYTES + ENDPOINT_BYTES_MAX];
+    const struct endpoint *at = paths_seen_at(&of->paths, family);
+    if (!at)
+        return;
     memcpy(value, of->config.public_key, SITE_ID_BYTES);
-    size_t bytes = endpoint_encode(&of->endpoint, value + SITE_ID_BYTES);
+    size_t bytes = endpoint_encode(at, value + SITE_ID_BYTES);
+    peer_send_control(site, to, CONTROL_SEEN, value, SITE_ID_BYTES + bytes);
+}
+
+/* By both families, whichever we use: @to may have the other one only, and knows from nobody else
+ * that the sender really is there. */
+static void tell_seen(struct site *site, struct peer *to, struct peer *of)
+{
+    tell_seen_at(site, to, of, IP_V4);
+    tell_seen_at(site, to, of, IP_V6);
     of->seen_told = of->endpoint;
     of->seen_told_us = site->now_us;
-    if (of->endpoint.via == VIA_DIRECT)
-        peer_send_control(site, to, CONTROL_SEEN, value, SITE_ID_BYTES + bytes);
 }
 
 void peer_receive_relay(struct site *site, struct peer *from, uint8_t *value, size_t bytes)

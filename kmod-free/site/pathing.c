@@ -259,8 +259,9 @@ static void add_turn(const struct site *site, const struct candidate_list *their
 void peer_find_detours(struct site *site, struct peer *peer)
 {
     struct candidate_list list = {0};
-    add_seen(&list, &peer->met_at[0]);
-    add_seen(&list, &peer->met_at[1]);
+    for (unsigned i = 0; i < 2; i++)
+        if (!is_inside(site, &peer->met_at[i].address))
+            add_seen(&list, &peer->met_at[i]);
     if (peer->config.has_key)
         add_through(site, peer, true, &list);
     if (peer->config.has_key && !peer->up) /* only to meet */

@@ -88,7 +88,7 @@ struct peer {
     struct endpoint met_at[2];                         /* where a meeting point sees it */
     uint64_t tell_candidates_us, punch_next_us;
     uint64_t meeting_us;       /* of what is passed on for it, see meeting.c */
-    struct endpoint seen_told; /* where others were told it is */
+    struct endpoint seen_told; /* its path when others were told where it is */
     uint64_t seen_told_us;
     uint64_t news_us;           /* of what it tells of others, see meeting.c */
     struct attestation strange; /* addresses that it says others are at */

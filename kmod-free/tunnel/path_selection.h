@@ -2,7 +2,8 @@
  *
  * path_selection.h - which of a peer's paths is used and which stands by; paths.h has the rules.
  *
- * The inner half of paths.c, which says what came and what was lost; nobody else includes it.
+ * The inner half of paths.c, which says what came and what was lost; nobody but it and its other
+ * parts, path_spray.c and path_report.c, includes it.
  */
 #ifndef TUNNEL_PATH_SELECTION_H
 #define TUNNEL_PATH_SELECTION_H

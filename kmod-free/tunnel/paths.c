@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * paths.c - see paths.h. In this order: coming and going of paths, what comes from outside, checks,
- * initiations and what people ask. Which path is used is path_selection.c's, punches into port sets
- * are path_spray.c's.
+ * initiations. Which path is used is path_selection.c's, punches into port sets are path_spray.c's,
+ * and what others are told is path_report.c's.
  */
 #include "tunnel/paths.h"
 
@@ -510,7 +510,7 @@ uint64_t paths_deadline_us(const struct paths *p)
     return at;
 }
 
-/* ---- initiations, and what people ask ---- */
+/* ---- initiations ---- */
 
 const struct endpoint *paths_selected(const struct paths *p)
 {
@@ -566,23 +566,6 @@ size_t paths_targets(struct paths *p, struct endpoint *out, size_t capacity, uin
 uint64_t paths_keepalive_us(const struct paths *p, uint64_t configured_us)
 {
     return p->mapping_was_lost ? earlier(configured_us, SHORT_KEEPALIVE) : configured_us;
-}
-
-size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out, size_t capacity)
-{
-    size_t count = 0;
-    for (int i = 0; i < p->count && count < capacity; i++) {
-        const struct path *e = &p->path[i];
-        out[count++] =
-            (struct path_info){.to = e->to,
-                               .kind = e->kind,
-                               .state = e->state,
-                               .srtt_us = e->srtt_us,
-                               .answered_age_us = e->answered ? now_us - e->answered_us : NEVER,
-                               .selected = i == p->selected,
-                               .standby = i == p->standby};
-    }
-    return count;
 }
 
 bool paths_knows(const struct paths *p, const struct endpoint *to)

@@ -251,6 +251,15 @@ size_t paths_targets(struct paths *p, struct endpoint *out, size_t capacity, uin
  */
 uint64_t paths_keepalive_us(const struct paths *p, uint64_t configured_us);
 
+/**
+ * paths_seen_at() - where the peer is by one family, as its own datagrams show
+ * @family: IP_V4 or IP_V6
+ *
+ * Return: what is in use, if of this family and direct; else the valid direct path of it whose last
+ * check was answered latest; NULL: there is none
+ */
+const struct endpoint *paths_seen_at(const struct paths *p, enum ip_family family);
+
 /** paths_knows() - is there a path to it, in whatever state: do our initiations go there? */
 bool paths_knows(const struct paths *p, const struct endpoint *to);
 

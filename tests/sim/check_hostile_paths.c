@@ -193,7 +193,25 @@ START_TEST(a_meeting_point_cannot_aim_us_at_many)
         sim_run(&w.sim, 50000);
     }
     ck_assert_uint_gt(w.to_many, 0);
-    ck_assert_uint_le(w.to_many, 5 * (SITE_PEERS_MAX + 12)); /* 32 places, and one each 5 s */
+    ck_assert_uint_le(w.to_many, 5 * (SITE_PEERS_MAX + 12)); /* of 64 places, and one each 2.5 s */
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* Or it has the network of our own LAN outside: what is said to be there goes into the tunnel. */
+START_TEST(nor_into_our_own_lan)
+{
+    struct world w;
+    struct site_lan lan = {.prefix_count = 1,
+                           .prefix = {{.address = frame_ip("5.0.0.0"), .length_bits = 8}}};
+    begin(&w, 3);
+    site_set_lan(w.sim.node[US].site, &lan, w.sim.now_us);
+    say_seen_at(&w, "third", frame_ip("5.0.0.1"), 2000);
+    sim_run(&w.sim, 10 * SECOND_US);
+    ck_assert_uint_eq(w.to_many, 0);
+    say_seen_at(&w, "third", w.victim, 2000);
+    sim_run(&w.sim, 10 * SECOND_US);
+    ck_assert_uint_gt(w.to_victim, 0);
     sim_end(&w.sim);
 }
 END_TEST
@@ -225,5 +243,5 @@ END_TEST
 
 SIM_MAIN("hostile paths", many_checks_in_one_datagram_are_answered_once,
          a_peer_cannot_vouch_for_itself, a_meeting_point_cannot_aim_us_at_a_stranger,
-         nor_by_a_peer_that_is_gone, a_meeting_point_cannot_aim_us_at_many,
+         nor_by_a_peer_that_is_gone, a_meeting_point_cannot_aim_us_at_many, nor_into_our_own_lan,
          scraps_are_not_passed_on)

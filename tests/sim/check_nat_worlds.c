@@ -401,9 +401,39 @@ static void start(unsigned node)
     introduce(node, 1 - node, IP_NONE);
 }
 
+static const char *const three[] = {"home", "parents", "relative"};
+
+/* Home's NAT lets in whom it spoke to, and the parents' port cannot be known: so home punches their
+ * port set, once the relative says that they are at its address. It uses IPv6 with them itself. */
+START_TEST(the_other_family_is_told_too)
+{
+    nat_world_begin(&world, 1);
+    world.sim.wan.delay_us = 10000;
+    story = (struct story){.best = WAY_DIRECT4, .kind = {NAT_EIM, NAT_MAPE_NUMGEN}};
+    for (unsigned n = 0; n < 3; n++) {
+        sim_add(&world.sim, three[n]);
+        nat_world_place(&world, n, n == RELATIVE ? NAT_PUBLIC : story.kind[n], LIFE_US);
+    }
+    nat_world_add_v6(&world, PARENTS, true);
+    start(RELATIVE);
+    start(PARENTS);
+    introduce(PARENTS, RELATIVE, IP_V6);
+    pass(NOTICED_US);
+    ck_assert_int_eq(way_of(RELATIVE, PARENTS), WAY_DIRECT6);
+    start(HOME);
+    reach(is_best, DIRECT_WITHIN_US, "direct");
+    for (unsigned moves = 0; moves < 3; moves++) {
+        nat_world_reboot(&world, PARENTS);
+        pass(NOTICED_US);
+        reach(is_best, BEST_WITHIN_US, "direct again");
+    }
+    ck_assert_int_eq(way_of(RELATIVE, PARENTS), WAY_DIRECT6);
+    sim_end(&world.sim);
+}
+END_TEST
+
 static void tell_story(uint64_t seed)
 {
-    static const char *const name[] = {"home", "parents", "relative"};
     nat_world_begin(&world, seed);
     world.sim.wan.delay_us = draw(1000, 60000);
     world.sim.wan.jitter_us = draw(0, 10000);
@@ -411,7 +441,7 @@ static void tell_story(uint64_t seed)
     story = (struct story){.seed = seed, .ledger = ledger_new(&world.sim)};
     for (unsigned n = 0; n < 3; n++) {
         enum nat_kind kind = n == RELATIVE ? NAT_PUBLIC : (enum nat_kind)draw(0, NAT_KINDS - 1);
-        sim_add(&world.sim, name[n]);
+        sim_add(&world.sim, three[n]);
         nat_world_place(&world, n, kind, draw(30, 180) * SECOND_US);
         if (draw(0, 5) == 0)
             nat_world_add_v6(&world, n, kind != NAT_PUBLIC && draw(0, 1));
@@ -522,6 +552,7 @@ static Suite *suite(void)
     tcase_add_test(sites, both_call_through_firewalls);
     tcase_add_test(sites, a_cut_is_one_way);
     tcase_add_test(sites, a_reboot_moves_the_home);
+    tcase_add_test(sites, the_other_family_is_told_too);
     tcase_add_loop_test(sites, every_world_finds_its_best_way, 0, SLICES);
     tcase_set_timeout(sites, SIM_CASE_SECONDS);
     suite_add_tcase(s, boxes);

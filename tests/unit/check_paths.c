@@ -426,25 +426,6 @@ START_TEST(a_forgetful_nat_shortens_the_keepalive)
 }
 END_TEST
 
-START_TEST(people_see_every_path)
-{
-    struct path_info info[PATHS_MAX];
-    begin(start[_i]);
-    works(v6(1), 12 * MS);
-    works(by_turn(1), 34 * MS);
-    NAME(PATHS_CONFIGURED, v6(1), by_turn(1), v4(1));
-    run(SECOND);
-    ck_assert_uint_eq(paths_info(&w.p, w.now_us, info, 2), 2);
-    ck_assert_uint_eq(paths_info(&w.p, w.now_us, info, PATHS_MAX), 3);
-    ck_assert(info[0].selected && !info[0].standby && info[0].srtt_us == 12000);
-    ck_assert(info[1].standby && info[1].state == PATH_VALID && info[1].to.via == VIA_TURN);
-    ck_assert_uint_le(info[0].answered_age_us, SECOND);
-    ck_assert(info[2].state == PATH_CHECKING && info[2].srtt_us < 0);
-    ck_assert_uint_eq(info[2].answered_age_us, NEVER);
-    ck_assert_uint_eq(info[2].kind, CANDIDATE_HOST);
-}
-END_TEST
-
 /* ---- whatever happens, deadlines are kept and bounds hold ---- */
 
 static struct endpoint any(void)
@@ -533,7 +514,6 @@ int main(void)
     tcase_add_loop_test(tc, spoofed_sources_get_one_check_each, 0, STARTS);
     tcase_add_loop_test(tc, what_is_named_best_has_room, 0, STARTS);
     tcase_add_loop_test(tc, a_forgetful_nat_shortens_the_keepalive, 0, 2);
-    tcase_add_loop_test(tc, people_see_every_path, 0, STARTS);
     tcase_add_loop_test(tc, whatever_happens, 0, 2);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
