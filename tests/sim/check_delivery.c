@@ -88,7 +88,7 @@ END_TEST
 
 START_TEST(a_reordering_and_repeating_wan_changes_nothing)
 {
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    for (uint64_t seed = 0; seed < sim_seeds(SEEDS); seed++) {
         struct world w;
         begin(&w, seed, NULL);
         /* Large frames are cut: as many of them may be under way as reassembly has room for. */
@@ -105,7 +105,7 @@ END_TEST
 
 START_TEST(a_losing_wan_loses_only_what_it_lost)
 {
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    for (uint64_t seed = 0; seed < sim_seeds(SEEDS); seed++) {
         struct world w;
         begin(&w, seed, NULL);
         w.sim.wan.loss_permille = 50;
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(rekeying_loses_nothing)
 {
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    for (uint64_t seed = 0; seed < sim_seeds(SEEDS); seed++) {
         struct world w;
         struct site_config quick = {
             .timers = {.rekey_after_us = 1000000, .reject_after_us = 40000000}};
@@ -160,7 +160,7 @@ END_TEST
 
 START_TEST(rekeying_survives_lost_handshakes)
 {
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+    for (uint64_t seed = 0; seed < sim_seeds(SEEDS); seed++) {
         struct world w;
         struct site_config quick = {
             .timers = {.rekey_after_us = 1000000, .reject_after_us = 40000000}};

@@ -573,7 +573,7 @@ int main(void)
     tcase_set_timeout(tc, SIM_CASE_SECONDS);
     tcase_add_loop_test(tc, each_direction_has_its_own, 0, DIRECTIONS);
     tcase_add_loop_test(tc, a_syn_announces_what_fits_the_smaller_direction, 0, DIRECTIONS);
-    tcase_add_loop_test(tc, a_path_that_shrinks_loses_what_was_under_way, 0, SEEDS);
+    tcase_add_loop_test(tc, a_path_that_shrinks_loses_what_was_under_way, 0, (int)sim_seeds(SEEDS));
     tcase_add_test(tc, icmp_names_the_size_and_is_not_needed);
     tcase_add_loop_test(tc, what_our_kernel_refuses_is_the_interfaces, 0, 2);
     tcase_add_loop_test(tc, forged_hints_change_nothing, 0, 2);
@@ -581,7 +581,8 @@ int main(void)
     tcase_add_loop_test(tc, a_fixed_size_is_not_probed, 0, 2);
     tcase_add_loop_test(tc, a_size_may_be_fixed_and_freed_in_use, 0, 2);
     tcase_add_loop_test(tc, a_new_path_is_measured_from_its_base, 0, 4);
-    tcase_add_loop_test(tc, frames_handed_in_while_the_size_changes_cross, 0, SEEDS);
+    tcase_add_loop_test(tc, frames_handed_in_while_the_size_changes_cross, 0,
+                        (int)sim_seeds(SEEDS));
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -135,6 +135,12 @@ void sim_flush(struct sim_node *node);
 /** sim_close() - It says goodbye, as site_close(), in one thread from then on */
 void sim_close(struct sim_node *node);
 
+/** sim_has_two_threads() - LANSPLICE_SIM_THREADS is 2: all takes several times longer */
+bool sim_has_two_threads(void);
+
+/** sim_seeds() - How many of @all seeds to try: then a fourth, but all with LANSPLICE_LONG */
+unsigned sim_seeds(unsigned all);
+
 /* Used by net.c alone. */
 void sim_split(struct sim_node *node, const struct egress_ops *with);
 void sim_unsplit(struct sim_node *node);

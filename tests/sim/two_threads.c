@@ -23,12 +23,22 @@ static void op_wake(void *context)
     (void)context;
 }
 
-void sim_split(struct sim_node *node, const struct egress_ops *with)
+bool sim_has_two_threads(void)
 {
     const char *threads = getenv("LANSPLICE_SIM_THREADS");
+    return threads && strcmp(threads, "2") == 0;
+}
+
+unsigned sim_seeds(unsigned all)
+{
+    return sim_has_two_threads() && !getenv("LANSPLICE_LONG") ? (all + 3) / 4 : all;
+}
+
+void sim_split(struct sim_node *node, const struct egress_ops *with)
+{
     struct egress_ops ops = *with;
     ops.wake_site = ops.wake_egress = op_wake;
-    if (!threads || strcmp(threads, "2") != 0)
+    if (!sim_has_two_threads())
         return;
     node->boxes = aligned_alloc(64, sizeof *node->boxes);
     if (!node->boxes)

@@ -441,18 +441,24 @@ static void ten_minutes(const struct network *net, unsigned seed, unsigned loss_
     free(w);
 }
 
-enum { NETWORKS = sizeof NETWORK / sizeof NETWORK[0], SEEDS = 2, RANDOM_RUNS = 3 };
+enum { NETWORKS = sizeof NETWORK / sizeof NETWORK[0], SEEDS_LONG = 5, RANDOM_RUNS = 3 };
+
+/* Each is ten minutes of a whole network: with sanitizers a second or two. */
+static unsigned seeds(void)
+{
+    return getenv("LANSPLICE_LONG") ? SEEDS_LONG : 1;
+}
 
 START_TEST(stops_each_loop_once_and_recovers)
 {
-    for (unsigned seed = 1; seed <= SEEDS; seed++)
+    for (unsigned seed = 1; seed <= seeds(); seed++)
         ten_minutes(&NETWORK[_i], seed, 0, false);
 }
 END_TEST
 
 START_TEST(does_so_with_a_tenth_of_all_probes_lost)
 {
-    for (unsigned seed = 1; seed <= SEEDS; seed++)
+    for (unsigned seed = 1; seed <= seeds(); seed++)
         ten_minutes(&NETWORK[_i], seed, 10, false);
 }
 END_TEST
