@@ -230,6 +230,7 @@ static bool read_file(FILE *file, const char *path, const struct paste_input *in
         file = standard_input ? stdin : fopen(path, "re");
 
     if (file) {
+        setvbuf(file, NULL, _IONBF, 0); /* no copy of a token stays there */
         *bytes = fread(text, 1, TEXT_SIZE, file);
         read = !ferror(file);
     }
