@@ -166,6 +166,10 @@ def test_the_routers_nat_leaves_that_port_as_it_is(auto):
     assert rule in listed and listed.index(rule) < listed.index("masquerade")
     auto.init("stop")
     assert "sport" not in rules()
+    auto.init("start")
+    auto.uci("delete", "lansplice.home")
+    auto.init("reload")
+    assert "sport" not in rules()
 
 
 def test_sections_of_two_packages_do_not_mix(enabled):
@@ -187,6 +191,9 @@ def test_a_jail_where_there_is_one(enabled):
     mount = instances(enabled)["home"]["jail"]["mount"]
     writable = {path for path, how in mount.items() if how == "1"}
     assert writable == {"/dev/net/tun", "/etc/lansplice/home", "/var/run/lansplice"}
+    # Where daemons may write, and lay links, is nothing that root writes or the firewall reads.
+    assert list(enabled.path("/var/run/lansplice").iterdir()) == []
+    assert enabled.path("/var/run/lansplice-notes/home.fixed").exists()
     enabled.path("/sbin/ujail").unlink()
 
 
@@ -212,6 +219,17 @@ def test_a_site_of_netifds_is_left_to_it(enabled):
     assert set(instances(enabled)) == {"home"}
 
 
+@pytest.mark.parametrize("leave", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc")])
+def test_what_a_jailed_daemon_leaves_for_its_configuration(enabled, leave):
+    enabled.init("start")
+    conf = enabled.path("/etc/lansplice/home/lansplice.conf")
+    before = conf.read_text()
+    conf.unlink()
+    leave(conf)
+    enabled.init("start")
+    assert conf.is_file() and not conf.is_symlink() and conf.read_text() == before
+
+
 # ---- reload ----
 
 @pytest.fixture
@@ -229,7 +247,7 @@ def fixed(router, instance):
 
 
 def test_reload_tells_the_daemon(running):
-    before = running.path("/var/run/lansplice/home.fixed").read_text()
+    before = running.path("/var/run/lansplice-notes/home.fixed").read_text()
     running.uci("set", "lansplice.home.guard=dhcp")
     running.init("reload")
     assert "guard = dhcp" in running.conf()
@@ -240,7 +258,7 @@ def test_reload_tells_the_daemon(running):
 
 
 def test_reload_restarts_for_what_is_fixed(running):
-    before = running.path("/var/run/lansplice/home.fixed").read_text()
+    before = running.path("/var/run/lansplice-notes/home.fixed").read_text()
     running.uci("set", "lansplice.home.port=7799")
     running.init("reload")
     calls = running.calls()

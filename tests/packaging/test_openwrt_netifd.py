@@ -105,7 +105,7 @@ def test_renew_begins_anew_for_what_is_fixed(router, tunnel):
 
 
 def test_a_port_the_daemon_chooses_is_left_alone_by_the_nat(router, tunnel):
-    exemption = router.path("/var/run/lansplice/home.srcnat.nft")
+    exemption = router.path("/var/run/lansplice-notes/home.srcnat.nft")
     tunnel.setup()
     assert not exemption.exists()
     router.uci("set", "lansplice.home.port=auto")

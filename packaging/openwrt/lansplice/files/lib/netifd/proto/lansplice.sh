@@ -50,17 +50,9 @@ report() {
 # refuse INTERFACE CODE [TEXT] - no further attempt by itself, and a mark for the init script
 refuse() {
 	report "$@"
-	write_run "$1.refused" "$2"
+	lansplice_note "$1.refused" "$2"
 	proto_block_restart "$1"
 }
-
-# write_run FILE TEXT - below /var/run/lansplice, where a daemon in a jail may lay links
-write_run() (
-	set -C
-	mkdir -p "$LANSPLICE_RUN"
-	rm -f "$LANSPLICE_RUN/$1"
-	echo "$2" >"$LANSPLICE_RUN/$1"
-)
 
 # claim INTERFACE SITE - the site is this interface's from now on, unless another one has it that is
 # still to be: then say which. What a netifd that was killed left behind does not count.
@@ -71,12 +63,12 @@ claim() (
 		echo "$owner"
 		return 1
 	fi
-	write_run "$2.interface" "$1"
+	lansplice_note "$2.interface" "$1"
 )
 
 # owner SITE - the interface that has it, if one does
 owner() {
-	cat "$LANSPLICE_RUN/$1.interface" 2>/dev/null
+	lansplice_noted "$1.interface"
 }
 
 wait_tap() {
@@ -125,7 +117,7 @@ firewall_open() {
 }
 
 firewall_close() {
-	rm -f "$LANSPLICE_RUN/$2.srcnat.nft"
+	rm -f "$LANSPLICE_NOTES/$2.srcnat.nft"
 	json_init
 	json_add_string name "lansplice-$1"
 	ubus call service delete "$(json_dump)"
@@ -135,7 +127,7 @@ firewall_close() {
 proto_lansplice_setup() {
 	local interface="$1" site network tunlink tap message other
 
-	rm -f "$LANSPLICE_RUN/$interface.refused"
+	rm -f "$LANSPLICE_NOTES/$interface.refused"
 	json_get_vars site network tunlink
 	if [ -z "$site" ]; then
 		refuse "$interface" MISSING_SITE
@@ -175,7 +167,7 @@ proto_lansplice_teardown() {
 	join "$network" remove_device "$(lansplice_value "$site" tap)"
 	firewall_close "$interface" "$site"
 	proto_kill_command "$interface"
-	rm -f "$LANSPLICE_RUN/$site.interface"
+	rm -f "$LANSPLICE_NOTES/$site.interface"
 }
 
 # The daemon reads its configuration again or, should that not do, ends, and netifd begins anew.

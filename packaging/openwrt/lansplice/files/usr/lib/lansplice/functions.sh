@@ -6,7 +6,8 @@
 # /lib/functions.sh (and jshn.sh).
 
 LANSPLICE_ETC=/etc/lansplice
-LANSPLICE_RUN=/var/run/lansplice
+LANSPLICE_RUN=/var/run/lansplice         # the daemons' sockets: one in a jail may write there
+LANSPLICE_NOTES=/var/run/lansplice-notes # what scripts leave for each other: none may write there
 LANSPLICE_LOCK=/var/lock/lansplice.lock
 LANSPLICE_PORT=7788
 LANSPLICE_TAP=lansplice0
@@ -18,8 +19,19 @@ lansplice_conf() {
 
 # lansplice_value SITE OPTION - what the generated configuration says in [site], if there is one
 lansplice_value() {
-	[ ! -e "$(lansplice_conf "$1")" ] ||
+	[ ! -f "$(lansplice_conf "$1")" ] ||
 		sed -n "/^\[peer/q; s/^$2 = //p" "$(lansplice_conf "$1")"
+}
+
+# lansplice_note FILE TEXT
+lansplice_note() {
+	mkdir -p "$LANSPLICE_NOTES"
+	echo "$2" >"$LANSPLICE_NOTES/$1"
+}
+
+# lansplice_noted FILE - what was, if anything
+lansplice_noted() {
+	cat "$LANSPLICE_NOTES/$1" 2>/dev/null
 }
 
 lansplice_interface() {
@@ -41,13 +53,12 @@ lansplice_interfaces() (
 # lansplice_is_fixed SITE - is what a reload cannot change (lansplice(8)) as at the last call? It
 # is kept in a file that procd looks at, too.
 lansplice_is_fixed() {
-	local file="$LANSPLICE_RUN/$1.fixed" fixed
+	local fixed
 
 	fixed=$(sed -n '/^\[peer/q; /^\(name\|private-key\|port\|tap\|control\) = /p' \
 		"$(lansplice_conf "$1")")
-	[ "$fixed" != "$(cat "$file" 2>/dev/null)" ] || return 0
-	rm -f "$file" # a link, laid by a daemon in a jail?
-	echo "$fixed" >"$file"
+	[ "$fixed" != "$(lansplice_noted "$1.fixed")" ] || return 0
+	lansplice_note "$1.fixed" "$fixed"
 	return 1
 }
 
@@ -67,11 +78,11 @@ lansplice_port() {
 # lansplice_exempt SITE - with 'port auto' the router's own NAT leaves our port as it is: it would,
 # under MAP-E, show another one of the home's than that where we can be called.
 lansplice_exempt() {
-	local file="$LANSPLICE_RUN/$1.srcnat.nft"
-
-	rm -f "$file"
 	if [ "$(lansplice_value "$1" port)" = auto ]; then
-		echo "fib saddr type local udp sport $(lansplice_port "$1") accept" >"$file"
+		lansplice_note "$1.srcnat.nft" \
+			"fib saddr type local udp sport $(lansplice_port "$1") accept"
+	else
+		rm -f "$LANSPLICE_NOTES/$1.srcnat.nft"
 	fi
 }
 
