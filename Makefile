@@ -1,12 +1,12 @@
 # lansplice - build, check, install.        make help lists the targets
 #
-# Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; TESTING=1 builds the [test]
-# section into the daemon; SODIUM=prefix another libsodium than the system's (scripts/sodium-sid);
-# UPNP=0 leaves out UPnP port mappings (miniupnpc), TURN=0 TURN (mbedtls); DESTDIR= and PREFIX= for
-# install; B= the build folder. CROSS=arm-linux-gnueabihf takes that compiler and Debian's libraries
-# of its architecture (scripts/install-deps cross); where there are none kmod-free and its tests are
-# compiled, and no more. STATIC=1 links the libraries into the programs, as CC=musl-gcc does, with
-# SODIUM= the prefix that scripts/libraries-musl prints. LTO=0: see below.
+# Variables: V=1 shows commands; CC=gcc|clang; SAN=address,undefined; SODIUM=prefix for another
+# libsodium than the system's (scripts/sodium-sid); UPNP=0 leaves out UPnP port mappings
+# (miniupnpc), TURN=0 TURN (mbedtls); DESTDIR= and PREFIX= for install; B= the build folder.
+# CROSS=arm-linux-gnueabihf takes that compiler and Debian's libraries of its architecture
+# (scripts/install-deps cross); where there are none kmod-free and its tests are compiled, and no
+# more. STATIC=1 links the libraries into the programs, as CC=musl-gcc does, with SODIUM= the prefix
+# that scripts/libraries-musl prints. LTO=0: see below.
 
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
@@ -31,9 +31,9 @@ PKG_CONFIG_LIBDIR := $(SODIUM_PC)
 STATIC := 1
 endif
 
-# Sanitized, testing and other-compiler objects never mix with the plain ones.
+# Sanitized and other-compiler objects never mix with the plain ones.
 comma   := ,
-B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(TESTING),-testing)$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)$(if $(filter 0,$(TURN)),-no-turn)$(if $(STATIC),-static)
+B       ?= build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(SODIUM),-sodium)$(if $(filter 0,$(UPNP)),-no-upnp)$(if $(filter 0,$(TURN)),-no-turn)$(if $(STATIC),-static)
 
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-6s %s\n' '$1' '$2';)
@@ -49,7 +49,7 @@ flag         = $(shell $(CC) -Werror $1 -x c -c -o /dev/null /dev/null >/dev/nul
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CFLAGS   ?= -O2 -g
-override CPPFLAGS += -Ikmod-free $(if $(SODIUM),-isystem $(SODIUM)/include) -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"' $(if $(TESTING),-DTESTING)
+override CPPFLAGS += -Ikmod-free $(if $(SODIUM),-isystem $(SODIUM)/include) -D_GNU_SOURCE -DLANSPLICE_VERSION='"$(VERSION)"'
 ifeq ($(UPNP),0)
 override CPPFLAGS += -DNO_UPNP
 else
@@ -124,13 +124,14 @@ CORE_LIB   := $B/libkmod-free.a
 DAEMON_LIB := $B/libdaemon.a
 
 .PHONY: all check check-unit check-sim check-threads check-packaging check-lab check-long fuzz \
-        lint demo bench micro install clean help test-programs lab-programs bench-programs
+        lint demo bench micro install clean help test-programs lab-programs lab-daemon \
+        bench-programs
 all: $(if $(COMPILE_ONLY),test-objects,$B/lansplice $B/lansplice-tools)
 
 help:
 	@echo 'make all | check | check-unit | check-sim | check-threads | check-packaging | check-lab'
 	@echo '     check-long | fuzz | lint | demo | bench BENCH=--quick | micro'
-	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TESTING=1 TURN=0 UPNP=0'
+	@echo '     install DESTDIR= PREFIX= | clean        V=1 SAN=address,undefined CC=clang TURN=0 UPNP=0'
 	@echo '                                      CROSS=arm-linux-gnueabihf STATIC=1 LTO=0'
 
 $(CORE_LIB): $(call obj,$(CORE_SRC))
@@ -139,9 +140,11 @@ $(CORE_LIB) $(DAEMON_LIB):
 	$(call say,AR,$@)
 	$Qrm -f $@ && $(AR) rcs $@ $^
 
-$B/lansplice: $B/daemon/main.o
-$B/lansplice-tools: $(call obj,$(TOOLS_SRC))
-$B/lansplice $B/lansplice-tools: $(DAEMON_LIB) $(CORE_LIB)
+$B/lansplice $B/testing/lansplice: $B/daemon/main.o
+$B/lansplice-tools $B/testing/lansplice-tools: $(call obj,$(TOOLS_SRC))
+$(addprefix $B/testing/,lansplice lansplice-tools): $B/testing/daemon/config_values.o
+$(foreach folder,$B $B/testing,$(folder)/lansplice $(folder)/lansplice-tools): \
+        $(DAEMON_LIB) $(CORE_LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LTO_LINK) $(LDFLAGS) $(LINK_SMALL) -o $@ $(filter %.o,$^) \
 	    $(DAEMON_LIB) $(CORE_LIB) $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
@@ -152,10 +155,17 @@ $B/kmod-free/%.o: kmod-free/%.c Makefile
 	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LTO_C) $(if $(filter-out $(FAST),$<),$(SMALL)) -MMD -MP \
 	    $(call pkg,--cflags,$(PKGS_CORE)) -c -o $@ $<
 
-$B/%.o: %.c Makefile
+define compile
 	$(call say,CC,$<)
 	$Qmkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter daemon/%,$<),$(LTO_C) $(SMALL)) -MMD -MP \
 	    $(call pkg,--cflags,$(if $(filter daemon/%,$<),$(PKGS_DAEMON),$(PKGS_CORE) $(PKGS_TEST))) -c -o $@ $<
+endef
+$B/%.o: %.c Makefile
+	$(compile)
+# The programs in testing/ are all the same but for this: they know the section [test].
+$B/testing/%.o: override CPPFLAGS += -DTESTING
+$B/testing/%.o: %.c Makefile
+	$(compile)
 
 $(UNIT_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
@@ -176,8 +186,9 @@ $(FUZZ_BIN): $B/%: $B/%.o $(CORE_LIB)
 fuzz-programs: $(FUZZ_BIN)
 
 test-programs: $(UNIT_BIN) $(SIM_BIN)
-lab-programs: all $(TOOL_BIN)
-bench-programs: lab-programs $(BENCH_BIN)
+lab-daemon: $(addprefix $B/testing/,lansplice lansplice-tools)
+lab-programs: lab-daemon $(TOOL_BIN)
+bench-programs: all $(TOOL_BIN) $(BENCH_BIN)
 unit-programs: $(UNIT_BIN)
 sim-programs: $(SIM_BIN)
 test-objects: $(call obj,$(CORE_SRC) $(UNIT_SRC) $(SIM_SRC) $(SIM_LIB))

@@ -92,7 +92,7 @@ struct config {
     char turn_secret[VIA_TURNS][TURN_PASSWORD_SIZE]; /* one for each, or one for all */
     char turn_secret_path[CONFIG_PATH_SIZE];
 
-    /* [test], in a build with TESTING=1 only; else the defaults */
+    /* [test], which only the lab's daemon knows (make lab-daemon); else the defaults */
     uint32_t rekey_after_ms, reject_after_ms, raise_after_ms; /* 0: the protocol's */
     uint32_t token_lifetime_ms;
     unsigned without;                  /* enum config_without, or-ed: offloads not to use */

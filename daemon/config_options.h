@@ -42,8 +42,8 @@
       "HOST:PORT, [IPv6]:PORT in brackets, or _service._udp.NAME; at most 4")                      \
     X("keepalive", set_keepalive, false, "seconds, 0 (off) to 65535")
 
-/* Timers that tests shorten, offloads that they forgo; only a build with TESTING=1 knows the
- * section. */
+/* Timers that tests shorten, offloads that they forgo; only the lab's daemon (make lab-daemon)
+ * knows the section. */
 #define TEST_OPTIONS(X)                                                                            \
     X("rekey-after-ms", set_rekey_after, false, "milliseconds, 1 to 1000000000")                   \
     X("reject-after-ms", set_reject_after, false, "milliseconds, 1 to 1000000000")                 \

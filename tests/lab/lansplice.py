@@ -16,9 +16,9 @@ import pytest
 from machine import wait_for
 
 TOP = Path(__file__).resolve().parent.parent.parent
-TESTING_BINARY = TOP / "build/gcc-testing/lansplice"
-BINARY = Path(os.environ.get("LANSPLICE", TESTING_BINARY)).absolute()
-TOOLS = Path(os.environ.get("LANSPLICE_TOOLS", TESTING_BINARY.parent / "tests/lab/tools"))
+BUILD = TOP / "build/gcc"
+BINARY = Path(os.environ.get("LANSPLICE", BUILD / "testing/lansplice")).absolute()
+TOOLS = Path(os.environ.get("LANSPLICE_TOOLS", BUILD / "tests/lab/tools"))
 
 
 def is_built():

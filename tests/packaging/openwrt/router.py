@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent.parent
 PACKAGE = TOP / "packaging/openwrt/lansplice"
-BINARY = Path(os.environ.get("LANSPLICE", TOP / "build/gcc-testing/lansplice")).absolute()
+BINARY = Path(os.environ.get("LANSPLICE", TOP / "build/gcc/testing/lansplice")).absolute()
 # Two homes' public keys.
 KEYS = ["hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
         "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08="]
