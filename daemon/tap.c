@@ -18,9 +18,9 @@ enum { QUEUE_LENGTH_PACKETS = 1000 };
 
 struct mac tap_mac(const uint8_t public_key[PUBLIC_KEY_BYTES])
 {
-    struct mac mac = {.octet = {0xfe}};
+    struct mac mac = {.octet = {0xfe, 0xff}};
 
-    memcpy(mac.octet + 1, public_key, sizeof mac.octet - 1);
+    memcpy(mac.octet + 2, public_key, sizeof mac.octet - 2);
     return mac;
 }
 

@@ -4,9 +4,9 @@
  *
  * A TAP that is not there is made, and goes when it is closed. One that exists already (made by
  * `ip tuntap add`, netifd or networkd) is used and given back as it was found: flags, offloads,
- * MTU, MAC (and master: network.h). The MAC begins with fe:, because a bridge takes the lowest MAC
- * of its ports for its own, and comes from the site's public key, so that it is the same after each
- * start.
+ * MTU, MAC (and master: network.h). The MAC begins with fe:ff:, because a bridge takes the lowest
+ * of its ports' for its own, and those of containers and virtual machines may begin with fe: too.
+ * The rest comes from the site's public key, so that it is the same after each start.
  */
 #ifndef TAP_H
 #define TAP_H

@@ -55,7 +55,7 @@ def test_port_settings(alone, a):
     assert {name for name in off if settings[name]} == set()
     assert settings["multicast_router"] == 2
     link = link_of(a.router)
-    assert link["address"].startswith("fe:") and link["mtu"] == 1500
+    assert link["address"].startswith("fe:ff:") and link["mtu"] == 1500
     assert link["inet6_addr_gen_mode"] == "none" and link["addr_info"] == []
     assert link_of(a.router, "br-lan")["address"] != link["address"]
 
@@ -68,6 +68,18 @@ def test_all_is_undone(alone, a, sig):
     assert alone.process.kill(sig) == 0
     assert differences(before, links(a.router)) == {}
     assert not os.path.exists(inside(a.router, CONTROL))
+
+
+def test_the_bridge_keeps_its_address(alone, a):
+    """Even that of a container, whose address is as high as a random one may well be."""
+    a.router.run("ip link set h1 address fe:fe:ff:ff:ff:ff")
+    before = link_of(a.router, "br-lan")["address"]
+    assert before == "fe:fe:ff:ff:ff:ff"
+    alone.start()
+    assert is_in(a.router, "br-lan")
+    assert link_of(a.router, "br-lan")["address"] == before
+    assert alone.stop() == 0
+    assert link_of(a.router, "br-lan")["address"] == before
 
 
 def test_bridge_without_other_ports(lab, a):
