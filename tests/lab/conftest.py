@@ -74,6 +74,13 @@ def c(lab, b):
     return lab.home("c")
 
 
+@pytest.fixture
+def alone(lab, a):
+    """Home a's daemon without a peer, not started."""
+    a.host("h1")
+    return lab.daemon(a)
+
+
 # Homes that are only a folder, for the commands that need no network.
 
 @pytest.fixture

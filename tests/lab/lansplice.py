@@ -126,6 +126,14 @@ class Lansplice:
             assert self.process.running, f"{self.name}'s daemon ended:\n{self.log()}"
         return self
 
+    def fails(self, code, *words):
+        """It ends with that code and one line holding all the words."""
+        self.write()
+        done = self.machine.run([BINARY, "-c", self.path, "run"], check=False, seconds=10)
+        errors = [line for line in done.stderr.splitlines() if line.startswith("lansplice: ")]
+        assert done.returncode == code, done.stderr
+        assert len(errors) == 1 and all(word in errors[0] for word in words), done.stderr
+
     def command(self, *arguments, check=True, input=None, seconds=30):
         """A subcommand on this router: lansplice -c FILE ..."""
         return self.machine.run([BINARY, "-c", self.path, *arguments], check=check, input=input,

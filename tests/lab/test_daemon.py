@@ -1,48 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What the daemon does to a router: its TAP, its bridge, its sockets, its rights; and undoes."""
-import json
 import os
 import signal
 import socket
-import stat
 import subprocess
 import time
 
 import pytest
 
+from control import CONTROL, inside, talk
 from lansplice import BINARY, preload, tool
 from links import TAP, differences, is_in, link_of, links, port
 from machine import wait_for
-
-CONTROL = "/run/lansplice.sock"
-
-
-def inside(machine, path):
-    """A file of the machine's own mounts."""
-    return f"/proc/{machine.pid}/root{path}"
-
-
-def talk(machine, text, path=CONTROL):
-    """Send text to the control socket; the JSON lines it answers until it hangs up."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(3)
-        client.connect(inside(machine, path))
-        client.sendall(text.encode())
-        received = b""
-        while received.count(b"\n") < text.count("\n"):
-            more = client.recv(65536)
-            if not more:
-                break
-            received += more
-    return [json.loads(line) for line in received.splitlines()]
-
-
-@pytest.fixture
-def alone(lab, a):
-    """Home a's daemon without a peer, not started."""
-    a.host("h1")
-    return lab.daemon(a)
-
 
 # ---- starting and ending ----
 
@@ -121,48 +90,39 @@ def test_persistent_tap_is_given_back(alone, a, prepare):
     assert differences(before, after) == {}
 
 
-def fails(daemon, code, *words):
-    """It ends with that code and one line holding all the words."""
-    daemon.write()
-    done = daemon.machine.run([BINARY, "-c", daemon.path, "run"], check=False, seconds=10)
-    errors = [line for line in done.stderr.splitlines() if line.startswith("lansplice: ")]
-    assert done.returncode == code, done.stderr
-    assert len(errors) == 1 and all(word in errors[0] for word in words), done.stderr
-
-
 def test_refused_starts_leave_nothing(alone, a):
     before = links(a.router)
     alone.site["bridge"] = "br-none"
-    fails(alone, 1, "br-none", "bridge")
+    alone.fails(1, "br-none", "bridge")
     alone.site["bridge"] = "wan"
-    fails(alone, 1, "wan", "not a bridge")
+    alone.fails(1, "wan", "not a bridge")
     alone.site["bridge"] = "br-lan"
     alone.site["tap"] = "wan"
-    fails(alone, 1, "wan", "taken")
+    alone.fails(1, "wan", "taken")
     alone.site["tap"] = TAP
     alone.site["control"] = "/run/none/sock"
-    fails(alone, 1, "/run/none/sock")
+    alone.fails(1, "/run/none/sock")
     alone.site["control"] = CONTROL
     with a.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("0.0.0.0", 7788))
-        fails(alone, 1, "7788", "in use")
+        alone.fails(1, "7788", "in use")
     with a.router.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
         other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         other.bind(("::", 7788))
-        fails(alone, 1, "7788", "in use")
+        alone.fails(1, "7788", "in use")
     alone.site["ttl_repair"] = "nonsense"
-    fails(alone, 2, "nonsense")
+    alone.fails(2, "nonsense")
     assert differences(before, links(a.router)) == {}
     assert not os.path.exists(inside(a.router, CONTROL))
 
 
 def test_tap_of_another_kind_or_process(alone, a):
     a.router.run(f"ip tuntap add {TAP} mode tun")
-    fails(alone, 1, TAP, "not a plain TAP")
+    alone.fails(1, TAP, "not a plain TAP")
     a.router.run(f"ip tuntap del {TAP} mode tun")
     alone.start()
     alone.site.update(port=7789, control="/run/other.sock")
-    fails(alone, 1, TAP, "in use")
+    alone.fails(1, TAP, "in use")
 
 
 def test_no_ipv6(alone, a):
@@ -451,58 +411,7 @@ def test_restart_is_asked_for(spliced):
     assert spliced.status()["name"] == "a"
 
 
-# ---- control socket ----
-
-def test_control_socket(alone, a):
-    alone.start()
-    mode = os.stat(inside(a.router, CONTROL)).st_mode
-    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
-    status, again = talk(a.router, '{"command":"status"}\n{"command":"status"}\n')
-    assert status["name"] == again["name"] == "a"
-    for bad in "rubbish\n", '{"command":"launch"}\n', "[]\n", '{"command":7}\n', "\n":
-        assert talk(a.router, bad)[0]["ok"] is False
-    with pytest.raises((ConnectionResetError, BrokenPipeError, AssertionError)):
-        assert talk(a.router, "x" * 100000 + "\n")  # hung up on: no answer
-    assert alone.status()
-
-
-def test_many_clients(alone, a):
-    alone.start()
-    clients = []
-    for _ in range(30):
-        clients.append(socket.socket(socket.AF_UNIX))
-        clients[-1].connect(inside(a.router, CONTROL))
-    time.sleep(0.3)
-    for client in clients:
-        client.close()
-    wait_for(alone.status, 3, "room for one more")
-    clients = []
-
-
-def test_umask_does_not_matter(alone, a):
-    alone.write()
-    process = a.router.start(f"umask 0; exec {BINARY} -c {alone.path} run", name="umask")
-    wait_for(lambda: os.path.exists(inside(a.router, CONTROL)), 5, "the socket")
-    assert stat.S_IMODE(os.stat(inside(a.router, CONTROL)).st_mode) == 0o600
-    process.stop()
-
-
-def test_stale_socket_and_live_daemon(alone, a):
-    alone.start()
-    alone.kill()
-    assert os.path.exists(inside(a.router, CONTROL))
-    alone.restart()
-    alone.site.update(port=7789, tap="other0", bridge=None)
-    fails(alone, 1, CONTROL, "runs already")
-    assert "other0" not in links(a.router)
-    alone.site.update(port=7788, tap=TAP, bridge="br-lan")
-    alone.write()
-    assert alone.status()["tap"] == TAP
-    alone.stop()
-    a.router.run(f"echo precious >{CONTROL}")
-    fails(alone, 1, CONTROL, "no socket")
-    assert "precious" in a.router.output(f"cat {CONTROL}")
-
+# ---- status ----
 
 def test_status_without_a_daemon(alone):
     alone.write()

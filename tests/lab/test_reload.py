@@ -6,11 +6,11 @@ import time
 import pytest
 
 from captures import BOOTP, DHCP, IP, UDP, Ether, ICMPv6ND_RA, IPv6
+from control import talk
 from coturn import Coturn
 from lansplice import TOP, tool, write_secret
 from machine import wait_for
 from scapy.layers.inet6 import ICMPv6NDOptRouteInfo
-from test_daemon import talk
 
 # Needs a restart: a legal value that differs.
 FIXED = {"name": "renamed", "private-key": "other.key", "port": 7799, "bridge": None,

@@ -10,10 +10,10 @@ import time
 
 import pytest
 
+from control import talk
 from coturn import Coturn
 from machine import wait_for
 from nats import KINDS, place
-from test_daemon import talk
 
 ONE, TWO, THREE = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 ONE6, TWO6 = "2001:db8:ffff::1", "2001:db8:ffff::2"
