@@ -109,6 +109,8 @@ static void note_seen_as(struct site *site, struct peer *peer, const struct endp
     if (seen_as->address.family == IP_NONE || site->from.via != VIA_DIRECT ||
         endpoint_equal(known, seen_as))
         return;
+    if (known->address.family != IP_NONE)
+        for_each_peer(site, p) paths_spray_again(&p->paths);
     *known = *seen_as;
     site->candidates_changed = true;
     site_report(site, EVENT_SEEN_AS, peer);

@@ -33,6 +33,11 @@ bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out)
     return target && port_spray_next(&p->spray, target, now_us, out);
 }
 
+void paths_spray_again(struct paths *p)
+{
+    port_spray_again(&p->spray);
+}
+
 uint64_t paths_spray_deadline_us(const struct paths *p)
 {
     const struct candidate *target = spray_target(p);

@@ -274,6 +274,9 @@ size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out,
  */
 bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out);
 
+/** paths_spray_again() - Our NAT has other mappings than before: punch anew */
+void paths_spray_again(struct paths *p);
+
 /** paths_spray_deadline_us() - when paths_spray() may have one next; UINT64_MAX: never */
 uint64_t paths_spray_deadline_us(const struct paths *p);
 

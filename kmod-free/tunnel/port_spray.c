@@ -19,6 +19,12 @@ void port_spray_init(struct port_spray *s, unsigned first)
     s->index = first;
 }
 
+/* Any set is another one than none. */
+void port_spray_again(struct port_spray *s)
+{
+    s->target = (struct candidate){0};
+}
+
 uint64_t port_spray_deadline_us(const struct port_spray *s, const struct candidate *c)
 {
     bool waits = s->pending > 0 || !candidate_equal(&s->target, c);

@@ -9,7 +9,8 @@
  * Punches are 2 ms apart, and at most PORT_SPRAY_MAX in a minute, whatever sets come and go. Each
  * minute the set is passed through again, going on where that was cut short before: a set of a
  * thousand ports takes three minutes. Another set, as after a restart of the home's gateway, has
- * its turn at once with what the minute has left.
+ * its turn at once with what the minute has left; so has the same one, when our NAT has forgotten
+ * what went out before.
  */
 #ifndef TUNNEL_PORT_SPRAY_H
 #define TUNNEL_PORT_SPRAY_H
@@ -43,6 +44,9 @@ void port_spray_init(struct port_spray *s, unsigned first);
  */
 bool port_spray_next(struct port_spray *s, const struct candidate *c, uint64_t now_us,
                      struct endpoint *out);
+
+/** port_spray_again() - What was sent before opens nothing any more */
+void port_spray_again(struct port_spray *s);
 
 /** port_spray_deadline_us() - when the next punch into @c is due; 0: at once */
 uint64_t port_spray_deadline_us(const struct port_spray *s, const struct candidate *c);

@@ -266,6 +266,24 @@ START_TEST(another_set_has_its_turn_at_once)
 }
 END_TEST
 
+/* Our own router is another one since, or has started anew. */
+START_TEST(what_our_nat_forgot_is_sprayed_again)
+{
+    static uint8_t hits[65536];
+    begin(start[_i]);
+    name_set(PATHS_CONFIGURED, 5, 4, 8, 1);
+    paths_attest(&w.p, &(struct ip_address){IP_V4, {198, 51, 100, 5}});
+    ck_assert_uint_eq(spray(SECOND, 5, hits), 240);
+    ck_assert_uint_eq(spray(SECOND, 5, hits), 0);
+    paths_spray_again(&w.p);
+    ck_assert_uint_eq(spray(SECOND, 5, hits), 240);
+    for (unsigned i = 0; i < 3; i++) { /* which does not make it more in a minute */
+        paths_spray_again(&w.p);
+        ck_assert_uint_eq(spray(SECOND, 5, hits), i == 0 ? PORT_SPRAY_MAX - 480 : 0);
+    }
+}
+END_TEST
+
 START_TEST(well_known_ports_are_left_alone)
 {
     static uint8_t hits[65536];
@@ -347,6 +365,7 @@ int main(void)
     tcase_add_loop_test(tc, a_large_set_takes_several_bursts, 0, STARTS);
     tcase_add_loop_test(tc, other_sets_share_the_minute, 0, STARTS);
     tcase_add_loop_test(tc, another_set_has_its_turn_at_once, 0, STARTS);
+    tcase_add_loop_test(tc, what_our_nat_forgot_is_sprayed_again, 0, STARTS);
     tcase_add_loop_test(tc, well_known_ports_are_left_alone, 0, STARTS);
     tcase_add_loop_test(tc, it_stops_when_there_is_a_direct_path, 0, STARTS);
     tcase_add_loop_test(tc, where_a_session_was_is_attested, 0, STARTS);
