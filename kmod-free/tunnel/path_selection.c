@@ -64,6 +64,12 @@ static bool scores_better(const struct path *e, const struct path *than)
            score_us(than) - score_us(e) >= margin_us(e, than);
 }
 
+bool path_is_close(const struct path *e, const struct path *than)
+{
+    int64_t apart_us = score_us(e) - score_us(than);
+    return e->srtt_us >= 0 && than->srtt_us >= 0 && apart_us <= e->rttvar_us + than->rttvar_us;
+}
+
 /* Whether @e should be used instead of @than if it stays like this. */
 static bool is_better(const struct path *e, const struct path *than)
 {

@@ -26,6 +26,9 @@ bool path_is_valid(const struct path *e);
 /** path_has_failed() - it is not valid and has had its chance */
 bool path_has_failed(const struct path *e);
 
+/** path_is_close() - their scores differ by less than they vary: they are to be measured well */
+bool path_is_close(const struct path *e, const struct path *than);
+
 /** path_want() - check it now, whatever its turn */
 void path_want(struct path *e, uint64_t now_us);
 

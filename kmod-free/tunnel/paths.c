@@ -408,6 +408,13 @@ static uint64_t retry_every_us(const struct paths *p, const struct path *e)
     return is_vouched(p, e) || !works(p) ? OTHERS_EVERY : seldom_us(lost);
 }
 
+/* It would be used if it were no worse, and may be so. */
+static bool is_close_call(const struct paths *p, const struct path *e)
+{
+    return works(p) && path_is_valid(e) && may_be_better(p, e) &&
+           path_is_close(e, &p->path[p->selected]);
+}
+
 /* From its last check to the next one's turn. */
 static uint64_t interval_us(const struct paths *p, int i)
 {
@@ -417,7 +424,8 @@ static uint64_t interval_us(const struct paths *p, int i)
         return worth_it ? retry_every_us(p, e) : NEVER;
     if (p->selected >= 0 && path_is_direct(e) && !path_is_direct(&p->path[p->selected]))
         return UPGRADE_EVERY;
-    if (e->answers < MEASURED_ANSWERS || e->better > 0 || (i == p->selected && p->standby >= 0))
+    if (e->answers < MEASURED_ANSWERS || e->better > 0 || is_close_call(p, e) ||
+        (i == p->selected && p->standby >= 0))
         return CLOSELY_EVERY;
     if (i == p->selected || i == p->standby)
         return p->mapping_was_lost ? SHORT_KEEPALIVE : STANDBY_EVERY;

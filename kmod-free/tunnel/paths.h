@@ -24,8 +24,9 @@
  * was only heard from, once nothing is under way on it.
  *
  * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last, and five times each that
- * answers. Then every 3 s the path in use, if anything stands by; every 15 s the standby, or the
- * only path there is; and every 25 s those of a better kind than that in use (of a better class,
+ * answers. Then every 3 s the path in use, if anything stands by, and IPv6 instead of IPv4 while it
+ * is slower by no more than both vary; every 15 s the standby, or the only path there is; and every
+ * 25 s those of a better kind than that in use (of a better class,
  * see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the 30 s
  * after which a NAT forgets what was not answered, so that the holes of both ends overlap. What
  * failed at an address that only the peer named is asked more and more seldom, up to 5 min, as

@@ -104,6 +104,30 @@ START_TEST(one_late_answer_does_not_keep_ipv6_out)
 }
 END_TEST
 
+/* Nor do a few that jitter made slow: where it is a close call it is measured often. */
+START_TEST(a_close_call_is_soon_decided)
+{
+    begin(start[_i]);
+    works(v4(1), 10 * MS)->jitter_us = 10 * MS;
+    works(v6(1), 22 * MS);
+    NAME(PATHS_TOLD, v4(1), v6(1));
+    run(20 * SECOND);
+    ck_assert(selected_is(v4(1)));
+    works(v6(1), 10 * MS)->jitter_us = 10 * MS;
+    ck_assert_uint_le(until_used(v6(1), 60 * SECOND), 60 * SECOND);
+
+    begin(start[_i]); /* while what is clearly worse is left alone */
+    works(v4(1), 10 * MS);
+    works(v6(1), 30 * MS);
+    NAME(PATHS_TOLD, v4(1), v6(1));
+    run(60 * SECOND);
+    unsigned checks = way_of(v6(1))->checks;
+    run(300 * SECOND);
+    ck_assert(selected_is(v4(1)));
+    ck_assert_uint_le(way_of(v6(1))->checks - checks, 21);
+}
+END_TEST
+
 START_TEST(a_relayed_address_counts_as_relayed)
 {
     begin(start[_i]);
@@ -395,6 +419,7 @@ int main(void)
     tcase_add_loop_test(tc, the_first_that_answers_is_used, 0, STARTS);
     tcase_add_loop_test(tc, what_takes_the_place_of_what, 0, 2);
     tcase_add_loop_test(tc, one_late_answer_does_not_keep_ipv6_out, 0, STARTS);
+    tcase_add_loop_test(tc, a_close_call_is_soon_decided, 0, STARTS);
     tcase_add_loop_test(tc, a_relayed_address_counts_as_relayed, 0, STARTS);
     tcase_add_loop_test(tc, one_good_answer_among_bad_ones_moves_nothing, 0, STARTS);
     tcase_add_loop_test(tc, the_standby_differs_where_it_can, 0, STARTS);
