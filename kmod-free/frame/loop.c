@@ -307,6 +307,11 @@ static const uint8_t *stamp_at(const uint8_t *frame, unsigned n)
     return frame + AT_STAMPS + (size_t)n * LOOP_STAMP_BYTES;
 }
 
+size_t loop_used_bytes(const uint8_t frame[LOOP_PROBE_BYTES])
+{
+    return (size_t)(stamp_at(frame, frame[AT_COUNT]) - frame);
+}
+
 static void add_stamp(const struct loop *l, uint8_t *frame, unsigned stamp)
 {
     uint8_t *at = frame + AT_STAMPS + (size_t)frame[AT_COUNT] * LOOP_STAMP_BYTES;

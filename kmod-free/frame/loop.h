@@ -7,7 +7,8 @@
  * probes that travel as broadcasts do; one that comes back proves a loop and says whom it passed.
  *
  * The probe: an Ethernet frame of LOOP_PROBE_BYTES, untagged, of fixed length so that it can be
- * stamped in place. All integers are big-endian.
+ * stamped in place. All integers are big-endian. In the tunnel, where bytes may cost money, what is
+ * behind the last stamp used is left away: loop_used_bytes().
  *
  *   0  destination  03:6c:73:6c:70:01 (a locally administered group)
  *   6  source, the TAP MAC of the site that wrote it into this LAN: another's would teach the
@@ -246,6 +247,10 @@ size_t loop_build(struct loop *l, uint16_t sent_to, uint8_t *out, size_t capacit
 
 /** loop_sent() - The round is sent; the next is due later */
 void loop_sent(struct loop *l, uint64_t now_us);
+
+/** loop_used_bytes() - How much of a probe that loop_build() or loop_address() made says something;
+ *  the rest is zero */
+size_t loop_used_bytes(const uint8_t frame[LOOP_PROBE_BYTES]);
 
 /** loop_is_probe() - Whether a frame is to go to loop_receive() and nowhere else */
 bool loop_is_probe(const struct packet *p);

@@ -50,8 +50,8 @@ void order_relay(struct site *site, struct peer *carrier, enum control_type type
 /** order_probe() - Send a CONTROL_PROBE with @value, padded to an outer packet of so many bytes */
 void order_probe(struct site *site, struct peer *peer, uint64_t value, uint16_t outer_packet_bytes);
 
-/** order_frame() - Send a frame as it is */
-void order_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes);
+/** order_own_frame() - Send a frame that we made, as it is */
+void order_own_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes);
 
 /** order_forward() - Forward a frame to @peers as one of the LAN's would be (a hub's) */
 void order_forward(struct site *site, uint32_t peers, struct packet *packet);

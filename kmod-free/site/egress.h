@@ -67,7 +67,7 @@ struct egress_path {
 /* What was sent to a peer, since it was last told. */
 struct egress_sent {
     uint64_t last_us;
-    uint64_t frames, bytes;
+    uint64_t frames, bytes; /* frames of the LAN */
     uint16_t largest_bytes; /* outer IP packet; 0: nothing was sent */
 };
 
@@ -139,6 +139,9 @@ void egress_forward(struct egress *egress, uint32_t peers, struct packet *packet
 /** egress_send_frame() - A frame without checksum left to do, unjudged */
 void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
                        size_t bytes);
+/** egress_send_own_frame() - One that we made; it is no frame of the LAN, and nobody answers it */
+void egress_send_own_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
+                           size_t bytes);
 /** egress_send_packet() - @large: how to cut it into segments, or NULL; a partial checksum may be
  *  finished in place. @last: nobody needs the frame any more, it may be cut where it lies */
 void egress_send_packet(struct egress *egress, struct egress_peer *peer, struct packet *packet,

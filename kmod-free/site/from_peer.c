@@ -114,7 +114,7 @@ static void tell_too_big(struct site *site, struct peer *sender, const struct pa
     if (bytes == 0 || !peer_can_send(sender) || !too_big_allows(&site->icmp_limit, site->now_us))
         return;
     site->counters.icmp_hints++;
-    order_frame(site, sender, frame, bytes);
+    order_own_frame(site, sender, frame, bytes);
 }
 
 /* A port of the LAN with a smaller MTU would lose it without a word. So what may be cut is cut,

@@ -32,10 +32,10 @@ static void report_loop(struct site *site, const struct loop_event *event)
 }
 
 /* Straight to the peer: neither the guard nor a shut port stops a probe. */
-static void send_probe(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
+static void send_probe(struct site *site, struct peer *peer, uint8_t probe[LOOP_PROBE_BYTES])
 {
-    if (bytes != 0 && peer->up && peer_can_send(peer))
-        order_frame(site, peer, frame, bytes);
+    if (peer->up && peer_can_send(peer))
+        order_own_frame(site, peer, probe, loop_used_bytes(probe));
 }
 
 static void pass_probe(struct site *site, const uint8_t *stamped, const struct peer *from)
@@ -46,19 +46,33 @@ static void pass_probe(struct site *site, const uint8_t *stamped, const struct p
         if (peer == from)
             continue;
         loop_address(&site->loop, stamped, peer_number(site, peer), probe, site->now_us);
-        send_probe(site, peer, probe, sizeof probe);
+        send_probe(site, peer, probe);
     }
 }
 
-void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from)
+/* As it is on a LAN: a peer left away what is zero. */
+static struct packet whole(const struct packet *packet, uint8_t frame[LOOP_PROBE_BYTES])
 {
-    uint8_t stamped[LOOP_PROBE_BYTES];
+    struct packet p = *packet;
+    if (p.frame_bytes >= LOOP_PROBE_BYTES)
+        return p;
+    memset(frame, 0, LOOP_PROBE_BYTES);
+    memcpy(frame, p.frame, p.frame_bytes);
+    p.frame = frame;
+    p.frame_bytes = LOOP_PROBE_BYTES;
+    return p;
+}
+
+void site_receive_probe_frame(struct site *site, const struct packet *packet, struct peer *from)
+{
+    uint8_t frame[LOOP_PROBE_BYTES], stamped[LOOP_PROBE_BYTES];
     size_t bytes = 0;
     bool to_lan = false;
     struct loop_event event = {.kind = LOOP_NONE};
+    struct packet probe = from ? whole(packet, frame) : *packet;
 
     enum loop_verdict verdict =
-        loop_receive(&site->loop, packet, from ? peer_number(site, from) : LOOP_LAN,
+        loop_receive(&site->loop, &probe, from ? peer_number(site, from) : LOOP_LAN,
                      from ? from->config.public_key : NULL, stamped, sizeof stamped, &bytes,
                      &to_lan, &event, site->now_us);
     report_loop(site, &event);
@@ -67,8 +81,8 @@ void site_receive_probe_frame(struct site *site, struct packet *packet, struct p
     if (from && to_lan) {
         /* Our own source and length: a peer's could teach the bridge where a local MAC lives not.
          */
-        memcpy(packet->frame + 6, site->lan.tap_mac.octet, sizeof site->lan.tap_mac.octet);
-        site_deliver_frame(site, packet->frame, LOOP_PROBE_BYTES);
+        memcpy(probe.frame + 6, site->lan.tap_mac.octet, sizeof site->lan.tap_mac.octet);
+        site_deliver_frame(site, probe.frame, LOOP_PROBE_BYTES);
     }
     if (bytes != 0 && (!from || site->config.hub))
         pass_probe(site, stamped, from);
@@ -95,8 +109,8 @@ void site_loop_tick(struct site *site)
         site_deliver_frame(site, probe, bytes);
     for_each_peer(site, peer)
     {
-        bytes = loop_build(&site->loop, peer_number(site, peer), probe, sizeof probe, site->now_us);
-        send_probe(site, peer, probe, bytes);
+        if (loop_build(&site->loop, peer_number(site, peer), probe, sizeof probe, site->now_us))
+            send_probe(site, peer, probe);
     }
     loop_sent(&site->loop, site->now_us);
 }

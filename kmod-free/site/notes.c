@@ -84,7 +84,10 @@ static void take_sent(struct site *site, const struct message *m)
         return;
     peer->tx_frames += note.sent.frames;
     peer->tx_bytes += note.sent.bytes;
-    liveness_sent(&peer->liveness, note.sent.last_us);
+    if (note.sent.frames != 0)
+        liveness_asked(&peer->liveness, note.sent.last_us);
+    else
+        liveness_sent(&peer->liveness, note.sent.last_us);
     peer_mtu_sent(peer, note.sent.largest_bytes, note.sent.last_us);
 }
 

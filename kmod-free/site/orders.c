@@ -25,7 +25,7 @@ enum order {
     ORDER_CHECK,      /* check_order; the message */
     ORDER_RELAY,      /* relay_order; the datagram */
     ORDER_PROBE,      /* probe_order */
-    ORDER_FRAME,      /* peer_order; the frame */
+    ORDER_OWN_FRAME,  /* peer_order; the frame */
     ORDER_FORWARD,    /* forward_order; the frame */
     ORDER_FORGET_MAC, /* struct mac */
     ORDER_FORGET_MACS,
@@ -84,7 +84,7 @@ static size_t order_head_bytes(unsigned kind)
         [ORDER_CHECK] = sizeof(struct check_order),
         [ORDER_RELAY] = sizeof(struct relay_order),
         [ORDER_PROBE] = sizeof(struct probe_order),
-        [ORDER_FRAME] = sizeof(struct peer_order),
+        [ORDER_OWN_FRAME] = sizeof(struct peer_order),
         [ORDER_FORWARD] = sizeof(struct forward_order),
         [ORDER_FORGET_MAC] = sizeof(struct mac),
         [ORDER_FORGET_MACS] = 0,
@@ -152,11 +152,11 @@ static void obey_probe(struct egress *egress, const struct message *m)
     egress_send_probe(egress, &egress->peer[order.peer], order.value, order.outer_packet_bytes);
 }
 
-static void obey_frame(struct egress *egress, const struct message *m)
+static void obey_own_frame(struct egress *egress, const struct message *m)
 {
     struct peer_order order;
     memcpy(&order, m->head, sizeof order);
-    egress_send_frame(egress, &egress->peer[order.peer], m->body, m->body_bytes);
+    egress_send_own_frame(egress, &egress->peer[order.peer], m->body, m->body_bytes);
 }
 
 static void obey_forward(struct egress *egress, const struct message *m)
@@ -193,7 +193,7 @@ static void obey(struct egress *egress, const struct message *m)
         [ORDER_CHECK] = obey_check,
         [ORDER_RELAY] = obey_relay,
         [ORDER_PROBE] = obey_probe,
-        [ORDER_FRAME] = obey_frame,
+        [ORDER_OWN_FRAME] = obey_own_frame,
         [ORDER_FORWARD] = obey_forward,
         [ORDER_FORGET_MAC] = obey_forget_mac,
         [ORDER_FORGET_MACS] = obey_forget_macs,
@@ -403,10 +403,10 @@ void order_probe(struct site *site, struct peer *peer, uint64_t value, uint16_t 
     send_to_peer(site, peer, (struct message){ORDER_PROBE, &order, sizeof order, NULL, 0});
 }
 
-void order_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
+void order_own_frame(struct site *site, struct peer *peer, uint8_t *frame, size_t bytes)
 {
     struct peer_order order = {.peer = peer_number(site, peer)};
-    send_to_peer(site, peer, (struct message){ORDER_FRAME, &order, sizeof order, frame, bytes});
+    send_to_peer(site, peer, (struct message){ORDER_OWN_FRAME, &order, sizeof order, frame, bytes});
 }
 
 void order_forward(struct site *site, uint32_t peers, struct packet *packet)

@@ -153,23 +153,36 @@ static void send_in_pieces(struct egress *egress, struct egress_peer *peer, unsi
     egress->counters->fragmented++;
 }
 
-void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
-                       size_t bytes)
+/* The LAN's are counted, before the datagram is: its note then says that a frame was in it. */
+static void send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
+                       size_t bytes, bool own)
 {
     if (!egress_can_send(peer))
         return;
     size_t room = usable_payload_bytes(peer);
-    if (bytes <= chunk_body_max(room)) {
-        packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, false, frame, bytes);
-    } else {
-        unsigned pieces = fragment_plan(bytes, room);
-        if (pieces == 0) {
-            egress->counters->too_large++;
-            return;
-        }
-        send_in_pieces(egress, peer, pieces, frame, bytes);
+    unsigned pieces = bytes <= chunk_body_max(room) ? 1 : fragment_plan(bytes, room);
+    if (pieces == 0) {
+        egress->counters->too_large++;
+        return;
     }
-    peer->sent.frames++;
+    if (!own)
+        peer->sent.frames++;
+    if (pieces == 1)
+        packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, false, frame, bytes);
+    else
+        send_in_pieces(egress, peer, pieces, frame, bytes);
+}
+
+void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
+                       size_t bytes)
+{
+    send_frame(egress, peer, frame, bytes, false);
+}
+
+void egress_send_own_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
+                           size_t bytes)
+{
+    send_frame(egress, peer, frame, bytes, true);
 }
 
 /* It fills its datagram, or nearly: nothing is to be packed beside it. */
@@ -223,12 +236,12 @@ static void send_segments(struct egress *egress, struct egress_peer *peer,
             send_segment_in_pieces(egress, peer, &segmenter);
             continue;
         }
+        peer->sent.frames++;
         make_room(egress, peer, bytes);
         if (last && !peer->packing && room - bytes < ETHER_FRAME_MIN_BYTES)
             seal_segment(egress, peer, &segmenter, partial);
         else
             pack_segment(egress, peer, &segmenter, partial);
-        peer->sent.frames++;
     }
 }
 
@@ -241,8 +254,8 @@ static void send_whole(struct egress *egress, struct egress_peer *peer, struct p
         egress_send_frame(egress, peer, packet->frame, bytes);
         return;
     }
-    packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, true, packet->frame, bytes);
     peer->sent.frames++;
+    packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, true, packet->frame, bytes);
 }
 
 void egress_send_packet(struct egress *egress, struct egress_peer *peer, struct packet *packet,

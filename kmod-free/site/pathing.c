@@ -116,6 +116,13 @@ static void note_seen_as(struct site *site, struct peer *peer, const struct endp
     site_report(site, EVENT_SEEN_AS, peer);
 }
 
+static void take_rtt(struct peer *peer)
+{
+    int64_t rtt_us = paths_srtt_us(&peer->paths);
+    if (rtt_us >= 0)
+        codel_set_rtt(&peer->codel, rtt_us < UINT32_MAX ? (uint32_t)rtt_us : UINT32_MAX);
+}
+
 void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_t *value,
                               size_t bytes)
 {
@@ -128,6 +135,7 @@ void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_
     note_seen_as(site, peer, &seen_as);
     paths_answered(&peer->paths, &site->from, load_be64(value), &seen_as, site->now_us);
     follow_path(site, peer);
+    take_rtt(peer);
     peer_came_up(site, peer); /* by this path it may carry frames */
 }
 

@@ -102,7 +102,6 @@ struct peer {
     struct storm storm_from_peer;
     struct codel codel; /* of the queue its datagrams wait in */
 
-    int64_t srtt_us; /* negative: not measured */
     bool handshaked;
     uint64_t handshake_us; /* when the last one finished */
     uint64_t tx_frames, rx_frames, tx_bytes, rx_bytes;
@@ -300,7 +299,7 @@ void peer_receive_relayed(struct site *site, struct peer *carrier, uint8_t *valu
 void peer_receive_seen(struct site *site, struct peer *from, const uint8_t *value, size_t bytes);
 
 /* looping.c */
-void site_receive_probe_frame(struct site *site, struct packet *packet, struct peer *from);
+void site_receive_probe_frame(struct site *site, const struct packet *packet, struct peer *from);
 void site_loop_tick(struct site *site);
 void site_note_flap(struct site *site, const struct mac *mac);
 

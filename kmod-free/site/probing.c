@@ -4,8 +4,8 @@
  *
  * A probe is an ordinary CONTROL_PROBE in a datagram of its own, padded to the size in question;
  * its answer is small. So each end measures the path that its own datagrams take, and the answers
- * need no size. The control beside a round's probes is the small probe that measures the RTT. Each
- * travels alone: packed with LAN frames it would share the fate of a large datagram.
+ * need no size. The control beside a round's probes is a small probe. Each travels alone: packed
+ * with LAN frames it would share the fate of a large datagram.
  *
  * Per address family there is one search, and one for relays, which carry less; that of the
  * endpoint in use runs, the others' last result is kept for people to look at.
@@ -71,7 +71,7 @@ void peer_mtu_tick(struct site *site, struct peer *peer)
 
     if (!peer->up || !peer_can_send(peer))
         return;
-    unsigned count = path_mtu_due(mtu, peer->srtt_us, site->now_us, probe);
+    unsigned count = path_mtu_due(mtu, paths_srtt_us(&peer->paths), site->now_us, probe);
     for (unsigned i = 0; i < count; i++)
         order_probe(site, peer, probe[i].value, probe[i].bytes);
     if (count != 0)
@@ -85,25 +85,13 @@ uint64_t peer_mtu_deadline_us(const struct peer *peer)
     return peer->up && peer_can_send(peer) ? path_mtu_deadline_us(peer_mtu(peer)) : UINT64_MAX;
 }
 
-/* RFC 6298's smoothing; a probe's value is our own clock, come back authenticated. */
-static void take_rtt(const struct site *site, struct peer *peer, uint64_t sent_us)
-{
-    if (sent_us > site->now_us)
-        return;
-    int64_t rtt_us = (int64_t)(site->now_us - sent_us);
-    peer->srtt_us = peer->srtt_us < 0 ? rtt_us : peer->srtt_us + (rtt_us - peer->srtt_us) / 8;
-    codel_set_rtt(&peer->codel, peer->srtt_us < UINT32_MAX ? (uint32_t)peer->srtt_us : UINT32_MAX);
-}
-
 void peer_probe_answered(const struct site *site, struct peer *peer, const uint8_t *value)
 {
     uint64_t v = load_be64(value);
-    if (path_mtu_is_probe(v)) {
+    if (path_mtu_is_probe(v))
         path_mtu_answered(mtu_of(peer), v, site->now_us);
-        return;
-    }
-    take_rtt(site, peer, v);
-    path_mtu_control(mtu_of(peer), v);
+    else
+        path_mtu_control(mtu_of(peer), v);
 }
 
 void peer_mtu_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us)

@@ -7,10 +7,9 @@
 #include <sodium.h>
 #include <string.h>
 
-#define NEVER        UINT64_MAX
-#define UNPROVED_US  UINT64_C(30000000) /* a responder's session that nobody used */
-#define EXPIRE_US    UINT64_C(250000)
-#define NOT_MEASURED (-1)
+#define NEVER       UINT64_MAX
+#define UNPROVED_US UINT64_C(30000000) /* a responder's session that nobody used */
+#define EXPIRE_US   UINT64_C(250000)
 
 /* ---- small helpers of all files here ---- */
 
@@ -239,7 +238,6 @@ static void peer_begin(struct site *site, struct peer *peer, const struct peer_c
     peer_clear(peer);
     peer->used = true;
     peer->config = *config;
-    peer->srtt_us = NOT_MEASURED;
     if (config->has_key)
         cookie_key_derive(&peer->cookie_key, config->public_key);
     liveness_init(&peer->liveness, config->keepalive_us, site->config.timers.rekey_after_us,

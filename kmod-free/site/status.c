@@ -29,6 +29,7 @@ static enum peer_state state_of(const struct peer *peer)
 static void fill_status(const struct site *site, const struct peer *peer, uint64_t now_us,
                         struct peer_status *out)
 {
+    int64_t rtt_us = paths_srtt_us(&peer->paths);
     memset(out, 0, sizeof *out);
     memcpy(out->name, peer->config.name, sizeof out->name);
     out->state = state_of(peer);
@@ -37,7 +38,7 @@ static void fill_status(const struct site *site, const struct peer *peer, uint64
     out->shut = loop_peer_shut(&site->loop, peer_number(site, peer));
     out->endpoint = peer->endpoint;
     out->keepalive_us = peer->liveness.keepalive_us;
-    out->rtt_ms = peer->srtt_us < 0 ? -1.0 : (double)peer->srtt_us / 1000.0;
+    out->rtt_ms = rtt_us < 0 ? -1.0 : (double)rtt_us / 1000.0;
     out->path_mtu_bytes = peer_mtu(peer)->mtu_bytes;
     peer_mtu_status(peer, IP_V4, now_us, &out->path_v4);
     peer_mtu_status(peer, IP_V6, now_us, &out->path_v6);

@@ -119,8 +119,11 @@ void site_tell_all(struct site *site)
 void peer_probe(struct site *site, struct peer *peer)
 {
     uint8_t value[PROBE_BYTES];
+    if (!peer_can_send(peer))
+        return;
     store_be64(value, site->now_us);
     send_control_alone(site, peer, CONTROL_PROBE, value, sizeof value);
+    liveness_asked(&peer->liveness, site->now_us);
 }
 
 /* Only the session the peer uses now can end all: one held back on the way, or overtaken by the

@@ -23,8 +23,9 @@ enum { UNANSWERED_PROBES = 3, SILENCE_PROBES = 4 };
 #define JITTER_MAX        (333 * MS)
 
 static const uint64_t unanswered_probe_us[UNANSWERED_PROBES] = {250 * MS, 500 * MS, 1000 * MS};
-static const uint64_t silence_probe_us[SILENCE_PROBES] = {1 * SECOND, 2 * SECOND, 4 * SECOND,
-                                                          8 * SECOND};
+/* The first is later than the next loop probe, which comes after a second and a little. */
+static const uint64_t silence_probe_us[SILENCE_PROBES] = {1250 * MS, 2500 * MS, 5 * SECOND,
+                                                          10 * SECOND};
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -75,6 +76,11 @@ void liveness_sent(struct liveness *l, uint64_t now_us)
 {
     if (now_us > l->last_sent_us)
         l->last_sent_us = now_us;
+}
+
+void liveness_asked(struct liveness *l, uint64_t now_us)
+{
+    liveness_sent(l, now_us);
     if (!l->unanswered && now_us >= l->last_received_us) {
         l->unanswered = true;
         l->unanswered_since_us = now_us;
@@ -103,7 +109,7 @@ void liveness_call(struct liveness *l, uint64_t now_us)
 
 void liveness_prove(struct liveness *l, uint64_t now_us)
 {
-    /* As if frames had just stopped coming a second ago: the silence rule probes at once. */
+    /* As if frames had stopped coming a while ago: the silence rule probes at once. */
     l->frames_came = true;
     l->silence_probes = 0;
     l->last_frame_us = now_us - silence_probe_us[0];

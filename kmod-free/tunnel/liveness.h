@@ -5,14 +5,16 @@
  * Pure decisions from a few times; it sends nothing. WireGuard's timers (whitepaper s.6), with a
  * quicker notice of a dead path, because a home must be back within two seconds:
  *
- *  - Unanswered: from the first datagram sent after the last one received, authenticated probes
- *    at 250, 500 and 1000 ms and then each second, as long as the session lives; at 1500 ms a
- *    handshake; at 5 s the peer counts as down. The path may come back at any time, and the next
- *    probe finds it sooner than the handshakes' growing intervals would.
- *  - Silence: when frames were coming and stop, probes at 1, 2, 4 and 8 s. So the side that only
- *    listens notices that its NAT forgot it, and by probing tells the other its new address.
- *  - Keepalive: a probe when nothing was sent for keepalive_us. It measures the RTT as well, and
- *    being unanswered it starts the first rule.
+ *  - Unanswered: from the first LAN frame or probe sent after the last datagram received,
+ *    authenticated probes at 250, 500 and 1000 ms and then each second, as long as the session
+ *    lives; at 1500 ms a handshake; at 5 s the peer counts as down. The path may come back at any
+ *    time, and the next probe finds it sooner than the handshakes' growing intervals would. What
+ *    asks for no answer starts nothing: two ends would else answer each other's answers for ever.
+ *  - Silence: when frames were coming and stop, probes at 1.25, 2.5, 5 and 10 s. So the side that
+ *    only listens notices that its NAT forgot it, and by probing tells the other its new address.
+ *    Loop probes are such frames, and come each second: an idle tunnel is watched by them.
+ *  - Keepalive: a probe when nothing was sent for keepalive_us; being unanswered it starts the
+ *    first rule.
  *  - Rekey: the initiator of a session after rekey_after_us, the responder 30 s later if that did
  *    not happen; a session older than reject_after_us is not used.
  *  - Handshake: retried after 1, 2, 3, 4, 5, 5, ... s, each with up to 333 ms of jitter, for as
@@ -21,7 +23,7 @@
  *
  * States: no session and no handshake (waits to be called, or begins at once when it can);
  * handshake under way; session; both. liveness_due() looks at all of it and returns what must be
- * done now; doing it is reported back by liveness_sent() and liveness_handshake_sent().
+ * done now; doing it is reported back by liveness_asked() and liveness_handshake_sent().
  */
 #ifndef TUNNEL_LIVENESS_H
 #define TUNNEL_LIVENESS_H
@@ -47,7 +49,7 @@ struct liveness {
     bool down_told; /* LIVENESS_DOWN was returned and nothing has come since */
 
     uint64_t last_sent_us, last_received_us;
-    bool unanswered;              /* something was sent since the last receipt, ... */
+    bool unanswered;              /* something was asked since the last receipt, ... */
     uint64_t unanswered_since_us; /* ... first at this time */
     unsigned unanswered_probes;
     bool frames_came; /* frames were received; the silence rule is armed */
@@ -79,6 +81,9 @@ void liveness_closed(struct liveness *l, uint64_t now_us);
 
 /** liveness_sent() - A data datagram was sent; this may be told late, after what came since */
 void liveness_sent(struct liveness *l, uint64_t now_us);
+
+/** liveness_asked() - One that should be answered: it had a LAN frame or a probe in it */
+void liveness_asked(struct liveness *l, uint64_t now_us);
 
 /** liveness_received() - An authenticated datagram came; @frame: it carried a LAN frame */
 void liveness_received(struct liveness *l, bool frame, uint64_t now_us);

@@ -8,7 +8,6 @@
 #define RAISE_US         UINT64_C(600000000)
 #define RAISE_FIRST_US   UINT64_C(30000000)
 #define CONFIRM_BUSY_US  UINT64_C(500000)
-#define CONFIRM_IDLE_US  UINT64_C(30000000)
 #define BEGIN_EACH_US    UINT64_C(1000000)
 #define HINT_EACH_US     UINT64_C(250000)
 #define ROUND_MIN_US     UINT64_C(100000)
@@ -231,9 +230,9 @@ static enum path_mtu_limit judge_limit(const struct path_mtu *p)
 /* The base is not confirmed: there is nothing to fall back to. */
 static uint64_t next_confirmation_us(const struct path_mtu *p)
 {
-    if (p->mtu_bytes == p->base_bytes)
+    if (p->mtu_bytes == p->base_bytes || !p->large_sent)
         return NEVER;
-    return p->proved_us + (p->large_sent ? CONFIRM_BUSY_US : CONFIRM_IDLE_US);
+    return p->proved_us + CONFIRM_BUSY_US;
 }
 
 static void found(struct path_mtu *p, uint64_t now_us)

@@ -27,8 +27,8 @@
  *   FOUND      -> SEARCHING by the raise timer: one byte more is probed; if that is carried, all
  *                 that may be larger. After 30 s at first, since a first search may have met bad
  *                 luck, then 4 times as long each, up to 600 s (RFC 8899 s.5.1.1).
- *              -> CONFIRMING each half second while large datagrams are sent, after 30 s without,
- *                 and at once when ICMP or our kernel says that they are too large.
+ *              -> CONFIRMING each half second while large datagrams are sent, and at once when ICMP
+ *                 or our kernel says that they are too large.
  *   CONFIRMING -> FOUND when the size in use is answered; -> SEARCHING from the base when it is
  *                 too large now: a black hole (RFC 8899 s.4.3).
  * In SEARCHING the size in use is confirmed in the same rounds.

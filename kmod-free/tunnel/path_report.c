@@ -21,6 +21,11 @@ size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out,
     return count;
 }
 
+int64_t paths_srtt_us(const struct paths *p)
+{
+    return p->selected < 0 ? -1 : p->path[p->selected].srtt_us;
+}
+
 const struct endpoint *paths_seen_at(const struct paths *p, enum ip_family family)
 {
     const struct path *latest = NULL;

@@ -264,6 +264,9 @@ const struct endpoint *paths_seen_at(const struct paths *p, enum ip_family famil
 /** paths_knows() - is there a path to it, in whatever state: do our initiations go there? */
 bool paths_knows(const struct paths *p, const struct endpoint *to);
 
+/** paths_srtt_us() - The smoothed RTT of the path in use; negative: not measured */
+int64_t paths_srtt_us(const struct paths *p);
+
 /** paths_info() - every path, for people to look at; returns how many are in @out */
 size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out, size_t capacity);
 

@@ -16,6 +16,8 @@ LEARNED_S = 75
 WATCHED_S = 30
 COUNTED_S = 12
 PROBE_BYTES = 60
+SETTLED_S, IDLE_S = 45, 60  # the MTU was found, and looked for once more
+IDLE_BYTES_MOST = 400  # a second, both ways
 
 
 def ports_of(capture, home):
@@ -76,3 +78,22 @@ def test_nothing_is_sent_where_traffic_keeps_it(lab, a, b):
     small = [f for f in seen if len(f["UDP"].payload) < PROBE_BYTES]
     assert len(seen) - len(small) >= 9 * COUNTED_S, "the hosts' frames are missing"
     assert len({int(f.time) for f in small}) < COUNTED_S / 2, [float(f.time) for f in small]
+
+
+def test_an_idle_tunnel_is_nearly_silent(lab, a, b):
+    """It may run over a telephone's line. What is sent in a minute, all of it: a loop probe each
+    second, a check of the path now and then, and keys that change in every other minute."""
+    place(a, "eim")
+    place(b, "public")
+    lab.introduce(a, b, both=False)
+    for home in b, a:
+        home.lansplice.start()
+    a.lansplice.wait_up("b")
+    time.sleep(SETTLED_S)
+    capture = lab.capture(b.router, "wan", "udp port 7788")
+    time.sleep(IDLE_S)
+    seen = capture.stop().frames()
+    for home in a, b:
+        sent = [f for f in seen if f["IP"].src == home.wan_ip]
+        assert IDLE_S - 2 <= len(sent) <= 1.5 * IDLE_S, len(sent)
+    assert sum(f["IP"].len for f in seen) < IDLE_S * IDLE_BYTES_MOST

@@ -263,8 +263,8 @@ START_TEST(a_peer_that_closes_and_goes_on_talking)
     /* All three in one datagram, or one after the other. */
     peer_site->now_us = sim.now_us;
     peer_send_control(peer_site, us, CONTROL_CLOSE, NULL, 0);
-    order_frame(peer_site, us, frame, 64);
-    order_frame(peer_site, us, frame, 4000);
+    order_own_frame(peer_site, us, frame, 64);
+    order_own_frame(peer_site, us, frame, 4000);
     sim_flush(&sim.node[0]);
     sim_run(&sim, 10000000);
     assert_undisturbed(&sim, tape); /* it calls again, and all is as before */

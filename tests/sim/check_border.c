@@ -177,7 +177,7 @@ START_TEST(what_is_lost_is_counted)
     for (uint32_t n = 0; n < COUNT; n++) {
         uint8_t frame[FRAME_BYTES_MAX];
         size_t bytes = border_numbered(frame, HOME, border_host_of(PARENTS), n, 60);
-        order_frame(border_home(&w), border_peer_of(&w, PARENTS), frame, bytes);
+        order_own_frame(border_home(&w), border_peer_of(&w, PARENTS), frame, bytes);
     }
     uint64_t gone = border_orders_lost(&w) - before;
     ck_assert_uint_gt(gone, 0);
@@ -205,7 +205,7 @@ START_TEST(an_empty_mailbox_takes_what_is_small)
     for (uint32_t n = 0; n < NUMBERS; n++) { /* wherever they stand in it */
         uint8_t frame[FRAME_BYTES_MAX];
         size_t bytes = border_numbered(frame, HOME, border_host_of(PARENTS), n, 20 + n % 8 * 8);
-        order_frame(border_home(&w), border_peer_of(&w, PARENTS), frame, bytes);
+        order_own_frame(border_home(&w), border_peer_of(&w, PARENTS), frame, bytes);
         site_flush(border_home(&w), w.sim.now_us);
         border_take_turns(&w);
         ck_assert(mailbox_empty(&w.orders));
@@ -297,7 +297,7 @@ START_TEST(a_slot_is_one_peers_at_a_time)
     uint8_t word[] = {CONTROL_SITE, 1};
     order_control(border_home(&w), slot, word, sizeof word, true);
     order_probe(border_home(&w), slot, 1, 1300);
-    order_frame(border_home(&w), slot, word, sizeof word);
+    order_own_frame(border_home(&w), slot, word, sizeof word);
     ck_assert_uint_eq(border_orders_lost(&w), before + 3);
     site_flush(border_home(&w), w.sim.now_us);
     border_take_turns(&w);

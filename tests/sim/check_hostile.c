@@ -103,7 +103,7 @@ static struct peer *its_peer(struct world *w)
 
 static void peer_sends(struct world *w, uint8_t *frame, size_t bytes)
 {
-    order_frame(peers_site(w), its_peer(w), frame, bytes);
+    order_own_frame(peers_site(w), its_peer(w), frame, bytes);
     sim_flush(its_node(w));
     sim_run(&w->sim, 20000);
 }

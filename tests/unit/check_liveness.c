@@ -54,7 +54,7 @@ static void walk(uint64_t from_us, const struct step *step, size_t steps)
         uint64_t at = from_us + step[i].at_ms * MS;
         assert_due(at, step[i].actions);
         if (step[i].actions & P)
-            liveness_sent(&l, at);
+            liveness_asked(&l, at);
         if (step[i].actions & H)
             liveness_handshake_sent(&l, 0, at);
     }
@@ -165,7 +165,7 @@ START_TEST(an_old_session_is_dropped)
     callable = false;
     liveness_session(&l, true, start[_i]);
     liveness_received(&l, true, start[_i] + 179 * SECOND);
-    liveness_sent(&l, start[_i] + 180 * SECOND - 250 * MS);
+    liveness_asked(&l, start[_i] + 180 * SECOND - 250 * MS);
     /* Three probes come due with its end, and of a session that is gone nothing is done. */
     assert_due(start[_i] + 180 * SECOND, R);
     ck_assert(!l.have_session && !l.unanswered);
@@ -190,7 +190,7 @@ START_TEST(unanswered_it_probes_calls_and_tells)
                                        {10000, P}, {11000, P}, {11500, H}, {12000, P}};
     begin(0);
     liveness_session(&l, true, start[_i]);
-    liveness_sent(&l, start[_i]);
+    liveness_asked(&l, start[_i]);
     WALK(start[_i], step);
 }
 END_TEST
@@ -202,7 +202,7 @@ START_TEST(what_cannot_be_called_is_probed_as_long_as_the_session_lives)
     begin(0);
     callable = false;
     liveness_session(&l, false, start[_i]);
-    liveness_sent(&l, start[_i]);
+    liveness_asked(&l, start[_i]);
     WALK(start[_i], first);
     for (uint64_t ms = 6000; ms < 180000; ms += 1000)
         walk(start[_i], &(struct step){ms, P}, 1);
@@ -221,8 +221,8 @@ START_TEST(an_answer_begins_the_rule_anew)
     liveness_session(&l, true, start[_i]);
     for (unsigned round = 0; round < 3; round++) { /* and down is told each time */
         ck_assert_uint_eq(liveness_deadline_us(&l, callable), start[_i] + 180 * SECOND);
-        liveness_sent(&l, sent);
-        liveness_sent(&l, sent + 200 * MS); /* the first one counts */
+        liveness_asked(&l, sent);
+        liveness_asked(&l, sent + 200 * MS); /* the first one counts */
         WALK(sent, late);
         liveness_received(&l, false, sent + 5500 * MS);
         sent += 20 * SECOND;
@@ -232,7 +232,7 @@ END_TEST
 
 START_TEST(silence_is_probed_once_frames_came)
 {
-    static const struct step step[] = {{1000, P}, {2000, P}, {4000, P}, {8000, P}, {120000, H}};
+    static const struct step step[] = {{1250, P}, {2500, P}, {5000, P}, {10000, P}, {120000, H}};
     begin(0);
     liveness_session(&l, true, start[_i]);
     liveness_received(&l, false, start[_i]); /* no frame: nothing to miss */
@@ -242,13 +242,13 @@ START_TEST(silence_is_probed_once_frames_came)
     for (size_t i = 0; i < sizeof step / sizeof step[0]; i++) {
         uint64_t at = start[_i] + step[i].at_ms * MS;
         assert_due(at, step[i].actions);
-        liveness_sent(&l, at);
+        liveness_asked(&l, at);
         liveness_received(&l, false, at); /* answered, yet no frame: the rule goes on */
     }
     liveness_handshake_sent(&l, 0, start[_i] + 120 * SECOND);
     liveness_session(&l, true, start[_i] + 120 * SECOND + 1);
     liveness_received(&l, true, start[_i] + 121 * SECOND); /* a frame arms it anew */
-    assert_due(start[_i] + 122 * SECOND, P);
+    assert_due(start[_i] + 121 * SECOND + 1250 * MS, P);
 }
 END_TEST
 
@@ -264,9 +264,9 @@ START_TEST(proving_probes_at_once)
     liveness_prove(&l, start[_i] + 10);
     assert_due(start[_i] + 10, P);
     liveness_received(&l, false, start[_i] + 11);
-    assert_due(start[_i] + SECOND + 10, P);
-    assert_due(start[_i] + 3 * SECOND + 10, P);
-    assert_due(start[_i] + 7 * SECOND + 10, P);
+    assert_due(start[_i] + 1250 * MS + 10, P);
+    assert_due(start[_i] + 3750 * MS + 10, P);
+    assert_due(start[_i] + 8750 * MS + 10, P);
     ck_assert_uint_eq(liveness_deadline_us(&l, callable), start[_i] + 180 * SECOND);
 }
 END_TEST
@@ -277,13 +277,13 @@ START_TEST(it_keeps_alive)
     liveness_session(&l, true, start[_i]);
     for (uint64_t s = 20; s <= 80; s += 20) {
         assert_due(start[_i] + s * SECOND, P);
-        liveness_sent(&l, start[_i] + s * SECOND);
+        liveness_asked(&l, start[_i] + s * SECOND);
         liveness_received(&l, false, start[_i] + s * SECOND + 1);
     }
     liveness_sent(&l, start[_i] + 90 * SECOND); /* traffic spares it */
     liveness_received(&l, false, start[_i] + 90 * SECOND);
     assert_due(start[_i] + 110 * SECOND, P);
-    liveness_sent(&l, start[_i] + 110 * SECOND); /* unanswered, it begins the first rule */
+    liveness_asked(&l, start[_i] + 110 * SECOND); /* unanswered, it begins the first rule */
     assert_due(start[_i] + 110 * SECOND + 250 * MS, P);
 
     liveness_no_session(&l);
@@ -292,12 +292,29 @@ START_TEST(it_keeps_alive)
 }
 END_TEST
 
+/* Two ends would answer each other's answers for ever, and an idle tunnel never be quiet. */
+START_TEST(what_asks_for_no_answer_starts_nothing)
+{
+    static const struct step step[] = {{250, P}, {500, P}};
+    begin(20 * SECOND);
+    liveness_session(&l, true, start[_i]);
+    liveness_received(&l, false, start[_i]); /* a probe, say, and what we answer */
+    liveness_sent(&l, start[_i] + MS);
+    assert_due(start[_i] + 20 * SECOND + MS, P); /* but the NAT was kept by it */
+    liveness_received(&l, false, start[_i] + 21 * SECOND);
+
+    liveness_asked(&l, start[_i] + 22 * SECOND);
+    liveness_sent(&l, start[_i] + 22 * SECOND + 100 * MS); /* nor does it take a question back */
+    WALK(start[_i] + 22 * SECOND, step);
+}
+END_TEST
+
 START_TEST(a_closed_session_is_forgotten)
 {
     begin(SECOND);
     liveness_session(&l, true, start[_i]);
     liveness_received(&l, true, start[_i]);
-    liveness_sent(&l, start[_i]);
+    liveness_asked(&l, start[_i]);
     liveness_no_session(&l);
     callable = false;
     ck_assert_uint_eq(liveness_deadline_us(&l, callable), NEVER);
@@ -315,7 +332,7 @@ START_TEST(who_comes_late_does_each_thing_once)
     unsigned probes = 0, downs = 0, calls = 0;
     begin(0);
     liveness_session(&l, true, start[_i]);
-    liveness_sent(&l, start[_i]);
+    liveness_asked(&l, start[_i]);
     while (liveness_deadline_us(&l, callable) <= now) {
         unsigned actions = liveness_due(&l, callable, now);
         ck_assert_uint_ne(actions, NOTHING);
@@ -343,7 +360,7 @@ static uint64_t draw(uint64_t below)
 
 static void happen(uint64_t now_us)
 {
-    switch (draw(9)) {
+    switch (draw(10)) {
     case 0:
         liveness_session(&l, draw(2) != 0, now_us);
         break;
@@ -352,8 +369,10 @@ static void happen(uint64_t now_us)
             liveness_no_session(&l);
         break;
     case 2:
-    case 3:
         liveness_sent(&l, now_us);
+        break;
+    case 3:
+        liveness_asked(&l, now_us);
         break;
     case 4:
         liveness_received(&l, draw(2) != 0, now_us);
@@ -397,7 +416,7 @@ START_TEST(the_deadline_is_when_something_is_due)
             unsigned actions = liveness_due(&l, callable, now);
             ck_assert_uint_ne(actions, NOTHING);
             if (actions & P)
-                liveness_sent(&l, now);
+                liveness_asked(&l, now);
             if (actions & H)
                 liveness_handshake_sent(&l, (uint32_t)draw(UINT64_C(1) << 32), now);
         }
@@ -418,6 +437,7 @@ int main(void)
     tcase_add_loop_test(tc, it_rekeys, 0, STARTS);
     tcase_add_loop_test(tc, an_old_session_is_dropped, 0, STARTS);
     tcase_add_loop_test(tc, unanswered_it_probes_calls_and_tells, 0, STARTS);
+    tcase_add_loop_test(tc, what_asks_for_no_answer_starts_nothing, 0, STARTS);
     tcase_add_loop_test(tc, what_cannot_be_called_is_probed_as_long_as_the_session_lives, 0,
                         STARTS);
     tcase_add_loop_test(tc, an_answer_begins_the_rule_anew, 0, STARTS);

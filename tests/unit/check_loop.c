@@ -236,6 +236,29 @@ START_TEST(recognises_a_probe)
 }
 END_TEST
 
+/* What is left away in the tunnel can be put back. */
+START_TEST(is_as_long_as_its_stamps)
+{
+    struct loop l;
+    struct loop_event event;
+    uint8_t frame[LOOP_PROBE_BYTES], stamped[LOOP_PROBE_BYTES], back[LOOP_PROBE_BYTES] = {0};
+    size_t bytes;
+    bool to_lan;
+    init(&l, HIGH, false, START_US);
+    loop_build(&l, LAN, frame, sizeof frame, START_US);
+    ck_assert_uint_eq(loop_used_bytes(frame), LOOP_PROBE_BYTES - 8 * LOOP_STAMP_BYTES);
+    memcpy(back, frame, loop_used_bytes(frame));
+    ck_assert_mem_eq(back, frame, sizeof frame);
+
+    init(&l, ME, false, START_US);
+    struct packet p = packet_of(back, sizeof back);
+    ck_assert_int_eq(
+        loop_receive(&l, &p, LAN, NULL, stamped, sizeof stamped, &bytes, &to_lan, &event, START_US),
+        LOOP_FORWARD);
+    ck_assert_uint_eq(loop_used_bytes(stamped), LOOP_PROBE_BYTES - 7 * LOOP_STAMP_BYTES);
+}
+END_TEST
+
 /* ---- passing on others' probes ---- */
 
 struct pass_row {
@@ -533,6 +556,7 @@ int main(void)
     tcase_add_test(rules, forgets_rounds_that_are_long_past);
     tcase_add_test(rules, disbelieves_a_former_run);
     tcase_add_test(rules, recognises_a_probe);
+    tcase_add_test(rules, is_as_long_as_its_stamps);
     tcase_add_loop_test(rules, passes_on_as_a_broadcast, 0, sizeof PASS / sizeof PASS[0]);
     tcase_add_test(rules, drops_what_went_far_enough);
     tcase_add_test(rules, limits_what_it_passes_on_but_not_its_own);

@@ -267,6 +267,8 @@ START_TEST(the_largest_is_not_raised)
 {
     begin_and_find(IP_V4, OUTER_PACKET_MAX_BYTES);
     for (unsigned i = 0; i < 100; i++) {
+        ck_assert_uint_eq(path_mtu_deadline_us(&p), UINT64_MAX);
+        path_mtu_sent(&p, OUTER_PACKET_MAX_BYTES, now_us);
         next_round();
         ck_assert_uint_eq(count, 1);
         ck_assert_uint_eq(probe[0].bytes, OUTER_PACKET_MAX_BYTES);
@@ -277,30 +279,39 @@ END_TEST
 
 START_TEST(it_confirms_what_is_used)
 {
-    static const struct {
-        unsigned sent_bytes; /* 0: nothing */
-        uint64_t from_ms, to_ms;
-    } row[] = {
-        {1500, 0, 1000},      {1400, 0, 1000},     {1201, 0, 1000},
-        {1200, 29000, 30001}, {100, 29000, 30001}, {0, 29000, 30001},
-    };
-    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+    static const uint16_t sent_bytes[] = {1500, 1400, 1201};
+    for (size_t i = 0; i < sizeof sent_bytes / sizeof *sent_bytes; i++) {
         setup();
-        path_mtu_set(&p, 0, 600 * SECOND_US);
         begin_and_find(IP_V4, 1500);
-        next_raise_us(1500); /* the first raise would come between */
         uint64_t began_us = now_us;
-        if (row[i].sent_bytes)
-            path_mtu_sent(&p, (uint16_t)row[i].sent_bytes, now_us);
+        path_mtu_sent(&p, sent_bytes[i], now_us);
         next_round();
         ck_assert_uint_eq(count, 1);
         ck_assert_uint_eq(probe[0].bytes, 1500);
         ck_assert_int_eq(p.state, PATH_MTU_CONFIRMING);
-        ck_assert_msg(now_us - began_us >= row[i].from_ms * MS &&
-                          now_us - began_us <= row[i].to_ms * MS,
-                      "row %zu: %llu us", i, (unsigned long long)(now_us - began_us));
+        ck_assert_uint_le(now_us - began_us, SECOND_US);
         answer(1500);
         ck_assert_int_eq(p.state, PATH_MTU_FOUND);
+        ck_assert_uint_eq(p.proved_us, now_us);
+    }
+}
+END_TEST
+
+/* An idle tunnel may run over a line that is paid for by the byte: nothing is lost meanwhile. */
+START_TEST(what_is_not_used_waits_for_the_raise)
+{
+    static const uint16_t sent_bytes[] = {1200, 100, 0};
+    for (size_t i = 0; i < sizeof sent_bytes / sizeof *sent_bytes; i++) {
+        setup();
+        begin_and_find(IP_V4, 1500);
+        next_raise_us(1500);
+        uint64_t began_us = now_us;
+        if (sent_bytes[i])
+            path_mtu_sent(&p, sent_bytes[i], now_us);
+        next_round();
+        ck_assert_uint_ge(now_us - began_us, 119 * SECOND_US);
+        ck_assert_uint_eq(count, 2);
+        answer(1500);
         ck_assert_uint_eq(p.proved_us, now_us);
     }
 }
@@ -360,6 +371,7 @@ END_TEST
 START_TEST(after_an_outage_rounds_are_short_again)
 {
     begin_and_find(IP_V4, 1500);
+    path_mtu_sent(&p, 1500, now_us);
     next_round();
     uint64_t short_us = path_mtu_deadline_us(&p) - now_us;
     for (unsigned i = 0; i < 5; i++)
@@ -367,6 +379,7 @@ START_TEST(after_an_outage_rounds_are_short_again)
     ck_assert_uint_gt(path_mtu_deadline_us(&p) - now_us, 4 * short_us);
     answer(1500);
     ck_assert_int_eq(p.state, PATH_MTU_FOUND);
+    path_mtu_sent(&p, 1500, now_us);
     next_round();
     ck_assert_uint_eq(path_mtu_deadline_us(&p) - now_us, short_us);
 }
@@ -441,6 +454,7 @@ int main(void)
     tcase_add_test(tc, a_raise_finds_a_larger_path);
     tcase_add_test(tc, the_largest_is_not_raised);
     tcase_add_test(tc, it_confirms_what_is_used);
+    tcase_add_test(tc, what_is_not_used_waits_for_the_raise);
     tcase_add_test(tc, a_black_hole_sends_it_back_to_the_base);
     tcase_add_test(tc, nothing_is_below_the_base);
     tcase_add_test(tc, what_was_below_the_base_may_heal);

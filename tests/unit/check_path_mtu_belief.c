@@ -120,7 +120,9 @@ START_TEST(hints_are_tried_and_not_believed)
         ck_assert(probed(1500));
         answer(1500);
         ck_assert_uint_eq(p.mtu_bytes, 1500);
-        ck_assert_int_eq(p.state, PATH_MTU_FOUND);
+        ck_assert_int_eq(p.state, row[i].confirmed ? PATH_MTU_FOUND : PATH_MTU_SEARCHING);
+        find(1500);
+        ck_assert_uint_eq(p.mtu_bytes, 1500);
         ck_assert_uint_eq(p.black_holes, 0);
     }
 }
