@@ -5,6 +5,7 @@
 #include "name_lookup.h"
 
 #include "copy.h"
+#include "log.h"
 #include "socket_address.h"
 #include "srv.h"
 #include "tunnel/token.h"
@@ -101,4 +102,10 @@ bool name_look_up(uv_loop_t *loop, const char *text, const struct name_query *qu
         return true;
     free(lookup);
     return false;
+}
+
+void name_warn(const char *what, const char *owner, const char *text, const char *failure)
+{
+    log_warn("%s%s: cannot resolve %s: %s: trying again: is the name right, does DNS answer here?",
+             what, owner, text, failure);
 }

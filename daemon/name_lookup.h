@@ -49,4 +49,10 @@ size_t name_numeric(const char *text, struct endpoint *out);
 bool name_look_up(uv_loop_t *loop, const char *text, const struct name_query *query,
                   name_answered *answered);
 
+/**
+ * name_warn() - Log that a look-up failed, and that it is repeated
+ * @what, @owner: whose name it is; written one after the other
+ */
+void name_warn(const char *what, const char *owner, const char *text, const char *failure);
+
 #endif

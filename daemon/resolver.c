@@ -6,7 +6,6 @@
 #include "resolver.h"
 
 #include "clock.h"
-#include "log.h"
 #include "name_lookup.h"
 
 #include <string.h>
@@ -95,9 +94,7 @@ static void take_name(struct resolver *resolver, struct resolver_peer *peer,
     host->asked = false;
     host->failed = answer->failure != NULL;
     if (host->failed && !failed_before)
-        log_warn("peer %s: cannot resolve %s: %s: trying again: is the name right, does DNS "
-                 "answer here?",
-                 peer->name, host->text, answer->failure);
+        name_warn("peer ", peer->name, host->text, answer->failure);
     else if (!host->failed && take_answer(host, answer->endpoint, answer->count))
         tell(resolver, peer);
     plan(resolver, peer);

@@ -134,9 +134,7 @@ static void take_answer(struct stun *stun, unsigned s, const struct name_answer 
         server->failures = 0;
         take_addresses(stun, s, answer->endpoint, answer->count);
     } else if (server->failures++ == 0) {
-        log_warn("cannot resolve the STUN server %s: %s: trying again: is the name right, does "
-                 "DNS answer here?",
-                 server->text, answer->failure);
+        name_warn("STUN server", "", server->text, answer->failure);
     }
     plan(server);
     settle(stun);

@@ -213,9 +213,8 @@ static void on_resolved(struct turn_relay_server *server, const struct name_answ
                                                            : TURN_RELAY_ADDRESSES_MAX);
     memcpy(server->address, answer->endpoint, server->address_count * sizeof *server->address);
     if (!found && !server->unresolved)
-        log_warn("TURN server %s: cannot resolve its name: %s: trying again: is the name right, "
-                 "does DNS answer here?",
-                 server->where, answer->failure != NULL ? answer->failure : "no address");
+        name_warn("TURN server", "", server->where,
+                  answer->failure != NULL ? answer->failure : "no address");
     server->unresolved = !found;
     server->ask_again_us = found ? 0 : now_us + UNRESOLVED_US;
 }

@@ -158,7 +158,7 @@ def test_a_name_that_dns_does_not_know_yet(lab, a, wan):
     Coturn(wan, addresses=[ONE])
     a.router.run("cat >/run/hosts", input=f"{ONE} stun.example\n")
     daemon = asking(lab, a, "stun.example")
-    wait_for(lambda: "cannot resolve the STUN server stun.example:3478" in daemon.log(), 10,
+    wait_for(lambda: "STUN server: cannot resolve stun.example:3478" in daemon.log(), 10,
              "the failure to be told")
     assert [one["state"] for one in nat(daemon)["servers"]] == ["unresolved"]
     a.router.run("mount --bind /run/hosts /etc/hosts")
