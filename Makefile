@@ -74,11 +74,13 @@ ifdef SAN
 override CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=$(SAN)
 else
-# What frames do not pass may be small rather than fast: routers have little flash.
+# What frames do not pass may be small rather than fast: routers have little flash. Nor need large
+# tables begin at a cache line.
 SMALL    := $(call flag,-Oz,-Os) $(call flag,-fno-guess-branch-probability)
+override CFLAGS  += $(call flag,-malign-data=abi)
 FAST     := $(patsubst %,kmod-free/%.c,mailbox crypto/aead crypto/replay \
-                $(addprefix frame/,checksum coalesce codel fdb gateway guard hosts mss multicast \
-                    neighbor offload packet segment storm ttl) \
+                $(addprefix frame/,checksum coalesce codel fdb gateway guard mss multicast offload \
+                    packet segment storm ttl) \
                 $(addprefix tunnel/,chunk session reassembly) \
                 $(addprefix site/,delivering from_lan from_peer judging outgoing))
 override CPPFLAGS += -D_FORTIFY_SOURCE=2
