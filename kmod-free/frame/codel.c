@@ -37,10 +37,11 @@ void codel_init(struct codel *codel, const uint8_t key[CODEL_KEY_BYTES])
     codel_set_rtt(codel, 0);
 }
 
-void codel_set_rtt(struct codel *codel, uint32_t rtt_us)
+void codel_set_rtt(struct codel *codel, uint64_t rtt_us)
 {
-    uint32_t longest_us = CODEL_INTERVAL_MAX_US / CODEL_INTERVAL_RTTS;
-    uint32_t interval_us = CODEL_INTERVAL_RTTS * (rtt_us < longest_us ? rtt_us : longest_us);
+    const uint32_t longest_us = CODEL_INTERVAL_MAX_US / CODEL_INTERVAL_RTTS;
+    uint32_t interval_us =
+        CODEL_INTERVAL_RTTS * (rtt_us < longest_us ? (uint32_t)rtt_us : longest_us);
 
     if (interval_us < CODEL_INTERVAL_MIN_US)
         interval_us = CODEL_INTERVAL_MIN_US;

@@ -92,7 +92,7 @@ struct codel {
 void codel_init(struct codel *codel, const uint8_t key[CODEL_KEY_BYTES]);
 
 /** codel_set_rtt() - Choose interval and target for a peer at this distance; at any time */
-void codel_set_rtt(struct codel *codel, uint32_t rtt_us);
+void codel_set_rtt(struct codel *codel, uint64_t rtt_us);
 
 /**
  * codel_standing() - Whether the frames of a datagram need judgement: ask once for each datagram

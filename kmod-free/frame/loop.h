@@ -249,7 +249,7 @@ size_t loop_build(struct loop *l, uint16_t sent_to, uint8_t *out, size_t capacit
 void loop_sent(struct loop *l, uint64_t now_us);
 
 /** loop_used_bytes() - How much of a probe that loop_build() or loop_address() made says something;
- *  the rest is zero */
+ *  nobody reads the rest */
 size_t loop_used_bytes(const uint8_t frame[LOOP_PROBE_BYTES]);
 
 /** loop_is_probe() - Whether a frame is to go to loop_receive() and nowhere else */

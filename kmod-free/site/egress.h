@@ -68,6 +68,7 @@ struct egress_path {
 struct egress_sent {
     uint64_t last_us;
     uint64_t frames, bytes; /* frames of the LAN */
+    bool asks;              /* they were among it, or what was passed on for another peer */
     uint16_t largest_bytes; /* outer IP packet; 0: nothing was sent */
 };
 

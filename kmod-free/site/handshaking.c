@@ -476,7 +476,6 @@ bool peer_prove_next(struct site *site, struct peer *peer)
         peer_take_site_info(site, peer, &peer->next_remote);
     if (session->enrolling)
         peer_tell_site(site, peer); /* now that it is proved; for the joiner this is our word */
-    peer_probe(site, peer);         /* so that this end knows the RTT, too */
     peer_tell_candidates(site, peer);
     return true;
 }

@@ -50,27 +50,25 @@ static void pass_probe(struct site *site, const uint8_t *stamped, const struct p
     }
 }
 
-/* As it is on a LAN: a peer left away what is zero. */
-static struct packet whole(const struct packet *packet, uint8_t frame[LOOP_PROBE_BYTES])
+/* A peer left away what is zero: make the frame what it is on a LAN. */
+static void make_whole(struct packet *packet, uint8_t room[LOOP_PROBE_BYTES])
 {
-    struct packet p = *packet;
-    if (p.frame_bytes >= LOOP_PROBE_BYTES)
-        return p;
-    memset(frame, 0, LOOP_PROBE_BYTES);
-    memcpy(frame, p.frame, p.frame_bytes);
-    p.frame = frame;
-    p.frame_bytes = LOOP_PROBE_BYTES;
-    return p;
+    memset(room, 0, LOOP_PROBE_BYTES);
+    memcpy(room, packet->frame, packet->frame_bytes);
+    packet->frame = room;
+    packet->frame_bytes = LOOP_PROBE_BYTES;
 }
 
 void site_receive_probe_frame(struct site *site, const struct packet *packet, struct peer *from)
 {
-    uint8_t frame[LOOP_PROBE_BYTES], stamped[LOOP_PROBE_BYTES];
+    uint8_t room[LOOP_PROBE_BYTES], stamped[LOOP_PROBE_BYTES];
     size_t bytes = 0;
     bool to_lan = false;
     struct loop_event event = {.kind = LOOP_NONE};
-    struct packet probe = from ? whole(packet, frame) : *packet;
+    struct packet probe = *packet;
 
+    if (from && probe.frame_bytes < LOOP_PROBE_BYTES)
+        make_whole(&probe, room);
     enum loop_verdict verdict =
         loop_receive(&site->loop, &probe, from ? peer_number(site, from) : LOOP_LAN,
                      from ? from->config.public_key : NULL, stamped, sizeof stamped, &bytes,

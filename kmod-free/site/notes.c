@@ -84,7 +84,7 @@ static void take_sent(struct site *site, const struct message *m)
         return;
     peer->tx_frames += note.sent.frames;
     peer->tx_bytes += note.sent.bytes;
-    if (note.sent.frames != 0)
+    if (note.sent.asks)
         liveness_asked(&peer->liveness, note.sent.last_us);
     else
         liveness_sent(&peer->liveness, note.sent.last_us);

@@ -71,9 +71,11 @@ static void finish_slot_to(struct egress *egress, struct egress_peer *peer,
                            const struct endpoint *to, size_t bytes)
 {
     struct batch_slot *slot = peer->packing;
+    bool asks = peer->sent.asks;
     peer->packing = NULL;
     note_sent(egress, peer, bytes, bytes + outer_header_bytes((enum ip_family)to->address.family));
     if (through_a_peer(to)) {
+        egress->peer[carrier_number(to)].sent.asks |= asks;
         hand_over(egress, slot, to, bytes);
         return;
     }
@@ -138,6 +140,13 @@ static struct packer *packer_for(struct egress *egress, struct egress_peer *peer
 
 /* ---- frames ---- */
 
+/* While the datagram it is in, or its last piece, has not ended: that one's note says so. */
+static void count_frame(struct egress_peer *peer)
+{
+    peer->sent.frames++;
+    peer->sent.asks = true;
+}
+
 static void send_in_pieces(struct egress *egress, struct egress_peer *peer, unsigned pieces,
                            const uint8_t *frame, size_t bytes)
 {
@@ -153,36 +162,34 @@ static void send_in_pieces(struct egress *egress, struct egress_peer *peer, unsi
     egress->counters->fragmented++;
 }
 
-/* The LAN's are counted, before the datagram is: its note then says that a frame was in it. */
-static void send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
-                       size_t bytes, bool own)
+/* Return: whether it was */
+static bool send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
+                       size_t bytes)
 {
     if (!egress_can_send(peer))
-        return;
+        return false;
     size_t room = usable_payload_bytes(peer);
     unsigned pieces = bytes <= chunk_body_max(room) ? 1 : fragment_plan(bytes, room);
-    if (pieces == 0) {
+    if (pieces == 0)
         egress->counters->too_large++;
-        return;
-    }
-    if (!own)
-        peer->sent.frames++;
-    if (pieces == 1)
+    else if (pieces == 1)
         packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, false, frame, bytes);
     else
         send_in_pieces(egress, peer, pieces, frame, bytes);
+    return pieces != 0;
 }
 
 void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
                        size_t bytes)
 {
-    send_frame(egress, peer, frame, bytes, false);
+    if (send_frame(egress, peer, frame, bytes))
+        count_frame(peer);
 }
 
 void egress_send_own_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
                            size_t bytes)
 {
-    send_frame(egress, peer, frame, bytes, true);
+    send_frame(egress, peer, frame, bytes);
 }
 
 /* It fills its datagram, or nearly: nothing is to be packed beside it. */
@@ -192,6 +199,7 @@ static void seal_segment(struct egress *egress, struct egress_peer *peer,
     size_t bytes;
     uint8_t *segment = segment_next_in_place(segmenter, CHUNK_HEADER_BYTES, &bytes);
     batch_begin(egress, peer, peer->path.usable_bytes);
+    count_frame(peer);
     finish_slot(egress, peer,
                 sealer_seal_from(&peer->sealer, peer->packing->data,
                                  chunk_begin(segment, CHUNK_FRAME, partial, bytes),
@@ -205,6 +213,7 @@ static void pack_segment(struct egress *egress, struct egress_peer *peer,
     size_t bytes = segment_next_bytes(segmenter);
     struct packer *packer = packer_for(egress, peer, bytes);
     segment_next(segmenter, packer_reserve(packer, CHUNK_FRAME, partial, bytes));
+    count_frame(peer);
 }
 
 /* A UDP datagram larger than one of ours: its boundaries are its own, so it goes in pieces. */
@@ -236,7 +245,6 @@ static void send_segments(struct egress *egress, struct egress_peer *peer,
             send_segment_in_pieces(egress, peer, &segmenter);
             continue;
         }
-        peer->sent.frames++;
         make_room(egress, peer, bytes);
         if (last && !peer->packing && room - bytes < ETHER_FRAME_MIN_BYTES)
             seal_segment(egress, peer, &segmenter, partial);
@@ -254,8 +262,8 @@ static void send_whole(struct egress *egress, struct egress_peer *peer, struct p
         egress_send_frame(egress, peer, packet->frame, bytes);
         return;
     }
-    peer->sent.frames++;
     packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, true, packet->frame, bytes);
+    count_frame(peer);
 }
 
 void egress_send_packet(struct egress *egress, struct egress_peer *peer, struct packet *packet,

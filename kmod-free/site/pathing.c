@@ -109,7 +109,7 @@ static void note_seen_as(struct site *site, struct peer *peer, const struct endp
     if (seen_as->address.family == IP_NONE || site->from.via != VIA_DIRECT ||
         endpoint_equal(known, seen_as))
         return;
-    if (known->address.family != IP_NONE)
+    if (known->address.family == IP_V4) /* port sets are IPv4's */
         for_each_peer(site, p) paths_spray_again(&p->paths);
     *known = *seen_as;
     site->candidates_changed = true;
@@ -120,7 +120,7 @@ static void take_rtt(struct peer *peer)
 {
     int64_t rtt_us = paths_srtt_us(&peer->paths);
     if (rtt_us >= 0)
-        codel_set_rtt(&peer->codel, rtt_us < UINT32_MAX ? (uint32_t)rtt_us : UINT32_MAX);
+        codel_set_rtt(&peer->codel, (uint64_t)rtt_us);
 }
 
 void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_t *value,

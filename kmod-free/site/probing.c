@@ -91,7 +91,7 @@ void peer_probe_answered(const struct site *site, struct peer *peer, const uint8
     if (path_mtu_is_probe(v))
         path_mtu_answered(mtu_of(peer), v, site->now_us);
     else
-        path_mtu_control(mtu_of(peer), v);
+        path_mtu_control(mtu_of(peer), v, site->now_us);
 }
 
 void peer_mtu_sent(struct peer *peer, uint16_t outer_bytes, uint64_t now_us)

@@ -3,8 +3,8 @@
  * telling.c - what sites tell each other inside the tunnel, and the clashes that follow from it.
  *
  * Site info (name, prefixes, gateways) goes out with each handshake and again on change. A hub
- * adds what its other peers told it, since their frames come through it. Probes are answered at
- * once and carry the sender's own time, which makes them the RTT measurement too.
+ * adds what its other peers told it, since their frames come through it. Probes carry the sender's
+ * own time and are answered at once.
  */
 #include "site/private.h"
 

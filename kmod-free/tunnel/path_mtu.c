@@ -201,6 +201,7 @@ void path_mtu_begin(struct path_mtu *p, enum ip_family family, uint64_t now_us)
     if (p->fixed_bytes != 0)
         return;
     p->base_bytes = base_of(family);
+    p->srtt_us = -1;
     p->sampled = p->sampled_lost = 0;
     p->told_bytes = 0;
     p->told_tried = false;
@@ -362,7 +363,7 @@ static unsigned open_round(struct path_mtu *p, int64_t rtt_us, uint64_t now_us,
     p->round_open = true;
     p->control_answered = p->cut_short = false;
     p->round_began_us = now_us;
-    p->round_ends_us = now_us + round_us(p, rtt_us);
+    p->round_ends_us = now_us + round_us(p, p->srtt_us < 0 ? rtt_us : p->srtt_us);
     p->current_probed =
         p->state == PATH_MTU_CONFIRMING || !p->proved || now_us - p->proved_us >= CONFIRM_BUSY_US;
     if (p->current_probed)
@@ -480,8 +481,10 @@ void path_mtu_answered(struct path_mtu *p, uint64_t value, uint64_t now_us)
     }
 }
 
-void path_mtu_control(struct path_mtu *p, uint64_t sent_us)
+void path_mtu_control(struct path_mtu *p, uint64_t sent_us, uint64_t now_us)
 {
+    int64_t rtt_us = (int64_t)(now_us - sent_us);
+    p->srtt_us += p->srtt_us < 0 ? rtt_us - p->srtt_us : (rtt_us - p->srtt_us) / 8;
     if (p->round_open && sent_us == p->round_began_us)
         p->control_answered = true;
 }

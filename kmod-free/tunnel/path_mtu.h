@@ -111,6 +111,7 @@ struct path_mtu {
     uint64_t begun_us;     /* the first round of the last path that had one; 0: none yet */
     bool begun;            /* this path had one */
     uint64_t round_began_us, round_ends_us;
+    int64_t srtt_us; /* of the controls (RFC 6298 s.2); negative: not measured on this path */
     bool round_open, control_answered, current_probed;
     bool cut_short;        /* all was answered: the control's answer was not waited for */
     uint8_t silent_rounds; /* in a row, without any answer */
@@ -153,7 +154,7 @@ void path_mtu_stop(struct path_mtu *p);
 
 /**
  * path_mtu_due() - The probes to send now, with one control beside them
- * @rtt_us:  Smoothed; negative: not measured
+ * @rtt_us:  What the controls have not measured yet: smoothed; negative: not measured
  * @out:     Receives the probes
  *
  * The control is any small datagram whose answer is reported to path_mtu_control() with the time
@@ -173,8 +174,8 @@ bool path_mtu_is_probe(uint64_t value);
 /** path_mtu_answered() - The peer answered the probe with @value */
 void path_mtu_answered(struct path_mtu *p, uint64_t value, uint64_t now_us);
 
-/** path_mtu_control() - The peer answered the control that was sent at @sent_us */
-void path_mtu_control(struct path_mtu *p, uint64_t sent_us);
+/** path_mtu_control() - The peer answered the control that was sent at @sent_us, be it late */
+void path_mtu_control(struct path_mtu *p, uint64_t sent_us, uint64_t now_us);
 
 /** path_mtu_usable_bytes() - The outer packet size to send data with now */
 uint16_t path_mtu_usable_bytes(const struct path_mtu *p);

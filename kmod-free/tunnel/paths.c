@@ -339,7 +339,7 @@ void paths_restart(struct paths *p, uint64_t now_us)
     for (int i = p->count - 1; i >= 0; i--) {
         struct path *e = &p->path[i];
         e->state = PATH_WAITING;
-        e->losses = e->answers = e->better = e->falls = e->targeted = 0;
+        e->losses = e->answers = e->better = e->falls = e->targeted = e->samples = 0;
         e->checking = false;
         e->seen_as.address.family = IP_NONE;
         path_want(e, now_us);

@@ -76,7 +76,8 @@ static void answer(uint8_t how, uint16_t argument)
         path_mtu_answered(
             &p, sent[argument % REMEMBERED].value ^ UINT64_C(1) << (argument >> 8) % 64, now_us);
     path_mtu_control(
-        &p, controls[how ? argument % REMEMBERED : (control_count + REMEMBERED - 1) % REMEMBERED]);
+        &p, controls[how ? argument % REMEMBERED : (control_count + REMEMBERED - 1) % REMEMBERED],
+        now_us);
 }
 
 static void step(const uint8_t in[4])

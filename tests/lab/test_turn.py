@@ -176,7 +176,8 @@ def test_a_name_that_cannot_be_resolved(lab, a):
     daemon.site["turn"].insert(0, "turn:home@turn.invalid")
     daemon.start()
     wait_relayed(daemon, server)
-    wait_for(lambda: "TURN server: cannot resolve turn.invalid:3478" in daemon.log(), 30, "a word about it")
+    wait_for(lambda: "TURN server: cannot resolve turn.invalid:3478" in daemon.log(), 30,
+             "a word about it")
 
 
 def test_names_that_dns_does_not_answer_for(lab, a):

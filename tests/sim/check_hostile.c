@@ -20,6 +20,7 @@ struct world {
     struct sim sim;
     unsigned from_victim;    /* frames with the victim's source that entered our LAN */
     unsigned advertisements; /* router advertisements that entered it */
+    unsigned probes;         /* loop probes that entered it */
     size_t sent_bytes;       /* of our datagrams */
     bool cut_data;           /* what the peer sends as data is lost, the first one recorded */
     uint8_t record[1500];
@@ -37,6 +38,11 @@ static void on_lan(struct sim *sim, unsigned node, const uint8_t *frame, size_t 
     if (!packet_parse(&p, copy, bytes))
         return;
     w->from_victim += mac_equal(&p.source, &VICTIM);
+    if (loop_is_probe(&p)) {
+        ck_assert_uint_eq(bytes, LOOP_PROBE_BYTES);
+        ck_assert_mem_eq(p.source.octet, sim->node[US].site->lan.tap_mac.octet, 6);
+        w->probes++;
+    }
     w->advertisements += judge_is_icmpv6(&p, FRAME_RA);
 }
 
@@ -411,8 +417,33 @@ START_TEST(order_numbers_are_asked_for_until_they_come)
 }
 END_TEST
 
+/* In the tunnel they end behind their last stamp; this one says where that is. */
+START_TEST(loop_probes_of_any_length_do_no_harm)
+{
+    for (unsigned stamps = 0; stamps < 256; stamps += stamps < 10 ? 1 : 49)
+        for (size_t bytes = 18; bytes <= LOOP_PROBE_BYTES + 20; bytes += stamps < 3 ? 1 : 8) {
+            static struct world w;
+            if (bytes == 18)
+                begin(&w, 3);
+            uint8_t *frame = calloc(1, LOOP_PROBE_BYTES + 20); /* for the sanitizer's eyes */
+            ck_assert_ptr_nonnull(frame);
+            loop_build(&peers_site(&w)->loop, LOOP_LAN, frame, LOOP_PROBE_BYTES, w.sim.now_us);
+            frame[37] = (uint8_t)stamps;
+            w.probes = 0;
+            peer_sends(&w, frame, bytes);
+            free(frame);
+            if (stamps == 0 && bytes >= 54)
+                ck_assert_uint_gt(w.probes, 0);
+            ck_assert(!loop_site_shut(&w.sim.node[US].site->loop) && sim_is_up(&w.sim, US, 2));
+            if (bytes + (stamps < 3 ? 1 : 8) > LOOP_PROBE_BYTES + 20)
+                sim_end(&w.sim);
+        }
+}
+END_TEST
+
 SIM_MAIN("hostile", a_live_hosts_address_is_not_taken, nor_by_something_like_a_loop_probe,
-         news_without_end_do_not_make_us_shout, many_probes_in_one_datagram_are_answered_once,
+         loop_probes_of_any_length_do_no_harm, news_without_end_do_not_make_us_shout,
+         many_probes_in_one_datagram_are_answered_once,
          moving_again_and_again_does_not_flood_a_stranger,
          closing_again_and_again_is_answered_once_a_second, a_late_close_ends_only_its_own_session,
          many_clashing_hosts_do_not_hide_the_gateways, the_key_that_proved_the_token_is_enrolled,

@@ -16,12 +16,15 @@ struct world {
 };
 
 static bool apart; /* nothing goes straight from one to the other */
+static bool gone;  /* nor by the third */
 
 static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
                    size_t *bytes)
 {
     (void)data;
     (void)bytes;
+    if (gone)
+        return false;
     if (!apart || from == MEETING)
         return true;
     return !endpoint_equal(to, &sim->node[from == A ? B : A].address);
@@ -42,6 +45,7 @@ static void begin(struct world *w, uint64_t seed, bool relays)
     w->sim.on_wan = on_wan;
     w->ledger = ledger_new(&w->sim);
     apart = true;
+    gone = false;
     for (unsigned n = 0; n < 3; n++)
         sim_add(&w->sim, names[n]);
     for (unsigned n = 0; n < 3; n++)
@@ -180,6 +184,25 @@ START_TEST(without_leave_they_only_meet)
 }
 END_TEST
 
+/* What is passed on is sealed for another; that it is not answered makes the third doubtful. */
+START_TEST(frames_that_it_passes_on_watch_the_way_there)
+{
+    for (unsigned moment = 0; moment < 10; moment++) {
+        struct world w;
+        begin(&w, 4, true);
+        ck_assert(sim_run_until_up(&w.sim, A, B, 5000000));
+        ledger_greet(w.ledger);
+        sim_run(&w.sim, 20000000 + moment * 100000);
+        talk(&w, 200000, 100);
+        ck_assert_int_eq(status(&w, A, MEETING).path[0].state, PATH_VALID);
+        gone = true;
+        talk(&w, 900000, 100);
+        ck_assert_int_eq(status(&w, A, MEETING).path[0].state, PATH_CHECKING);
+        end(&w);
+    }
+}
+END_TEST
+
 START_TEST(the_meeting_point_goes)
 {
     struct world w;
@@ -211,4 +234,5 @@ END_TEST
 
 SIM_MAIN("meeting", a_goodbye_gets_through, a_third_passes_on,
          what_is_passed_on_carries_as_much_as_it_can, they_go_straight_as_soon_as_they_can,
-         an_upgrade_loses_nothing, without_leave_they_only_meet, the_meeting_point_goes)
+         an_upgrade_loses_nothing, without_leave_they_only_meet,
+         frames_that_it_passes_on_watch_the_way_there, the_meeting_point_goes)

@@ -142,15 +142,13 @@ static void probe(struct mtu_world *w)
 
 static void take(struct mtu_world *w, const struct mtu_world_event *event)
 {
-    int64_t rtt_us = (int64_t)(w->now_us - event->value);
     switch (event->kind) {
     case ANSWER:
         path_mtu_answered(&w->p, event->value, w->now_us);
         note(w, "answer to %u", (unsigned)(event->value & 0xffff));
         break;
     case CONTROL:
-        w->srtt_us = w->srtt_us < 0 ? rtt_us : (7 * w->srtt_us + rtt_us) / 8;
-        path_mtu_control(&w->p, event->value);
+        path_mtu_control(&w->p, event->value, w->now_us);
         note(w, "answer to the control");
         break;
     case HINT:

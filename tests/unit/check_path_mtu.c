@@ -159,7 +159,7 @@ START_TEST(a_fixed_size_is_never_due)
         path_mtu_hint(&p, 1300, i % 2, now_us);
         ck_assert_uint_eq(p.told_bytes, 1300); /* for people to look at */
         path_mtu_answered(&p, probe[0].value, now_us);
-        path_mtu_control(&p, now_us);
+        path_mtu_control(&p, now_us, now_us);
     }
     path_mtu_stop(&p);
     ck_assert_uint_eq(path_mtu_deadline_us(&p), NEVER);
@@ -193,7 +193,7 @@ START_TEST(a_stopped_one_keeps_its_result)
         ck_assert_uint_eq(path_mtu_due(&p, rtt_us, now_us, probe), 0);
         path_mtu_sent(&p, 1454, now_us);
         path_mtu_hint(&p, 1300, i % 2, now_us);
-        path_mtu_control(&p, now_us);
+        path_mtu_control(&p, now_us, now_us);
     }
     ck_assert_uint_eq(p.mtu_bytes, 1454);
     ck_assert_int_eq(p.limit, limit);

@@ -387,6 +387,18 @@ START_TEST(a_session_proves_its_path)
 }
 END_TEST
 
+START_TEST(a_restart_measures_anew)
+{
+    begin(start[_i]);
+    two(v4(1), 10 * MS, by_turn(1), 200 * MS);
+    run(60 * SECOND);
+    works(v4(1), 100 * MS);
+    paths_restart(&w.p, w.now_us);
+    run(SECOND);
+    ck_assert_int_eq(paths_srtt_us(&w.p), 100 * MS);
+}
+END_TEST
+
 START_TEST(a_restart_checks_all_and_keeps_what_is_used)
 {
     begin(start[_i]);
@@ -432,6 +444,7 @@ int main(void)
     tcase_add_loop_test(tc, whoever_moves_to_nowhere_is_not_believed_for_long, 0, STARTS);
     tcase_add_loop_test(tc, a_peer_that_chose_another_path_makes_ours_doubtful, 0, STARTS);
     tcase_add_loop_test(tc, a_session_proves_its_path, 0, STARTS);
+    tcase_add_loop_test(tc, a_restart_measures_anew, 0, STARTS);
     tcase_add_loop_test(tc, a_restart_checks_all_and_keeps_what_is_used, 0, STARTS);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -61,7 +61,7 @@ static inline void answer(unsigned mtu_bytes)
 {
     uint64_t sent_us = now_us;
     now_us += rtt_us > 0 ? (uint64_t)rtt_us : 0;
-    path_mtu_control(&p, sent_us);
+    path_mtu_control(&p, sent_us, now_us);
     for (unsigned i = 0; i < count; i++)
         if (probe[i].bytes <= mtu_bytes)
             path_mtu_answered(&p, probe[i].value, now_us);
