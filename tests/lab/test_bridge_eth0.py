@@ -303,13 +303,12 @@ def test_confirmed_with_networkmanager(pi):
     assert changes(pi) == [
         "nmcli connection add type bridge ifname br-lan con-name lansplice-br-lan bridge.stp no "
         f"bridge.mac-address {mac} connection.autoconnect-slaves 1 connection.autoconnect no",
-        "nmcli connection modify lansplice-br-lan ipv4.method manual",
-        "nmcli connection modify lansplice-br-lan ipv4.addresses 192.168.1.11/24",
-        "nmcli connection modify lansplice-br-lan ipv6.addresses 2001:db8::1/64",
+        "nmcli connection modify lansplice-br-lan ipv4.method manual "
+        "ipv4.addresses 192.168.1.11/24 ipv6.addresses 2001:db8::1/64",
         "nmcli connection add type ethernet ifname eth0 con-name lansplice-eth0 master br-lan",
         "nmcli connection modify u-eth connection.autoconnect no",
         "nmcli connection modify lansplice-br-lan connection.autoconnect yes",
-        f"nmcli {UP}"]
+        f"nmcli {UP}", "nmcli --wait 30 connection up lansplice-eth0"]
 
 
 def test_not_confirmed_when_it_cannot_be_written_down(pi):
