@@ -360,6 +360,10 @@ static bool admit(struct site *site, const uint8_t *datagram, size_t bytes)
         struct ip_address source = admission_source(from);
         return admission_check_source(&site->admission, &source, site->now_us);
     }
+    if (!admission_check_cookie(&site->admission, site->now_us)) {
+        site->counters.handshakes_refused++;
+        return false;
+    }
     site_random(site, fresh, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
     cookie_make_reply(&site->cookie_maker, reply, load_be32(datagram + 4), fresh, datagram, bytes,
                       from);

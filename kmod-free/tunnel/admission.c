@@ -28,6 +28,8 @@ void admission_init(struct admission *a, const uint8_t hash_key[16], uint64_t no
     memset(a, 0, sizeof *a);
     memcpy(a->hash_key, hash_key, sizeof a->hash_key);
     a->all = (struct admission_bucket){SECOND_US / ADMISSION_PER_SECOND * ADMISSION_BURST, now_us};
+    a->cookies = (struct admission_bucket){
+        SECOND_US / ADMISSION_COOKIES_PER_SECOND * ADMISSION_COOKIES_BURST, now_us};
     for (unsigned i = 0; i < ADMISSION_SOURCES; i++)
         a->source[i] = (struct admission_bucket){
             SECOND_US / ADMISSION_SOURCE_PER_SECOND * ADMISSION_SOURCE_BURST, now_us};
@@ -49,4 +51,9 @@ bool admission_check_source(struct admission *a, const struct ip_address *source
     crypto_shorthash(hash, (const uint8_t *)&network, sizeof network, a->hash_key);
     return bucket_take(&a->source[hash[0]], ADMISSION_SOURCE_PER_SECOND, ADMISSION_SOURCE_BURST,
                        now_us);
+}
+
+bool admission_check_cookie(struct admission *a, uint64_t now_us)
+{
+    return bucket_take(&a->cookies, ADMISSION_COOKIES_PER_SECOND, ADMISSION_COOKIES_BURST, now_us);
 }

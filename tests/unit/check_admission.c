@@ -58,6 +58,21 @@ static unsigned admitted_from(struct ip_address source, unsigned tries, uint64_t
     return count;
 }
 
+START_TEST(cookies_are_told_of_at_a_rate)
+{
+    unsigned told = 0;
+    admission_init(&a, hash_key, 5);
+    for (unsigned i = 0; i < 2 * ADMISSION_COOKIES_BURST; i++)
+        told += admission_check_cookie(&a, 5);
+    ck_assert_uint_eq(told, ADMISSION_COOKIES_BURST);
+    for (uint64_t us = 0; us < SECOND; us += 10) /* 100,000 a second ask */
+        told += admission_check_cookie(&a, 5 + us);
+    ck_assert_uint_le(told, ADMISSION_COOKIES_BURST + ADMISSION_COOKIES_PER_SECOND);
+    ck_assert_uint_ge(told, ADMISSION_COOKIES_PER_SECOND);
+    ck_assert_uint_eq(admitted(1, 5), 1); /* who needs none has a bucket of its own */
+}
+END_TEST
+
 START_TEST(a_burst_and_then_the_rate)
 {
     static const struct {
@@ -196,6 +211,7 @@ int main(void)
         return EXIT_FAILURE;
     suite_add_tcase(suite, tc);
     tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, cookies_are_told_of_at_a_rate);
     tcase_add_loop_test(tc, a_burst_and_then_the_rate, 0, STARTS);
     tcase_add_loop_test(tc, a_flood_gets_the_rate, 0, STARTS);
     tcase_add_loop_test(tc, the_patient_are_always_admitted, 0, STARTS);
