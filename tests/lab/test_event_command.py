@@ -266,7 +266,8 @@ def test_a_peer_that_flaps_is_told_of_once_a_second_at_most(lab, a, b):
     # A busy machine may take its time until the program says when it began.
     assert starts[-1] - starts[0] > len(starts) - 1 - 2, starts
     assert 2 <= len(starts) <= 13
-    assert told.events()[-1]["event"] == "peer-up"  # the end of it is known
+    # The end of it is known; a better path may be found yet.
+    assert [e["event"] for e in told.events() if e["event"] != "peer-path"][-1] == "peer-up"
 
 
 # --- configuration --------------------------------------------------------------------------------
