@@ -142,7 +142,8 @@ def test_pasted_at_the_wrong_place(home, parents, reply):
 
 
 def test_damaged(home, reply):
-    for line, words in ((reply[:-1], "cut short"), (reply[:40] + "x" + reply[41:], "damaged"),
+    other = "y" if reply[40] == "x" else "x"
+    for line, words in ((reply[:-1], "cut short"), (reply[:40] + other + reply[41:], "damaged"),
                         (reply + "A", "damaged"), ("", "not a reply"), ("hello", "not a reply"),
                         (reply.replace("reply1", "reply2"), "another version")):
         assert words in refused(home, line)
