@@ -10,7 +10,8 @@
  *
  * Before there is a session, initiations go to all candidates. An end that may only wait, because
  * its token is out, punches instead: a STUN indication, which nobody answers, opens its own NAT for
- * the initiation that will come from there.
+ * the initiation that will come from there. With a session punches into a port set are checks: the
+ * one that meets the port is answered, and has the peer check this way at once.
  */
 #include "site/private.h"
 
@@ -310,6 +311,17 @@ static void punch(struct site *site, const struct endpoint *to)
     site->counters.punches++;
 }
 
+/* No path awaits an answer to the value 0: the one that comes shows a path that nobody named. */
+static void punch_into_set(struct site *site, struct peer *peer, const struct endpoint *to)
+{
+    if (!peer_can_send(peer)) {
+        punch(site, to);
+        return;
+    }
+    send_check(site, peer, &(struct path_check){*to, 0});
+    site->counters.punches++;
+}
+
 static bool only_waits(const struct peer *peer)
 {
     return !peer->current && !peer_callable(peer) && peer->paths.count != 0;
@@ -319,7 +331,7 @@ static void punch_tick(struct site *site, struct peer *peer)
 {
     struct endpoint to[PATHS_MAX];
     while (paths_spray(&peer->paths, site->now_us, &to[0]))
-        punch(site, &to[0]);
+        punch_into_set(site, peer, &to[0]);
     if (!only_waits(peer) || site->now_us < peer->punch_next_us)
         return;
     peer->punch_next_us = site->now_us + PUNCH_EACH_US;

@@ -18,7 +18,8 @@
 #define CLOSELY_EVERY   (3 * SECOND)
 #define STANDBY_EVERY   (15 * SECOND)
 #define OTHERS_EVERY    (25 * SECOND)
-#define UPGRADE_EVERY   SECOND /* while a direct path proves itself against a relay */
+#define UPGRADE_FIRST   (250 * MS) /* while a direct path proves itself against a relay */
+#define UPGRADE_AGAIN   SECOND     /* and had failed in use before */
 #define OTHERS_MAX      (300 * SECOND)
 #define PATIENCE_MIN    (200 * MS)
 #define PATIENCE_MAX    SECOND
@@ -423,7 +424,7 @@ static uint64_t interval_us(const struct paths *p, int i)
     if (e->state == PATH_FAILED)
         return worth_it ? retry_every_us(p, e) : NEVER;
     if (p->selected >= 0 && path_is_direct(e) && !path_is_direct(&p->path[p->selected]))
-        return UPGRADE_EVERY;
+        return e->falls == 0 ? UPGRADE_FIRST : UPGRADE_AGAIN;
     if (e->answers < MEASURED_ANSWERS || e->better > 0 || is_close_call(p, e) ||
         (i == p->selected && p->standby >= 0))
         return CLOSELY_EVERY;

@@ -37,12 +37,13 @@
  * smoothed RTT, less 3 ms for IPv6.
  * - No path in use, or it has lost two checks in a row: any valid one is taken at once; first the
  *   standby, which is of the other family or another class where there is such a one.
- * - A direct path instead of a relayed one: when 2 checks in a row were answered.
+ * - A direct path instead of a relayed one: when 2 checks in a row, 250 ms apart, were answered.
  * - Otherwise a better one when it was so at 3 answers in a row, 3 s apart: its score is less by
  *   a tenth, by 5 ms and by the mean deviation of both RTTs. IPv6 instead of IPv4 need only be no
  *   worse; nor TURN instead of a peer, unless its RTT is more than twice the peer's.
  * - A path that failed in use or was left for a better one must answer (better) 4, 8, 16 times in a
- *   row before it is taken back, until it was in use for 5 min: no flapping.
+ *   row, a second apart and more, before it is taken back, until it was in use for 5 min: no
+ *   flapping.
  * - The peer's newest data come from an endpoint that is no path yet, or not checked to the end:
  *   the peer has moved. It is used at once, and checked; when that was wrong nothing of the kind
  *   is believed for 5 s. When they come from another path the one in use is checked.

@@ -11,6 +11,7 @@ from streams import Stream
 FOUND_S = 15
 BY_SPRAYING_S = 2
 PROBES_MAX = 500
+PROBE_BYTES_MAX = 64
 ELSEWHERE_S = 3
 DIRECT_AGAIN_S = 60
 LOST_AT_UPGRADE_S = 1
@@ -67,7 +68,8 @@ def test_a_port_set_is_sprayed(lab, a, b, c, numgen_invites):
     begin = time.monotonic()
     wait_path(a, b, "direct4", BY_SPRAYING_S)
     assert time.monotonic() - begin <= BY_SPRAYING_S
-    ports = [f["UDP"].dport for f in probes.frames(lambda f: len(f["UDP"].payload) <= 20)]
+    ports = [f["UDP"].dport
+             for f in probes.frames(lambda f: len(f["UDP"].payload) <= PROBE_BYTES_MAX)]
     assert set(ports) <= set(PORT_SET)
     assert 0 < len(ports) <= PROBES_MAX
     assert a.hosts["h1"].ping(b.hosts["h1"].ip, count=3)
