@@ -78,7 +78,7 @@ else
 # tables begin at a cache line.
 SMALL    := $(call flag,-Oz,-Os) $(call flag,-fno-guess-branch-probability)
 override CFLAGS  += $(call flag,-malign-data=abi)
-FAST     := $(patsubst %,kmod-free/%.c,mailbox crypto/aead crypto/replay \
+FAST     := $(patsubst %,kmod-free/%.c,address mailbox crypto/aead crypto/replay \
                 $(addprefix frame/,checksum coalesce codel fdb gateway guard mss multicast offload \
                     packet segment storm ttl) \
                 $(addprefix tunnel/,chunk session reassembly) \

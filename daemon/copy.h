@@ -7,19 +7,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 
 /** copy_text() - Return: false when @text and its NUL do not fit; @out is then "" */
-static inline bool copy_text(char *out, size_t capacity, const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-
-    if (bytes > capacity) {
-        out[0] = '\0';
-        return false;
-    }
-    memcpy(out, text, bytes);
-    return true;
-}
+bool copy_text(char *out, size_t capacity, const char *text);
 
 #endif

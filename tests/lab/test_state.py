@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ["tests/lab/state_probe.c", *(f"daemon/{name}.c" for name in (
     "state", "state_candidates", "state_endpoints", "candidate_text", "socket_address",
     "peer_files", "files", "keyfile", "config", "config_file", "config_turn", "turn_key",
-    "locked_memory", "config_values", "clock", "error", "log", "text"))]
+    "locked_memory", "config_values", "clock", "copy", "error", "log", "text"))]
 DIED = 99
 STEP = 1 << 20
 
@@ -30,7 +30,7 @@ def probe(tmp_path_factory):
                     "-DNO_TURN", "-g", "-fsanitize=address,undefined",
                     "-fno-sanitize-recover=all", "-Ikmod-free",
                     *SOURCES, *(f"kmod-free/{name}.c" for name in (
-                        "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
+                        "address", "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
                         "tunnel/token", "tunnel/paste", "tunnel/candidate")),
                     "-Wl,--wrap=renameat,--wrap=unlinkat", "-o", path, *flags],
                    cwd=ROOT, check=True)
