@@ -29,7 +29,13 @@
 #define SHORT_KEEPALIVE (10 * SECOND)
 #define BUDGET_LASTS    (30 * SECOND)
 
-enum { NONE = -1, TARGETED_MAX = 5, HEARD_MAX = 5, MEASURED_ANSWERS = PATH_FIRST_RTTS };
+enum {
+    NONE = -1,
+    TARGETED_MAX = 5,
+    HEARD_MAX = 5,
+    MEASURED_ANSWERS = PATH_FIRST_RTTS,
+    CLOSE_ANSWERS = 40, /* two minutes */
+};
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -409,10 +415,10 @@ static uint64_t retry_every_us(const struct paths *p, const struct path *e)
     return is_vouched(p, e) || !works(p) ? OTHERS_EVERY : seldom_us(lost);
 }
 
-/* It would be used if it were no worse, and may be so. */
+/* It would be used if it were no worse, and may be so; until enough has been seen to tell. */
 static bool is_close_call(const struct paths *p, const struct path *e)
 {
-    return works(p) && path_is_valid(e) && may_be_better(p, e) &&
+    return works(p) && path_is_valid(e) && e->answers < CLOSE_ANSWERS && may_be_better(p, e) &&
            path_is_close(e, &p->path[p->selected]);
 }
 

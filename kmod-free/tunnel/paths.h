@@ -24,14 +24,14 @@
  * was only heard from, once nothing is under way on it.
  *
  * Checks: all in the beginning, 50 ms apart, IPv6 first, relays last, and five times each that
- * answers. Then every 3 s the path in use, if anything stands by, and IPv6 instead of IPv4 while it
- * is slower by no more than both vary; every 15 s the standby, or the only path there is; and every
- * 25 s those of a better kind than that in use (of a better class,
- * see below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the 30 s
- * after which a NAT forgets what was not answered, so that the holes of both ends overlap. What
- * failed at an address that only the peer named is asked more and more seldom, up to 5 min, as
- * long as another path works; where only a meeting point saw the peer, always. A datagram from a
- * path that is not valid brings a check at once (a triggered check).
+ * answers. Then every 3 s the path in use, if anything stands by, and, for two minutes, IPv6
+ * instead of IPv4 while it is slower by no more than both vary; every 15 s the standby, or the only
+ * path there is; and every 25 s those of a better kind than that in use (of a better class, see
+ * below, or IPv6 instead of IPv4), or all when nothing stands by: more often than the 30 s after
+ * which a NAT forgets what was not answered, so that the holes of both ends overlap. What failed at
+ * an address that only the peer named is asked more and more seldom, up to 5 min, as long as
+ * another path works; where only a meeting point saw the peer, always. A datagram from a path that
+ * is not valid brings a check at once (a triggered check).
  *
  * Selection. Classes: direct, then TURN, then through a peer. Within a class the score is the
  * smoothed RTT, less 3 ms for IPv6.

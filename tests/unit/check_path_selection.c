@@ -128,6 +128,20 @@ START_TEST(a_close_call_is_soon_decided)
 }
 END_TEST
 
+START_TEST(a_close_call_is_not_looked_at_for_ever)
+{
+    begin(start[_i]);
+    works(v4(1), 10 * MS)->jitter_us = 10 * MS;
+    works(v6(1), 18 * MS)->jitter_us = 10 * MS;
+    NAME(PATHS_TOLD, v4(1), v6(1));
+    run(150 * SECOND);
+    unsigned checks = way_of(v6(1))->checks;
+    run(300 * SECOND);
+    ck_assert(selected_is(v4(1)));
+    ck_assert_uint_le(way_of(v6(1))->checks - checks, 30); /* the standby: each 15 s */
+}
+END_TEST
+
 START_TEST(a_relayed_address_counts_as_relayed)
 {
     begin(start[_i]);
@@ -432,6 +446,7 @@ int main(void)
     tcase_add_loop_test(tc, what_takes_the_place_of_what, 0, 2);
     tcase_add_loop_test(tc, one_late_answer_does_not_keep_ipv6_out, 0, STARTS);
     tcase_add_loop_test(tc, a_close_call_is_soon_decided, 0, STARTS);
+    tcase_add_loop_test(tc, a_close_call_is_not_looked_at_for_ever, 0, STARTS);
     tcase_add_loop_test(tc, a_relayed_address_counts_as_relayed, 0, STARTS);
     tcase_add_loop_test(tc, one_good_answer_among_bad_ones_moves_nothing, 0, STARTS);
     tcase_add_loop_test(tc, the_standby_differs_where_it_can, 0, STARTS);
