@@ -195,7 +195,7 @@ static void receive_response(struct site *site, const uint8_t *datagram, size_t 
     }
     peer->initiating = NULL;
     peer_set_session(site, peer, session);
-    peer_path_proved(site, peer, &site->from);
+    peer_path_proved(site, peer);
     if (hello.has_site)
         peer_take_site_info(site, peer, &hello.site);
     peer_came_up(site, peer);
@@ -475,7 +475,7 @@ bool peer_prove_next(struct site *site, struct peer *peer)
     }
     peer->next = NULL;
     peer_set_session(site, peer, session);
-    peer_path_proved(site, peer, &site->from);
+    peer_path_proved(site, peer);
     if (peer->next_has_remote)
         peer_take_site_info(site, peer, &peer->next_remote);
     if (session->enrolling)

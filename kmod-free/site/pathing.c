@@ -58,10 +58,9 @@ static void follow_path(struct site *site, struct peer *peer)
         peer_went_down(site, peer);
 }
 
-void peer_path_proved(struct site *site, struct peer *peer, const struct endpoint *path)
+void peer_path_proved(struct site *site, struct peer *peer)
 {
-    paths_received(&peer->paths, path, true, site->now_us); /* a peer that moved calls anew */
-    paths_proved(&peer->paths, path, site->now_us);
+    paths_proved(&peer->paths, &site->from, site->now_us);
     follow_path(site, peer);
 }
 

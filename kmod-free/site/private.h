@@ -272,7 +272,7 @@ void peer_probe_answered(const struct site *site, struct peer *peer, const uint8
 
 /* pathing.c */
 void peer_paths_init(struct site *site, struct peer *peer);
-void peer_path_proved(struct site *site, struct peer *peer, const struct endpoint *path);
+void peer_path_proved(struct site *site, struct peer *peer);
 void peer_path_received(struct site *site, struct peer *peer, bool moves);
 bool peer_carries_frames(const struct site *site, const struct peer *peer);
 bool peer_has_target(const struct peer *peer);

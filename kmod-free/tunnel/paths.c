@@ -267,20 +267,20 @@ bool paths_received(struct paths *p, const struct endpoint *from, bool moves, ui
     return changed;
 }
 
-bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us)
+void paths_proved(struct paths *p, const struct endpoint *from, uint64_t now_us)
 {
-    int i = hear(p, path, now_us);
+    int i = hear(p, from, now_us);
     p->renewing = false;
     if (i < 0)
-        return false;
+        return;
+    follow(p, i, now_us);
     const struct path *s = p->selected < 0 ? NULL : &p->path[p->selected];
     bool stale = !s || !path_is_valid(s) || now_us - s->answered_us > PROOF_LASTS;
     become_valid(&p->path[i], now_us);
     path_want(&p->path[i], now_us);
-    bool changed = i != p->selected && stale && paths_use(p, i, now_us);
-    follow(p, i, now_us);
+    if (i != p->selected && stale)
+        paths_use(p, i, now_us);
     paths_choose_standby(p);
-    return changed;
 }
 
 static void put_in_order(uint32_t *rtt_us, unsigned count, uint32_t new_us)

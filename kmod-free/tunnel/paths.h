@@ -16,10 +16,12 @@
  * States of a path, and what ends them:
  *   WAITING  -> CHECKING when its first check goes out.
  *   VALID    -> CHECKING when two checks in a row are lost: not answered within 4 srtt, or srtt
- *               and 4 times its deviation, but 200 ms at least and 1 s at most.
+ *               and 4 times its deviation, but 200 ms at least and 1 s at most. One is enough
+ *               where none was ever answered: only a session says that it works.
  *   CHECKING -> FAILED when 5 checks in a row are lost, waited for 0.5, 1, 2, 4 and 8 s.
  *   any      -> VALID when a check is answered, or a session was made over it (paths_proved()).
- *   any      -> WAITING by paths_restart(); FAILED also when the path in use fails.
+ *   any      -> WAITING by paths_restart(); FAILED also when the path in use fails, and any that
+ *               is not VALID when the peer has moved there.
  * A path that nobody names any more is forgotten when it is not valid or in use; so is one that
  * was only heard from, once nothing is under way on it.
  *
@@ -179,13 +181,13 @@ bool paths_received(struct paths *p, const struct endpoint *from, bool moves, ui
 
 /**
  * paths_proved() - a session was made over this path: its response or first data came by it
+ * @from: where from, and through whom
  *
- * It is valid until its first check says otherwise. That the peer is at that address only an
- * answered check shows: the source of what came may be spoofed.
- *
- * Return: whether the selection changed
+ * Like data that are newest, it says where the peer is; and the path is valid until its first check
+ * says otherwise. That the peer is at that address only an answered check shows: the source of what
+ * came may be spoofed.
  */
-bool paths_proved(struct paths *p, const struct endpoint *path, uint64_t now_us);
+void paths_proved(struct paths *p, const struct endpoint *from, uint64_t now_us);
 
 /**
  * paths_answered() - a check's answer came
@@ -257,8 +259,8 @@ uint64_t paths_keepalive_us(const struct paths *p, uint64_t configured_us);
  * paths_seen_at() - where the peer is by one family, as its own datagrams show
  * @family: IP_V4 or IP_V6
  *
- * Return: what is in use, if of this family and direct; else the valid direct path of it whose last
- * check was answered latest; NULL: there is none
+ * Return: what is in use, if of this family, direct and ever answered; else the valid direct path
+ * of it whose last check was answered latest; NULL: there is none
  */
 const struct endpoint *paths_seen_at(const struct paths *p, enum ip_family family);
 

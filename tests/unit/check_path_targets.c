@@ -337,7 +337,6 @@ START_TEST(where_a_session_was_is_attested)
     begin(start[_i]);
     name_set(PATHS_TOLD, 5, 4, 8, 1);
     struct endpoint path = by_turn(5); /* through a relay, which saw the same address */
-    received(path, true);
     paths_proved(&w.p, &path, w.now_us);
     ck_assert(selected_is(path));
     ck_assert_uint_eq(paths_spray_deadline_us(&w.p), NEVER); /* a source may be spoofed */
