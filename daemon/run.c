@@ -14,6 +14,7 @@
 #include "log.h"
 #include "privileges.h"
 #include "random.h"
+#include "service_manager.h"
 #include "status.h"
 
 #include <errno.h>
@@ -340,6 +341,7 @@ int command_run(const char *config_path)
     bool started = start(&daemon, &error);
     if (started) {
         say_ready(&daemon);
+        service_manager_ready();
         uv_run(&daemon.loop, UV_RUN_DEFAULT);
         drive_pause(&daemon);
         site_close(daemon.site, clock_now_us());

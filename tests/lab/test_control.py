@@ -62,3 +62,40 @@ def test_stale_socket_and_live_daemon(alone, a):
     a.router.run(f"echo precious >{CONTROL}")
     alone.fails(1, CONTROL, "no socket")
     assert "precious" in a.router.output(f"cat {CONTROL}")
+
+
+# systemd's end of sd_notify(3): what is said, and whether the TAP was there at that moment.
+MANAGER = """
+import os, socket, sys
+name = sys.argv[1]
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(chr(0) + name[1:] if name[0] == "@" else name)
+print("listens", flush=True)
+while True:
+    said = manager.recv(100).decode()
+    print(said, os.path.exists("/sys/class/net/lansplice0"), flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["/run/notify", "@lansplice/notify"])
+def test_the_service_manager_is_told(alone, a, name):
+    """Once, when all is set up; nothing when that fails."""
+    manager = a.router.start(["/usr/bin/python3", "-c", MANAGER, name], name="manager")
+    wait_for(lambda: "listens" in manager.log())
+    alone.environment = {"NOTIFY_SOCKET": name}
+    alone.site["bridge"] = "br-none"
+    alone.start(wait=False)
+    assert alone.process.popen.wait(10) == 1
+    assert manager.log() == "listens\n"
+    alone.site["bridge"] = "br-lan"
+    alone.start()
+    wait_for(lambda: "READY" in manager.log())
+    alone.reload()
+    alone.process.stop()
+    assert manager.log() == "listens\nREADY=1 True\n"
+
+
+def test_no_service_manager_answers(alone):
+    alone.environment = {"NOTIFY_SOCKET": "/run/nobody"}
+    alone.start()
+    assert "service manager at /run/nobody" in alone.log()
