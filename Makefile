@@ -112,6 +112,7 @@ SIM_SRC    := $(wildcard tests/sim/check_*.c)
 SIM_LIB    := $(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c))
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 TOOL_SRC   := $(wildcard tests/lab/tools/*.c)
+PROBE_SRC  := $(wildcard tests/lab/*_probe.c)
 BENCH_SRC  := $(wildcard scripts/benchmark/*.c)
 MICRO_SRC  := $(wildcard tests/micro/micro_*.c)
 
@@ -120,6 +121,7 @@ UNIT_BIN   := $(UNIT_SRC:%.c=$B/%)
 SIM_BIN    := $(SIM_SRC:%.c=$B/%)
 FUZZ_BIN   := $(FUZZ_SRC:%.c=$B/%)
 TOOL_BIN   := $(TOOL_SRC:%.c=$B/%)
+PROBE_BIN  := $(PROBE_SRC:%.c=$B/%)
 BENCH_BIN  := $(BENCH_SRC:%.c=$B/%)
 MICRO_BIN  := $(MICRO_SRC:%.c=$B/%)
 CORE_LIB   := $B/libkmod-free.a
@@ -181,6 +183,16 @@ $(TOOL_BIN) $(BENCH_BIN) $(MICRO_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(NO_LTO) -o $@ $^ $(call pkg,--libs,$(PKGS_CORE))
 
+# Parts of the daemon, driven by a test; the linker puts the probe's __wrap_ functions in between.
+$B/tests/lab/%_probe.o: override CPPFLAGS += -Idaemon
+$B/tests/lab/udp_probe: override LDFLAGS += -Wl,--wrap=sendmmsg
+$B/tests/lab/state_probe: override LDFLAGS += -Wl,--wrap=renameat,--wrap=unlinkat
+$B/tests/lab/state_probe: $B/testing/daemon/config_values.o
+$(PROBE_BIN): $B/%: $B/%.o $(DAEMON_LIB) $(CORE_LIB)
+	$(call say,LD,$@)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) $(NO_LTO) -o $@ $(filter %.o,$^) $(DAEMON_LIB) $(CORE_LIB) \
+	    $(call pkg,--libs,$(PKGS_DAEMON)) $(LIBS_TURN)
+
 # libFuzzer is clang's: make CC=clang SAN=fuzzer,address,undefined fuzz-programs
 $(FUZZ_BIN): $B/%: $B/%.o $(CORE_LIB)
 	$(call say,LD,$@)
@@ -188,7 +200,7 @@ $(FUZZ_BIN): $B/%: $B/%.o $(CORE_LIB)
 fuzz-programs: $(FUZZ_BIN)
 
 test-programs: $(UNIT_BIN) $(SIM_BIN)
-lab-daemon: $(addprefix $B/testing/,lansplice lansplice-tools)
+lab-daemon: $(addprefix $B/testing/,lansplice lansplice-tools) $(PROBE_BIN)
 lab-programs: lab-daemon $(TOOL_BIN)
 bench-programs: all $(TOOL_BIN) $(BENCH_BIN)
 unit-programs: $(UNIT_BIN)

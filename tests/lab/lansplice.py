@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 BUILD = TOP / "build/gcc"
 BINARY = Path(os.environ.get("LANSPLICE", BUILD / "testing/lansplice")).absolute()
 TOOLS = Path(os.environ.get("LANSPLICE_TOOLS", BUILD / "tests/lab/tools"))
+PROBES = BINARY.parents[1] / "tests/lab"  # made of the same daemon's parts
 
 
 def is_built():

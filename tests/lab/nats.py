@@ -48,7 +48,7 @@ def _from_port_set(pick, psid=PSID):
 
 PORT_SET = port_set()
 MASQUERADE = "masquerade"
-RANGE = "snat to {ip}:20000-29999"
+RANGE = "snat to {ip}:22000-24999"  # none of PORT_SET
 RANDOM = "masquerade fully-random"
 SET_BY_SOURCE = _from_port_set("jhash ip saddr . udp sport")
 SET_IN_TURN = _from_port_set("numgen inc")

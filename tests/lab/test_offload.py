@@ -8,42 +8,19 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from captures import IP, UDP
+from lansplice import PROBES
 from links import TAP, differences, is_in, links
 from machine import link, wait_for
 from programs import listening
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMON = [f"daemon/{name}.c" for name in ("socket_address", "log", "error", "text", "clock")]
-SOURCES = {
-    "udp_probe": ["udp", "udp_send", "udp_receive"],
-    "tap_probe": ["tap", "tap_device", "tap_frames", "netlink"],
-}
 COUNT = 5000
 UDP_SEGMENT = 103
 NEEDS_CSUM, GSO_NONE, GSO_UDP_L4 = 1, 0, 5
-
-
-@pytest.fixture(scope="module")
-def probes(tmp_path_factory):
-    """The folder of the probes, built with the compiler that this run tests."""
-    folder = tmp_path_factory.mktemp("probes")
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libuv", "libnl-3.0",
-                            "libsodium"],
-                           capture_output=True, text=True, check=True).stdout.split()
-    for name, parts in SOURCES.items():
-        wrap = ["-Wl,--wrap=sendmmsg"] if name == "udp_probe" else []
-        subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-g", "-Idaemon",
-                        "-Ikmod-free", f"tests/lab/{name}.c", *COMMON,
-                        *(f"daemon/{part}.c" for part in parts), *wrap, "-o", folder / name,
-                        *flags], cwd=ROOT, check=True)
-    return folder
 
 
 def values(text):
@@ -65,12 +42,12 @@ def pair(lab):
     return one, other
 
 
-def exchange(probes, pair, address="10.0.0.2", size=1400, send="-", receive="-", refusal=0):
+def exchange(pair, address="10.0.0.2", size=1400, send="-", receive="-", refusal=0):
     """What the sender and the receiver say."""
     one, other = pair
-    sink = other.start([probes / "udp_probe", "receive", 5, receive], name="udp_probe")
+    sink = other.start([PROBES / "udp_probe", "receive", 5, receive], name="udp_probe")
     wait_for(lambda: "ready" in sink.log(), 3, "the receiver")
-    sent = one.output([probes / "udp_probe", "send", address, COUNT, size, send, refusal])
+    sent = one.output([PROBES / "udp_probe", "send", address, COUNT, size, send, refusal])
     assert sink.popen.wait(10) == 0
     return values(sent), values(sink.log())
 
@@ -80,14 +57,14 @@ def exchange(probes, pair, address="10.0.0.2", size=1400, send="-", receive="-",
 @pytest.mark.parametrize("send,receive", [("-", "-"), ("segment", "-"), ("-", "gro"),
                                           ("segment", "gro")])
 @pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2"])
-def test_datagrams_arrive_as_sent(probes, pair, address, send, receive, line):
+def test_datagrams_arrive_as_sent(pair, address, send, receive, line):
     """Each whole and in order, whoever cuts and joins them: nobody, the line, or the receiver."""
     one, other = pair
     if line != "whole":
         one.run("ethtool -K eth0 tx off gso off tso off tx-udp-segmentation off >/dev/null")
     if line == "cut-and-joined":
         other.run("ethtool -K eth0 gro on >/dev/null")
-    sent, got = exchange(probes, pair, address, send=send, receive=receive)
+    sent, got = exchange(pair, address, send=send, receive=receive)
     assert sent == {"sent": COUNT, "gso": send == "-", "dropped": 0, "too_large": 0}
     assert (got["received"], got["wrong"], got["gro"]) == (COUNT, 0, receive == "-")
 
@@ -95,13 +72,13 @@ def test_datagrams_arrive_as_sent(probes, pair, address, send, receive, line):
 @pytest.mark.cable
 @pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2"])
 @pytest.mark.parametrize("receive", ["-", "gro"])
-def test_waiting_is_measured(probes, pair, address, receive):
+def test_waiting_is_measured(pair, address, receive):
     """A receiver that was not there for a while knows how long its datagrams waited."""
     one, other = pair
-    sink = other.start([probes / "udp_probe", "receive", 5, receive], name="udp_probe")
+    sink = other.start([PROBES / "udp_probe", "receive", 5, receive], name="udp_probe")
     wait_for(lambda: "ready" in sink.log(), 3, "the receiver")
     os.kill(sink.pid, signal.SIGSTOP)
-    one.output([probes / "udp_probe", "send", address, 100, 1400, "-", 0])
+    one.output([PROBES / "udp_probe", "send", address, 100, 1400, "-", 0])
     time.sleep(0.3)
     for pid in sink.pid, sink.popen.pid:  # nsenter stops with its child
         os.kill(pid, signal.SIGCONT)
@@ -112,12 +89,12 @@ def test_waiting_is_measured(probes, pair, address, receive):
 
 
 @pytest.mark.cable
-def test_outer_packets_are_single_datagrams(lab, probes, pair):
+def test_outer_packets_are_single_datagrams(lab, pair):
     """On the wire nothing shows: no fragment, DF, none larger than the path."""
     one, other = pair
     one.run("ethtool -K eth0 tx off gso off tso off tx-udp-segmentation off >/dev/null")
     wire = lab.capture(other, "eth0", "udp")
-    _, got = exchange(probes, pair, size=1472)
+    _, got = exchange(pair, size=1472)
     packets = [frame[IP] for frame in wire.stop().frames()]
     assert len(packets) == got["received"] == COUNT
     assert {str(p.flags) for p in packets} == {"DF"} and {p.frag for p in packets} == {0}
@@ -127,36 +104,36 @@ def test_outer_packets_are_single_datagrams(lab, probes, pair):
 
 @pytest.mark.cable
 @pytest.mark.parametrize("code", [errno.EIO, errno.EINVAL, errno.ENOPROTOOPT])
-def test_segmentation_refused(probes, pair, code):
+def test_segmentation_refused(pair, code):
     """Found out by trying: gone on without, and nothing is lost on the way."""
-    sent, got = exchange(probes, pair, refusal=code)
+    sent, got = exchange(pair, refusal=code)
     assert (sent["gso"], sent["dropped"], sent["too_large"]) == (0, 0, 0)
     assert (got["received"], got["wrong"]) == (COUNT, 0)
 
 
 @pytest.mark.cable
 @pytest.mark.parametrize("address", ["10.0.0.2", "fd00::2"])
-def test_too_large_concerns_the_run_alone(probes, pair, address):
+def test_too_large_concerns_the_run_alone(pair, address):
     """The larger ones are refused by our own kernel and counted, the smaller ones arrive."""
-    sent, got = exchange(probes, pair, address, size=1600)
+    sent, got = exchange(pair, address, size=1600)
     assert sent["gso"] == 1 and sent["dropped"] == 0
     assert sent["too_large"] > COUNT * 0.7
     assert got["received"] == COUNT - sent["too_large"]
 
 
 @pytest.mark.cable
-def test_memory_of_the_receiver(probes, pair):
+def test_memory_of_the_receiver(pair):
     """128 KiB, however much comes and however it comes."""
-    _, small = exchange(probes, pair, receive="gro")
-    _, large = exchange(probes, pair)
+    _, small = exchange(pair, receive="gro")
+    _, large = exchange(pair)
     assert max(small["rss_kib"], large["rss_kib"]) <= 2048
 
 
 # ---- TAP ----
 
-def probe_tap(probes, machine, without, seconds=5):
+def probe_tap(machine, without, seconds=5):
     """The running probe, and what it says is in use."""
-    probe = machine.start([probes / "tap_probe", "tap0", seconds, without], name="tap_probe")
+    probe = machine.start([PROBES / "tap_probe", "tap0", seconds, without], name="tap_probe")
     wait_for(lambda: "vnet=" in probe.log() or not probe.running, 3, "the probe")
     assert probe.running, probe.log()
     return probe, values(probe.log().splitlines()[0])
@@ -189,13 +166,13 @@ PERSISTENT = {
     ("vnet", (0, 0, 0), set()),
 ])
 @pytest.mark.parametrize("found", PERSISTENT)
-def test_tap_offloads(lab, probes, found, without, in_use, expected):
+def test_tap_offloads(lab, found, without, in_use, expected):
     """Frames as the kernel hands them over and takes them back, and a TAP left as it was found."""
     one = lab.machine("one")
     if PERSISTENT[found]:
         one.run(PERSISTENT[found])
     before = links(one)
-    probe, told = probe_tap(probes, one, without)
+    probe, told = probe_tap(one, without)
     assert (told["vnet"], told["tso"], told["uso"]) == in_use
     assert features(one) == expected
     one.run("ip addr add 10.9.9.1/24 dev tap0; ip neigh add 10.9.9.2 lladdr fe:0:0:0:0:2 dev tap0")
@@ -224,12 +201,12 @@ def test_tap_offloads(lab, probes, found, without, in_use, expected):
 
 
 @pytest.mark.cable
-def test_tap_shared_by_queues_is_in_use(lab, probes):
+def test_tap_shared_by_queues_is_in_use(lab):
     """Two processes would each see a part of the frames."""
     one = lab.machine("one")
     one.run(PERSISTENT["persistent-queues"])
-    probe, _ = probe_tap(probes, one, "-", seconds=2)
-    second = one.run([probes / "tap_probe", "tap0", 1, "-"], check=False)
+    probe, _ = probe_tap(one, "-", seconds=2)
+    second = one.run([PROBES / "tap_probe", "tap0", 1, "-"], check=False)
     assert second.returncode == 1 and "in use" in second.stderr
     assert probe.popen.wait(10) == 0
 

@@ -5,41 +5,17 @@ import base64
 import os
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
-from lansplice import BINARY
+from lansplice import BINARY, PROBES
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ["tests/lab/state_probe.c", *(f"daemon/{name}.c" for name in (
-    "state", "state_candidates", "state_endpoints", "candidate_text", "socket_address",
-    "peer_files", "files", "keyfile", "config", "config_file", "config_turn", "turn_key",
-    "locked_memory", "config_values", "clock", "copy", "error", "log", "text"))]
 DIED = 99
 STEP = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def probe(tmp_path_factory):
-    """The probe, built with the compiler and the core that this run tests."""
-    path = tmp_path_factory.mktemp("probe") / "state_probe"
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libsodium", "inih"],
-                           capture_output=True, text=True, check=True).stdout.split()
-    subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-DTESTING",
-                    "-DNO_TURN", "-g", "-fsanitize=address,undefined",
-                    "-fno-sanitize-recover=all", "-Ikmod-free",
-                    *SOURCES, *(f"kmod-free/{name}.c" for name in (
-                        "address", "crypto/aead", "crypto/hash", "crypto/noise", "tunnel/site_info",
-                        "tunnel/token", "tunnel/paste", "tunnel/candidate")),
-                    "-Wl,--wrap=renameat,--wrap=unlinkat", "-o", path, *flags],
-                   cwd=ROOT, check=True)
-    return path
-
-
 class Site:
-    def __init__(self, probe, folder, name):
-        self.probe = probe
+    def __init__(self, folder, name):
         self.folder = folder
         self.conf = folder / "lansplice.conf"
         self.command("init", "--name", name)
@@ -53,7 +29,7 @@ class Site:
         return done.stdout
 
     def run(self, *arguments, die_before=0, code=0):
-        done = subprocess.run([self.probe, self.conf, *map(str, arguments)], text=True,
+        done = subprocess.run([PROBES / "state_probe", self.conf, *map(str, arguments)], text=True,
                               capture_output=True, timeout=20,
                               env={**os.environ, "DIE_BEFORE": str(die_before)})
         assert done.returncode == code, (done.returncode, done.stderr)
@@ -71,8 +47,9 @@ class Site:
     def until_it_ends(self, *arguments):
         """Yield after each way to die in a command, then after it has come to its end."""
         for die_before in range(1, 50):
-            done = subprocess.run([self.probe, self.conf, *arguments], capture_output=True,
-                                  env={**os.environ, "DIE_BEFORE": str(die_before)}, timeout=20)
+            done = subprocess.run([PROBES / "state_probe", self.conf, *arguments],
+                                  capture_output=True, timeout=20,
+                                  env={**os.environ, "DIE_BEFORE": str(die_before)})
             assert done.returncode in (0, DIED), done.stderr
             yield done.returncode == 0
             if done.returncode == 0:
@@ -82,13 +59,13 @@ class Site:
 
 
 @pytest.fixture
-def home(probe, tmp_path):
-    return Site(probe, tmp_path / "home", "home")
+def home(tmp_path):
+    return Site(tmp_path / "home", "home")
 
 
 @pytest.fixture
-def parents(probe, tmp_path):
-    return Site(probe, tmp_path / "parents", "parents")
+def parents(tmp_path):
+    return Site(tmp_path / "parents", "parents")
 
 
 def someone():
