@@ -6,6 +6,7 @@
 #include "frame/loop.h"
 
 #include "bytes.h"
+#include "rate.h"
 
 #include <sodium.h>
 
@@ -51,14 +52,10 @@ struct trip {
 
 /* ---- rate limits and the state of what can be shut ---- */
 
-static bool rate_admits(struct loop_rate *rate, uint64_t each_us, uint64_t now_us)
+/* What comes from one side: so many in a second, and no more than a second's at once. */
+static bool admits(uint64_t *whole_us, uint64_t each_us, uint64_t now_us)
 {
-    if (rate->idle_at_us < now_us)
-        rate->idle_at_us = now_us;
-    if (rate->idle_at_us - now_us > UINT64_C(1000000) - each_us)
-        return false;
-    rate->idle_at_us += each_us;
-    return true;
+    return rate_admits(whole_us, each_us, (unsigned)(UINT64_C(1000000) / each_us), now_us);
 }
 
 static struct loop_limits *limits_of(struct loop *l, uint16_t from)
@@ -491,7 +488,7 @@ static void receive_own(struct loop *l, const struct probe *probe, uint16_t from
 {
     /* Cheapest first: in a storm there are many of these. */
     if (is_fresh(l, probe->round, now_us) &&
-        rate_admits(&limits_of(l, from)->own, LOOP_OWN_EACH_US, now_us) && is_authentic(l, probe)) {
+        admits(&limits_of(l, from)->own_us, LOOP_OWN_EACH_US, now_us) && is_authentic(l, probe)) {
         judge(l, probe, from, event, now_us);
         find_overdue(l);
     }
@@ -578,7 +575,7 @@ enum loop_verdict loop_receive(struct loop *l, struct packet *p, uint16_t from,
     }
     if (capacity < LOOP_PROBE_BYTES || probe.stamps == LOOP_STAMPS_MAX ||
         bears_my_stamp(l, &probe) ||
-        !rate_admits(&limits_of(l, from)->passed, LOOP_PASSED_EACH_US, now_us))
+        !admits(&limits_of(l, from)->passed_us, LOOP_PASSED_EACH_US, now_us))
         return LOOP_CONSUME;
     look_for_news(l, &probe, from, now_us);
     return pass_on(l, p->frame, &probe, from, out, out_bytes, to_lan, now_us);

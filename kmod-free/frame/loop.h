@@ -138,14 +138,10 @@ struct loop_shut {
     bool reopened; /* before, at least once */
 };
 
-/* A rate limit: one each interval on average, a second's worth at once. */
-struct loop_rate {
-    uint64_t idle_at_us; /* when all that was admitted is paid for */
-};
-
-/* Of what comes from one peer, or the LAN: a flood from there hides no loop elsewhere. */
+/* Rates (rate.h) of what comes from one peer, or the LAN: a flood from there hides no loop
+ * elsewhere. */
 struct loop_limits {
-    struct loop_rate own, passed;
+    uint64_t own_us, passed_us;
 };
 
 struct loop_link {

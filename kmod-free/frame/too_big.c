@@ -6,6 +6,7 @@
 
 #include "cursor.h"
 #include "frame/checksum.h"
+#include "rate.h"
 
 enum {
     IPV4_MTU_MIN_BYTES = 68,     /* RFC 791 s.3.2: the longest header and eight bytes */
@@ -195,15 +196,9 @@ size_t too_big_icmp(const struct packet *packet, uint16_t mtu_bytes,
                                                 : write_ipv6(packet, mtu_bytes, out + at));
 }
 
-/* Each one sent moves the even schedule on; it may run ahead of the time by a burst. */
 bool too_big_allows(struct too_big_limit *limit, uint64_t now_us)
 {
-    if (limit->next_us < now_us)
-        limit->next_us = now_us;
-    if (limit->next_us - now_us > (uint64_t)(TOO_BIG_BURST - 1) * INTERVAL_US)
-        return false;
-    limit->next_us += INTERVAL_US;
-    return true;
+    return rate_admits(&limit->whole_us, INTERVAL_US, TOO_BIG_BURST, now_us);
 }
 
 /* ---- Cutting ---- */

@@ -50,7 +50,7 @@ size_t too_big_icmp(const struct packet *packet, uint16_t mtu_bytes,
 
 /* At most TOO_BIG_PER_S errors, TOO_BIG_BURST at once. Zero is ready for use. */
 struct too_big_limit {
-    uint64_t next_us; /* when the next would be due if they were sent evenly */
+    uint64_t whole_us; /* of rate.h */
 };
 
 /**

@@ -14,6 +14,7 @@
  */
 #include "site/private.h"
 
+#include "rate.h"
 #include "tunnel/endpoint.h"
 
 #include <string.h>
@@ -39,20 +40,10 @@ static struct peer *find_by_id(struct site *site, const uint8_t id[SITE_ID_BYTES
 
 /* ---- at the meeting point ---- */
 
-/* The generic cell rate algorithm (ITU-T I.371): *@whole_us is when the burst is whole again. */
-static bool take_turn(uint64_t *whole_us, uint64_t each_us, unsigned burst, uint64_t now_us)
-{
-    uint64_t at_us = *whole_us > now_us ? *whole_us : now_us;
-    if (at_us + each_us - now_us > burst * each_us)
-        return false;
-    *whole_us = at_us + each_us;
-    return true;
-}
-
 static bool may_pass(const struct site *site, struct peer *from)
 {
     return site->config.relay_for_peers ||
-           take_turn(&from->meeting_us, MEETING_EACH_US, MEETING_BURST, site->now_us);
+           rate_admits(&from->meeting_us, MEETING_EACH_US, MEETING_BURST, site->now_us);
 }
 
 /* With each handshake; and now and then, for the sender's NAT may be another one today. */
@@ -151,7 +142,7 @@ static bool believes(struct site *site, struct peer *from, const struct peer *of
                      const struct ip_address *at)
 {
     struct ip_address home = home_of(*at);
-    return take_turn(&from->news_us, NEWS_EACH_US, NEWS_BURST, site->now_us) &&
+    return rate_admits(&from->news_us, NEWS_EACH_US, NEWS_BURST, site->now_us) &&
            (paths_attested(&of->paths, at) ||
             attestation_take(&from->strange, &home, site->now_us));
 }

@@ -167,7 +167,7 @@ bool site_init(struct site *site, const struct site_config *config, const struct
 
     cookie_key_derive(&site->cookie_maker.own, site->public_key);
     site_random(site, random, 16);
-    admission_init(&site->admission, random, now_us);
+    admission_init(&site->admission, random);
     site_random(site, random, 16);
     hosts_init(&site->hosts, random);
     site_random(site, random, 16);

@@ -24,21 +24,17 @@ enum {
     ADMISSION_COOKIES_BURST = 2500,
 };
 
-struct admission_bucket {
-    uint64_t tokens_us; /* time credit: one admission costs a second divided by the rate */
-    uint64_t filled_us;
-};
-
+/* Rates are rate.h's. */
 struct admission {
     uint8_t hash_key[16];
-    struct admission_bucket all, cookies;
-    struct admission_bucket source[ADMISSION_SOURCES]; /* by hash; neighbours share, harmlessly */
+    uint64_t all_us, cookies_us;
+    uint64_t source_us[ADMISSION_SOURCES]; /* by hash; neighbours share, harmlessly */
 };
 
 enum admission_verdict { ADMIT, ADMIT_WITH_COOKIE };
 
-/** admission_init() - @hash_key: random, so that nobody can aim at another's bucket */
-void admission_init(struct admission *a, const uint8_t hash_key[16], uint64_t now_us);
+/** admission_init() - @hash_key: random, so that nobody can aim at another's allowance */
+void admission_init(struct admission *a, const uint8_t hash_key[16]);
 
 /** admission_check() - May this initiation be computed, or must it bring a cookie? Counts it. */
 enum admission_verdict admission_check(struct admission *a, uint64_t now_us);

@@ -21,10 +21,10 @@ enum { STARTS = sizeof start / sizeof start[0] };
 static const uint8_t hash_key[16] = {7};
 static struct admission a;
 
-static void begin(uint64_t now_us)
+static void begin(void)
 {
     memset(&a, 0xa5, sizeof a); /* any content will do */
-    admission_init(&a, hash_key, now_us);
+    admission_init(&a, hash_key);
 }
 
 static struct ip_address v4(uint8_t last)
@@ -61,7 +61,7 @@ static unsigned admitted_from(struct ip_address source, unsigned tries, uint64_t
 START_TEST(cookies_are_told_of_at_a_rate)
 {
     unsigned told = 0;
-    admission_init(&a, hash_key, 5);
+    admission_init(&a, hash_key);
     for (unsigned i = 0; i < 2 * ADMISSION_COOKIES_BURST; i++)
         told += admission_check_cookie(&a, 5);
     ck_assert_uint_eq(told, ADMISSION_COOKIES_BURST);
@@ -94,7 +94,7 @@ START_TEST(a_burst_and_then_the_rate)
         {"a century", 3155760000 * SECOND, 100, ADMISSION_BURST, ADMISSION_SOURCE_BURST},
     };
     uint64_t now = start[_i];
-    begin(now);
+    begin();
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         now += row[i].after_us;
         unsigned all = admitted(row[i].tries, now);
@@ -111,7 +111,7 @@ START_TEST(a_flood_gets_the_rate)
     static const uint64_t every_us[] = {999, 5000, 19999, ALL_STEP_US, 33333};
     for (size_t i = 0; i < sizeof every_us / sizeof every_us[0]; i++) {
         unsigned all = 0, from = 0, tries = 0;
-        begin(start[_i]);
+        begin();
         for (uint64_t t = 0; t <= 60 * SECOND; t += every_us[i], tries++) {
             all += admitted(1, start[_i] + t);
             from += admitted_from(v4(1), 1, start[_i] + t);
@@ -128,7 +128,7 @@ END_TEST
 /* Less often than the rate, every one is admitted. */
 START_TEST(the_patient_are_always_admitted)
 {
-    begin(start[_i]);
+    begin();
     for (unsigned i = 0; i < 500; i++) {
         ck_assert_uint_eq(admitted(1, start[_i] + i * ALL_STEP_US), 1);
         ck_assert_uint_eq(admitted_from(v4(1), 1, start[_i] + (uint64_t)i * SOURCE_STEP_US), 1);
@@ -152,7 +152,7 @@ START_TEST(whose_allowance_is_it)
         {"the same first octets, of another family", v6(0, 0), ip_v4(first_octets_of_v6), false},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-        begin(5);
+        begin();
         ck_assert_uint_eq(admitted_from(row[i].flooder, 100, 5), ADMISSION_SOURCE_BURST);
         unsigned left = admitted_from(row[i].other, 100, 5);
         ck_assert_msg(left == (row[i].shared ? 0 : ADMISSION_SOURCE_BURST), "%s: %u", row[i].name,
@@ -165,7 +165,7 @@ START_TEST(the_64_bits_of_an_ipv6_network_all_count)
 {
     for (unsigned bit = 0; bit < 128; bit++) {
         struct ip_address other = v6(1, 1);
-        begin(5);
+        begin();
         admitted_from(other, 100, 5);
         other.octet[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
         unsigned left = admitted_from(other, 100, 5);
@@ -176,7 +176,7 @@ END_TEST
 
 START_TEST(the_two_limits_are_apart)
 {
-    begin(5);
+    begin();
     ck_assert_uint_eq(admitted_from(v4(1), 100, 5), ADMISSION_SOURCE_BURST);
     ck_assert_uint_eq(admitted(100, 5), ADMISSION_BURST);
     ck_assert_uint_eq(admitted_from(v4(2), 100, 5), ADMISSION_SOURCE_BURST);
@@ -190,7 +190,7 @@ START_TEST(neighbours_are_drawn_by_the_key)
     for (unsigned host = 2; host < 256; host++) {
         bool is_shared[2];
         for (uint8_t key = 0; key < 2; key++) {
-            admission_init(&a, (const uint8_t[16]){key}, 5);
+            admission_init(&a, (const uint8_t[16]){key});
             admitted_from(v4(1), 100, 5);
             is_shared[key] = admitted_from(v4((uint8_t)host), 1, 5) == 0;
             shared[key] += is_shared[key];
