@@ -340,35 +340,52 @@ static struct ip_address admission_source(const struct endpoint *from)
     return (struct ip_address){.family = IP_SITE, .octet = {from->via}};
 }
 
-static bool admit(struct site *site, const uint8_t *datagram, size_t bytes)
+/* Now and then, while it lasts. */
+static void report_load(struct site *site)
 {
-    const struct endpoint *from = &site->from;
-    uint8_t reply[COOKIE_BYTES], fresh[32];
-    if (admission_check(&site->admission, site->now_us) == ADMIT)
-        return true;
-    if (!site->load_told || site->now_us - site->load_told_us > LOAD_TOLD_US) {
-        site->load_told = true;
-        site->load_told_us = site->now_us;
-        site_report(site, EVENT_UNDER_LOAD, NULL);
-    }
-    if (cookie_needs_secret(&site->cookie_maker, site->now_us)) {
-        site_random(site, fresh, sizeof fresh);
-        cookie_set_secret(&site->cookie_maker, fresh, site->now_us);
-        sodium_memzero(fresh, sizeof fresh);
-    }
-    if (cookie_mac2_valid(&site->cookie_maker, datagram, bytes, from)) {
-        struct ip_address source = admission_source(from);
-        return admission_check_source(&site->admission, &source, site->now_us);
-    }
+    if (site->load_told && site->now_us - site->load_told_us <= LOAD_TOLD_US)
+        return;
+    site->load_told = true;
+    site->load_told_us = site->now_us;
+    site_report(site, EVENT_UNDER_LOAD, NULL);
+}
+
+static void renew_cookie_secret(struct site *site)
+{
+    uint8_t secret[32];
+    if (!cookie_needs_secret(&site->cookie_maker, site->now_us))
+        return;
+    site_random(site, secret, sizeof secret);
+    cookie_set_secret(&site->cookie_maker, secret, site->now_us);
+    sodium_memzero(secret, sizeof secret);
+}
+
+static void send_cookie(struct site *site, const uint8_t *datagram, size_t bytes)
+{
+    uint8_t reply[COOKIE_BYTES], nonce[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
     if (!admission_check_cookie(&site->admission, site->now_us)) {
         site->counters.handshakes_refused++;
-        return false;
+        return;
     }
-    site_random(site, fresh, crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
-    cookie_make_reply(&site->cookie_maker, reply, load_be32(datagram + 4), fresh, datagram, bytes,
-                      from);
-    site_transmit_now(site, from, reply, sizeof reply);
+    site_random(site, nonce, sizeof nonce);
+    cookie_make_reply(&site->cookie_maker, reply, load_be32(datagram + 4), nonce, datagram, bytes,
+                      &site->from);
+    site_transmit_now(site, &site->from, reply, sizeof reply);
     site->counters.cookies_sent++;
+}
+
+/* Whether an initiation is worth its computation (tunnel/admission.h). */
+static bool admit(struct site *site, const uint8_t *datagram, size_t bytes)
+{
+    if (admission_check(&site->admission, site->now_us) == ADMIT)
+        return true;
+    report_load(site);
+    renew_cookie_secret(site);
+    if (cookie_mac2_valid(&site->cookie_maker, datagram, bytes, &site->from)) {
+        struct ip_address source = admission_source(&site->from);
+        return admission_check_source(&site->admission, &source, site->now_us);
+    }
+    send_cookie(site, datagram, bytes);
     return false;
 }
 
