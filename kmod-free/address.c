@@ -4,6 +4,11 @@
  */
 #include "address.h"
 
+size_t ip_address_bytes(uint8_t family)
+{
+    return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
+}
+
 bool ip_equal(const struct ip_address *a, const struct ip_address *b)
 {
     return a->family == b->family && memcmp(a->octet, b->octet, sizeof a->octet) == 0;
@@ -22,15 +27,33 @@ bool ip_is_link_local(const struct ip_address *a)
     return a->family == IP_V4 && a->octet[0] == 169 && a->octet[1] == 254;
 }
 
+bool ip_is_loopback(const struct ip_address *a)
+{
+    static const uint8_t v6[16] = {[15] = 1};
+    if (a->family == IP_V6)
+        return memcmp(a->octet, v6, sizeof v6) == 0;
+    return a->family == IP_V4 && a->octet[0] == 127;
+}
+
+bool ip_is_one_host(const struct ip_address *a)
+{
+    static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t *o = a->octet;
+    if (ip_is_unspecified(a) || ip_is_loopback(a))
+        return false;
+    if (a->family == IP_V4)
+        return o[0] != 0 && o[0] < 224;
+    return a->family == IP_V6 && o[0] != 0xff && memcmp(o, v4_mapped, sizeof v4_mapped) != 0;
+}
+
 bool ip_is_private(const struct ip_address *a)
 {
-    static const uint8_t loopback[16] = {[15] = 1};
     const uint8_t *o = a->octet;
-    if (ip_is_unspecified(a) || ip_is_link_local(a))
+    if (ip_is_unspecified(a) || ip_is_link_local(a) || ip_is_loopback(a))
         return true;
     if (a->family != IP_V4)
-        return (o[0] & 0xfe) == 0xfc || memcmp(o, loopback, sizeof loopback) == 0;
-    return o[0] == 0 || o[0] == 10 || o[0] == 127 || (o[0] == 172 && (o[1] & 0xf0) == 16) ||
+        return (o[0] & 0xfe) == 0xfc;
+    return o[0] == 0 || o[0] == 10 || (o[0] == 172 && (o[1] & 0xf0) == 16) ||
            (o[0] == 192 && o[1] == 168) || (o[0] == 100 && (o[1] & 0xc0) == 64) ||
            (o[0] == 192 && o[1] == 0 && o[2] == 0 && o[3] < 8);
 }

@@ -9,6 +9,7 @@
 #define ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -83,12 +84,27 @@ static inline struct ip_address ip_v6(const uint8_t octets[16])
     return a;
 }
 
+/** ip_address_bytes() - How many of its octets an address of that family has; 0: it has none */
+size_t ip_address_bytes(uint8_t family);
+
 bool ip_equal(const struct ip_address *a, const struct ip_address *b);
 
 bool ip_is_unspecified(const struct ip_address *a);
 
 /** ip_is_link_local() - fe80::/10 (RFC 4291 s.2.5.6) or 169.254/16 (RFC 3927) */
 bool ip_is_link_local(const struct ip_address *a);
+
+/** ip_is_loopback() - 127/8 or ::1 */
+bool ip_is_loopback(const struct ip_address *a);
+
+/**
+ * ip_is_one_host() - whether some one machine, and no group of them, may have it
+ *
+ * Not the unspecified address, 'this network' (0/8), loopback, multicast, IPv4's reserved 240/4
+ * with broadcast (RFC 6890), or IPv4-mapped IPv6, which is on no wire. A subnet's own broadcast
+ * address is not known here.
+ */
+bool ip_is_one_host(const struct ip_address *a);
 
 /**
  * ip_is_private() - whether it means nothing on the Internet

@@ -175,19 +175,13 @@ static void forget_replaced(struct gateway_learner *l, const struct dhcp_reply *
     }
 }
 
-/* An address a router on a LAN can have. */
-static bool is_unicast_v4(const struct ip_address *a)
-{
-    return a->octet[0] != 0 && a->octet[0] != 127 && a->octet[0] < 224;
-}
-
 static void learn_dhcp(struct gateway_learner *l, const struct dhcp_reply *reply, uint64_t now_us)
 {
     if (reply->type == DHCP_ACK)
         forget_replaced(l, reply);
     for (size_t i = 0; i < reply->router_count && i < GATEWAYS_MAX; i++) {
         struct ip_address router = ip_v4(reply->routers + 4 * i);
-        if (!is_unicast_v4(&router))
+        if (!ip_is_one_host(&router))
             continue;
         struct gateway_entry *e = entry_for(l, &router, now_us);
         e->told_by = reply->server;

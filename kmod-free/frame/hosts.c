@@ -63,16 +63,6 @@ static struct hosts_entry *slot_for(struct hosts *hosts, const struct ip_address
     return oldest;
 }
 
-/* An address one host can have. */
-static bool is_host_address(const struct ip_address *a)
-{
-    if (ip_is_unspecified(a))
-        return false;
-    if (a->family == IP_V4)
-        return a->octet[0] != 0 && a->octet[0] != 127 && a->octet[0] < 224;
-    return a->octet[0] != 0xff;
-}
-
 /* Private (RFC 1918), unique local (RFC 4193) or link-local. */
 static bool is_private(const struct ip_address *a)
 {
@@ -87,7 +77,7 @@ static bool is_private(const struct ip_address *a)
 static void put(struct hosts *hosts, const struct ip_address *address, const struct mac *mac,
                 uint64_t now_us)
 {
-    if (!is_host_address(address) || mac_is_group(mac) || mac_is_zero(mac))
+    if (!ip_is_one_host(address) || mac_is_group(mac) || mac_is_zero(mac))
         return;
     *slot_for(hosts, address, now_us) =
         (struct hosts_entry){.seen_us = now_us, .address = *address, .mac = *mac};

@@ -76,16 +76,6 @@ static void set_ipv4_checksum(uint8_t *ip)
 
 /* ---- Who is told ---- */
 
-/* Not a group, 'this network', loopback or reserved address. A subnet's own broadcast address is
- * not known here; as a destination it comes with a group MAC. */
-static bool is_one_host(const struct ip_address *a)
-{
-    static const struct ip_address loopback_v6 = {IP_V6, {[15] = 1}};
-    if (a->family == IP_V4)
-        return a->octet[0] != 0 && a->octet[0] != 127 && a->octet[0] < 224;
-    return a->octet[0] != 0xff && !ip_is_unspecified(a) && !ip_equal(a, &loopback_v6);
-}
-
 /* Any ICMP message that does not say that it is none: an unknown type, or one that was cut off. */
 static bool may_be_error(const struct packet *p)
 {
@@ -115,11 +105,12 @@ static bool network_may_be_answered(const struct packet *p, uint16_t mtu_bytes)
     }
 }
 
+/* A subnet's own broadcast address, as a destination, comes with a group MAC. */
 static bool may_be_answered(const struct packet *p, uint16_t mtu_bytes)
 {
     return !p->malformed && network_may_be_answered(p, mtu_bytes) && packet_bytes(p) > mtu_bytes &&
            !p->later_fragment && !mac_is_group(&p->source) && !mac_is_group(&p->destination) &&
-           is_one_host(&p->ip_source) && is_one_host(&p->ip_destination) && !may_be_error(p);
+           ip_is_one_host(&p->ip_source) && ip_is_one_host(&p->ip_destination) && !may_be_error(p);
 }
 
 /* ---- The answer ---- */

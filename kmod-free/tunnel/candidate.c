@@ -23,27 +23,11 @@ static bool is_local(uint8_t kind)
     return kind >= CANDIDATE_CONFIGURED && kind <= CANDIDATE_THROUGH_PEER;
 }
 
-/* 'This' network, multicast, reserved and broadcast (RFC 6890): nobody in particular. */
-static bool v4_is_somebody(const uint8_t octet[16])
+/* IPv4-compatible IPv6 (::/96): nothing leads there (RFC 4291 s.2.5.5.1). */
+static bool is_v4_compatible(const struct ip_address *a)
 {
-    return octet[0] != 0 && octet[0] < 224;
-}
-
-/* Not ::/96 (unspecified and IPv4-compatible), IPv4-mapped or multicast. The loopback address is
- * in the first, and the only one there that is somebody. */
-static bool v6_is_somebody(const uint8_t octet[16])
-{
-    static const uint8_t compatible[12], mapped[12] = {[10] = 0xff, [11] = 0xff};
-    static const uint8_t loopback[16] = {[15] = 1};
-    return octet[0] != 0xff && memcmp(octet, mapped, sizeof mapped) != 0 &&
-           (memcmp(octet, compatible, sizeof compatible) != 0 ||
-            memcmp(octet, loopback, sizeof loopback) == 0);
-}
-
-static bool is_loopback(const struct ip_address *a)
-{
-    static const uint8_t v6[16] = {[15] = 1};
-    return a->family == IP_V4 ? a->octet[0] == 127 : memcmp(a->octet, v6, sizeof v6) == 0;
+    static const uint8_t compatible[12];
+    return a->family == IP_V6 && memcmp(a->octet, compatible, sizeof compatible) == 0;
 }
 
 static bool can_be_sent_to(const struct endpoint *e)
@@ -52,10 +36,11 @@ static bool can_be_sent_to(const struct endpoint *e)
         return e->address.family == IP_SITE && !ip_is_unspecified(&e->address);
     if (e->via >= VIA_TURN + VIA_TURNS)
         return false;
-    if (e->address.family == IP_V4)
-        return v4_is_somebody(e->address.octet);
-    return e->address.family == IP_V6 && v6_is_somebody(e->address.octet) &&
-           (e->scope_id != 0 || !ip_is_link_local(&e->address));
+    if (e->address.family == IP_V6 && e->scope_id == 0 && ip_is_link_local(&e->address))
+        return false;
+    if (ip_is_loopback(&e->address))
+        return true; /* for our own configuration: a peer, or a program that carries it, is here */
+    return ip_is_one_host(&e->address) && !is_v4_compatible(&e->address);
 }
 
 static bool is_port_for_strangers(uint16_t port)
@@ -76,13 +61,13 @@ bool candidate_usable(const struct candidate *c)
         return false;
     if (c->kind == CANDIDATE_PORT_SET)
         return e->address.family == IP_V4 && e->via == VIA_DIRECT && e->port == 0 &&
-               port_set_valid(&c->set) && !is_loopback(&e->address) &&
+               port_set_valid(&c->set) && !ip_is_loopback(&e->address) &&
                !ip_is_link_local(&e->address);
     if (e->via >= VIA_PEER)
         return c->kind == CANDIDATE_THROUGH_PEER && e->port == 0;
     if (is_local(c->kind))
         return e->port != 0;
-    return is_port_for_strangers(e->port) && !is_loopback(&e->address) &&
+    return is_port_for_strangers(e->port) && !ip_is_loopback(&e->address) &&
            !ip_is_link_local(&e->address);
 }
 
@@ -152,14 +137,9 @@ void candidate_add(struct candidate_list *list, const struct candidate *candidat
 
 /* ---- coding ---- */
 
-static size_t address_bytes(uint8_t family)
-{
-    return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
-}
-
 static size_t item_bytes(const struct candidate *c)
 {
-    return ITEM_HEADER_BYTES + address_bytes(c->endpoint.address.family) +
+    return ITEM_HEADER_BYTES + ip_address_bytes(c->endpoint.address.family) +
            (c->kind == CANDIDATE_PORT_SET ? PORT_SET_BYTES : PORT_BYTES);
 }
 
@@ -171,7 +151,7 @@ static bool is_told(const struct candidate *c)
 
 static void put_item(uint8_t *out, const struct candidate *c)
 {
-    size_t octets = address_bytes(c->endpoint.address.family);
+    size_t octets = ip_address_bytes(c->endpoint.address.family);
     out[0] = c->kind;
     out[1] = c->endpoint.address.family;
     out += ITEM_HEADER_BYTES;
@@ -212,7 +192,7 @@ static bool take_item(struct cursor *in, struct candidate *c)
     memset(c, 0, sizeof *c);
     if (!cursor_u8(in, &c->kind) || !cursor_u8(in, &c->endpoint.address.family))
         return false;
-    size_t bytes = address_bytes(c->endpoint.address.family);
+    size_t bytes = ip_address_bytes(c->endpoint.address.family);
     if (bytes == 0 || !cursor_take(in, bytes, &octets))
         return false;
     memcpy(c->endpoint.address.octet, octets, bytes);

@@ -6,14 +6,9 @@
 
 #include "bytes.h"
 
-static size_t address_bytes(uint8_t family)
-{
-    return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
-}
-
 size_t endpoint_encode(const struct endpoint *endpoint, uint8_t out[ENDPOINT_BYTES_MAX])
 {
-    size_t bytes = endpoint->via == VIA_DIRECT ? address_bytes(endpoint->address.family) : 0;
+    size_t bytes = endpoint->via == VIA_DIRECT ? ip_address_bytes(endpoint->address.family) : 0;
     out[0] = bytes != 0 ? endpoint->address.family : 0;
     if (bytes == 0)
         return 1;
@@ -29,7 +24,7 @@ size_t endpoint_decode(struct endpoint *endpoint, const uint8_t *data, size_t by
         return 0;
     if (data[0] == 0)
         return 1;
-    size_t length = address_bytes(data[0]);
+    size_t length = ip_address_bytes(data[0]);
     if (length == 0 || bytes < 1 + length + 2)
         return 0;
     endpoint->address.family = data[0];

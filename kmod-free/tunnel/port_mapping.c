@@ -204,10 +204,7 @@ static void rest_mapped(struct port_mapping *p, uint64_t now_us)
 
 static bool is_reachable(const struct endpoint *e)
 {
-    bool multicast =
-        e->address.family == IP_V4 ? e->address.octet[0] >= 224 : e->address.octet[0] == 0xff;
-
-    return e->port != 0 && !ip_is_unspecified(&e->address) && !multicast;
+    return e->port != 0 && ip_is_one_host(&e->address);
 }
 
 static void grant(struct port_mapping *p, const struct endpoint *external, uint32_t lifetime_s,

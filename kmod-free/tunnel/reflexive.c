@@ -172,17 +172,12 @@ static void settle(struct reflexive *r, struct reflexive_family *f, uint64_t now
 
 /* ---- answers ---- */
 
-/* No NAT gives, and no server has, an address that means a network, a group or oneself. */
+/* No NAT gives, and no server has, an address that means a network, a group or oneself; nor one
+ * that is good on one link only. */
 static bool is_plausible(const struct endpoint *e, uint8_t family)
 {
-    const uint8_t *o = e->address.octet;
-    static const struct ip_address loopback = {IP_V6, {[15] = 1}};
-    if (e->address.family != family || e->port == 0 || ip_is_unspecified(&e->address) ||
-        ip_is_link_local(&e->address))
-        return false;
-    if (family == IP_V4)
-        return o[0] != 0 && o[0] != 127 && o[0] < 224;
-    return o[0] != 0xff && !ip_equal(&e->address, &loopback);
+    return e->address.family == family && e->port != 0 && ip_is_one_host(&e->address) &&
+           !ip_is_link_local(&e->address);
 }
 
 /* RFC 5780 s.4.3: the same server at another address. */

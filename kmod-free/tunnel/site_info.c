@@ -26,14 +26,9 @@ bool site_name_valid(const char *name)
     return n > 0 && name[n] == '\0';
 }
 
-static size_t family_bytes(uint8_t family)
-{
-    return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
-}
-
 static bool host_bits_zero(const struct ip_prefix *p)
 {
-    for (unsigned bit = p->length_bits; bit < 8 * family_bytes(p->address.family); bit++)
+    for (unsigned bit = p->length_bits; bit < 8 * ip_address_bytes(p->address.family); bit++)
         if (p->address.octet[bit / 8] & (0x80u >> bit % 8))
             return false;
     return true;
@@ -42,20 +37,13 @@ static bool host_bits_zero(const struct ip_prefix *p)
 /* A length of 0 is no LAN: it would claim every address there is. */
 static bool prefix_valid(const struct ip_prefix *p)
 {
-    return p->length_bits > 0 && p->length_bits <= 8 * family_bytes(p->address.family) &&
+    return p->length_bits > 0 && p->length_bits <= 8 * ip_address_bytes(p->address.family) &&
            host_bits_zero(p);
-}
-
-/* Multicast, or IPv4's reserved class E with its broadcast address. */
-static bool is_nobodys(const struct ip_address *a)
-{
-    return a->family == IP_V4 ? a->octet[0] >= 224 : a->octet[0] == 0xff;
 }
 
 static bool gateway_valid(const struct gateway *g)
 {
-    return family_bytes(g->address.family) != 0 && !ip_is_unspecified(&g->address) &&
-           !is_nobodys(&g->address) && !mac_is_group(&g->mac);
+    return ip_is_one_host(&g->address) && !mac_is_group(&g->mac);
 }
 
 static bool info_valid(const struct site_info *info)
@@ -86,7 +74,7 @@ static uint8_t *put_item(uint8_t *out, enum site_info_type type, const void *val
 static uint8_t *put_prefix(uint8_t *out, const struct ip_prefix *prefix)
 {
     uint8_t value[2 + 16] = {prefix->address.family, prefix->length_bits};
-    size_t octets = family_bytes(prefix->address.family);
+    size_t octets = ip_address_bytes(prefix->address.family);
     memcpy(value + 2, prefix->address.octet, octets);
     return put_item(out, SITE_INFO_PREFIX, value, 2 + octets);
 }
@@ -94,7 +82,7 @@ static uint8_t *put_prefix(uint8_t *out, const struct ip_prefix *prefix)
 static uint8_t *put_gateway(uint8_t *out, const struct gateway *gateway)
 {
     uint8_t value[1 + 16 + 6] = {gateway->address.family};
-    size_t octets = family_bytes(gateway->address.family);
+    size_t octets = ip_address_bytes(gateway->address.family);
     memcpy(value + 1, gateway->address.octet, octets);
     memcpy(value + 1 + octets, gateway->mac.octet, sizeof gateway->mac.octet);
     return put_item(out, SITE_INFO_GATEWAY, value, 1 + octets + sizeof gateway->mac.octet);
@@ -136,7 +124,7 @@ static bool take_name(struct site_info *info, struct cursor *value)
 static bool take_address(struct cursor *value, struct ip_address *out)
 {
     const uint8_t *octets;
-    size_t count = family_bytes(out->family);
+    size_t count = ip_address_bytes(out->family);
     if (count == 0 || !cursor_take(value, count, &octets))
         return false;
     memcpy(out->octet, octets, count);

@@ -260,8 +260,10 @@ END_TEST
 /* What no host can hold is not learned; a probe for nothing is not blocked. */
 START_TEST(ignores_impossible_addresses)
 {
-    static const char *const NEVER[] = {"0.0.0.0",         "0.1.2.3", "127.0.0.1", "224.0.0.251",
-                                        "255.255.255.255", "::",      "ff02::1"};
+    static const char *const NEVER[] = {
+        "0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.251",     "255.255.255.255",
+        "::",      "::1",     "ff02::1",   "::ffff:10.0.0.1",
+    };
     struct hosts_clash clash;
     for (size_t i = 0; i < sizeof NEVER / sizeof NEVER[0]; i++) {
         bool v4 = frame_ip(NEVER[i]).family == IP_V4;

@@ -305,14 +305,19 @@ END_TEST
 
 START_TEST(what_is_granted_must_be_of_use)
 {
-    static const uint8_t family[] = {IP_V4, IP_V4, IP_V4, IP_V6, IP_V6};
-    struct ip_address address[] = {v4(0, 0, 0, 0), v4(224, 0, 0, 1), v4(255, 255, 255, 255),
-                                   v6(0xff, 0x02, 1), v4(203, 0, 113, 9)};
+    const struct {
+        uint8_t family;
+        struct ip_address address;
+    } row[] = {
+        {IP_V4, v4(0, 0, 0, 0)},   {IP_V4, v4(0, 1, 2, 3)},         {IP_V4, v4(127, 0, 0, 1)},
+        {IP_V4, v4(224, 0, 0, 1)}, {IP_V4, v4(255, 255, 255, 255)}, {IP_V6, v6(0xff, 0x02, 1)},
+        {IP_V6, v6(0, 0, 1)},      {IP_V6, v4(203, 0, 113, 9)},
+    };
 
-    for (size_t i = 0; i < sizeof address / sizeof *address; i++) {
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         gateway_is_well();
-        outside = address[i];
-        begin(family[i], start[_i]);
+        outside = row[i].address;
+        begin(row[i].family, start[_i]);
         ck_assert(due() && give(pcp(0)));
         ck_assert_uint_eq(p.state, PORT_MAPPING_REFUSED);
         ck_assert_ptr_nonnull(strstr(port_mapping_problem(&p), "none"));

@@ -250,6 +250,7 @@ START_TEST(tells_single_hosts_only)
         {"fe00::1", true},
         {"::", false},
         {"::1", false},
+        {"::ffff:192.168.1.9", false},
         {"ff02::1", false},
         {"ff02::fb", false},
         {"ff0e::1", false},
