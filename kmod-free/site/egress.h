@@ -137,9 +137,6 @@ void egress_forward(struct egress *egress, uint32_t peers, struct packet *packet
 
 /* outgoing.c: what is sent to a peer without session or address goes nowhere. */
 
-/** egress_send_frame() - A frame without checksum left to do, unjudged */
-void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
-                       size_t bytes);
 /** egress_send_own_frame() - One that we made; it is no frame of the LAN, and nobody answers it */
 void egress_send_own_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
                            size_t bytes);

@@ -179,8 +179,9 @@ static bool send_frame(struct egress *egress, struct egress_peer *peer, const ui
     return pieces != 0;
 }
 
-void egress_send_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
-                       size_t bytes)
+/* A frame of the LAN, without checksum left to do. */
+static void send_lan_frame(struct egress *egress, struct egress_peer *peer, const uint8_t *frame,
+                           size_t bytes)
 {
     if (send_frame(egress, peer, frame, bytes))
         count_frame(peer);
@@ -221,7 +222,7 @@ static void send_segment_in_pieces(struct egress *egress, struct egress_peer *pe
                                    struct segmenter *segmenter)
 {
     uint8_t frame[REASSEMBLY_FRAME_MAX_BYTES];
-    egress_send_frame(egress, peer, frame, segment_next(segmenter, frame));
+    send_lan_frame(egress, peer, frame, segment_next(segmenter, frame));
 }
 
 static void send_segments(struct egress *egress, struct egress_peer *peer,
@@ -259,7 +260,7 @@ static void send_whole(struct egress *egress, struct egress_peer *peer, struct p
     if (!peer->path.takes_partial || bytes > chunk_body_max(usable_payload_bytes(peer)))
         judge_finish_checksum(packet);
     if (!packet->checksum_partial) {
-        egress_send_frame(egress, peer, packet->frame, bytes);
+        send_lan_frame(egress, peer, packet->frame, bytes);
         return;
     }
     packer_add(packer_for(egress, peer, bytes), CHUNK_FRAME, true, packet->frame, bytes);

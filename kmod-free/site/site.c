@@ -159,7 +159,6 @@ bool site_init(struct site *site, const struct site_config *config, const struct
     site->now_us = now_us;
     site->order_next = order_next;
     site->order_limit = order_limit;
-    take_options(&site->config, config);
     keep_available_suites(&site->config);
     if (site->config.suite_count == 0 ||
         !noise_public_from_private(site->public_key, config->private_key))

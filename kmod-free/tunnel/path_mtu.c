@@ -374,7 +374,6 @@ static unsigned open_round(struct path_mtu *p, int64_t rtt_us, uint64_t now_us,
     }
     for (unsigned i = 0; i < count; i++)
         out[i].value = probe_value(p, out[i].bytes);
-    p->probes_sent += count;
     return count;
 }
 

@@ -122,7 +122,7 @@ struct path_mtu {
     uint64_t raise_at_us, raise_next_us, confirm_at_us, hinted_us;
     bool large_sent; /* since the last confirmation */
 
-    uint64_t probes_sent, black_holes; /* for people to look at */
+    uint64_t black_holes; /* for people to look at */
 };
 
 struct path_mtu_probe {

@@ -450,11 +450,8 @@ uint64_t port_mapping_deadline_us(const struct port_mapping *p)
 bool port_mapping_receive(struct port_mapping *p, const struct endpoint *from, const uint8_t *data,
                           size_t bytes, uint64_t now_us)
 {
-    bool good = p->next_us != NEVER && endpoint_equal(from, &p->settings.gateway) &&
-                understand(p, data, bytes, now_us);
-
-    p->dropped += !good;
-    return good;
+    return p->next_us != NEVER && endpoint_equal(from, &p->settings.gateway) &&
+           understand(p, data, bytes, now_us);
 }
 
 void port_mapping_renew(struct port_mapping *p, uint64_t now_us)

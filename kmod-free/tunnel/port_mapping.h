@@ -25,7 +25,7 @@
  * s.8.5), has the mapping asked for anew.
  *
  * Who may answer. Only the gateway's address and port count, and of PCP's answers only those that
- * bear our nonce; all others are counted and dropped.
+ * bear our nonce; all others are dropped.
  *
  * The owner sends what port_mapping_due() writes to the gateway from the address that was given as
  * ours: a PCP server compares the two.
@@ -87,7 +87,6 @@ struct port_mapping {
     uint32_t epoch_s;        /* the gateway's, ... */
     uint64_t epoch_heard_us; /* ... and when we heard it */
 
-    uint32_t dropped;       /* datagrams not from the gateway, or not for us */
     uint32_t epochs_broken; /* restarts of the gateway that we noticed */
 };
 
@@ -114,7 +113,7 @@ uint64_t port_mapping_deadline_us(const struct port_mapping *p);
 /**
  * port_mapping_receive() - A datagram came to where we ask from, or an announcement
  *
- * Return: whether it was the gateway's and understood; others are counted in @p->dropped
+ * Return: whether it was the gateway's and understood
  */
 bool port_mapping_receive(struct port_mapping *p, const struct endpoint *from, const uint8_t *data,
                           size_t bytes, uint64_t now_us);

@@ -8,7 +8,7 @@
 
 void reassembly_reset(struct reassembly *r)
 {
-    r->completed = r->expired = r->discarded = 0;
+    r->expired = 0;
     for (size_t i = 0; i < REASSEMBLY_SLOTS; i++)
         if (r->slot[i].state != REASSEMBLY_FREE) /* a slot never used stays untouched memory */
             r->slot[i].state = REASSEMBLY_FREE;
@@ -100,7 +100,6 @@ enum reassembly_result reassembly_add(struct reassembly *r, uint32_t session, ui
         return REASSEMBLY_PENDING;
     if (!piece_fits(slot, offset, total, bytes) || !piece_insert(slot, offset, (uint16_t)bytes)) {
         slot->state = REASSEMBLY_REFUSED;
-        r->discarded++;
         return REASSEMBLY_DISCARDED;
     }
     memcpy(slot->buffer + REASSEMBLY_HEADROOM_BYTES + offset, data, bytes);
@@ -109,7 +108,6 @@ enum reassembly_result reassembly_add(struct reassembly *r, uint32_t session, ui
         return REASSEMBLY_PENDING;
 
     slot->state = REASSEMBLY_FREE;
-    r->completed++;
     *frame = slot->buffer + REASSEMBLY_HEADROOM_BYTES;
     *frame_bytes = slot->total_bytes;
     return REASSEMBLY_COMPLETE;

@@ -58,20 +58,18 @@ struct reassembly_slot {
     uint8_t buffer[REASSEMBLY_HEADROOM_BYTES + REASSEMBLY_FRAME_MAX_BYTES];
 };
 
-/* About 600 kB, of which frames of 1500 bytes touch 256 kB; the caller's; reassembly_reset() first.
- * The counters may be read at any time. */
+/* About 600 kB, of which frames of 1500 bytes touch 256 kB. The caller's; begun by
+ * reassembly_reset(). */
 struct reassembly {
-    uint64_t completed; /* frames delivered */
-    uint64_t expired;   /* frames given up incomplete; refused ones are not counted again; the
-                           caller may take these out */
-    uint64_t discarded; /* frames refused */
+    uint64_t expired; /* frames given up incomplete, refused ones not among them; the caller may
+                         read it at any time, and take these out */
     struct reassembly_slot slot[REASSEMBLY_SLOTS];
 };
 
 enum reassembly_result { REASSEMBLY_PENDING, REASSEMBLY_COMPLETE, REASSEMBLY_DISCARDED };
 
 /**
- * reassembly_reset() - forget every frame in the making and zero the counters
+ * reassembly_reset() - forget every frame in the making and zero the count
  * @r: memory of any content
  */
 void reassembly_reset(struct reassembly *r);

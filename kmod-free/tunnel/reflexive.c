@@ -251,11 +251,8 @@ static bool receive(struct reflexive *r, struct reflexive_family *f, const struc
         return query->state == REFLEXIVE_ANSWERED || query->error > 0;
     if (!take_answer(query, message))
         return false;
-    if (query->state == REFLEXIVE_ANSWERED) {
-        f->result.answered_us = now_us;
-        if (query == &server->first)
-            ask_other(r, message, server, now_us);
-    }
+    if (query->state == REFLEXIVE_ANSWERED && query == &server->first)
+        ask_other(r, message, server, now_us);
     settle(r, f, now_us);
     return true;
 }

@@ -51,7 +51,6 @@ struct reflexive_result {
     struct endpoint mapped; /* NAT_MAPPING_DEPENDENT: its port holds for one server only */
     enum nat_mapping mapping;
     bool port_kept; /* mapped to the port that it has here */
-    uint64_t answered_us;
 };
 
 enum reflexive_state {

@@ -245,7 +245,6 @@ START_TEST(what_is_planned_arrives)
         }
     }
     ck_assert_uint_gt(id, 1000);
-    ck_assert_uint_eq(r.completed, id);
 }
 END_TEST
 

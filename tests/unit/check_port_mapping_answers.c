@@ -20,7 +20,6 @@ START_TEST(only_the_gateway_may_answer)
             from.address = v6(0xfe, 0x80, 1);
         from.scope_id ^= which == 3;
         ck_assert(!give_from(&from, pcp(0)));
-        ck_assert_uint_eq(p.dropped, 1);
         ck_assert_uint_eq(p.state, PORT_MAPPING_ASKING);
     }
 }
@@ -38,7 +37,6 @@ START_TEST(only_an_answer_to_us_counts)
         pcp(0);
         answer[at[i]] ^= 0x84;
         ck_assert(!give(60));
-        ck_assert_uint_eq(p.dropped, i + 1);
     }
     for (size_t bytes = 0; bytes < 60; bytes++) {
         pcp(0);

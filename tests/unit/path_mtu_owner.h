@@ -23,13 +23,22 @@ static uint64_t now_us;
 static int64_t rtt_us;
 static struct path_mtu_probe probe[PATH_MTU_SIZES_MAX];
 static unsigned count; /* of probe[] */
+static unsigned probes_sent;
 
 static inline void setup(void)
 {
     memset(&p, 0, sizeof p);
     now_us = 5;
     rtt_us = RTT_US;
+    probes_sent = 0;
     path_mtu_set(&p, 0, 0);
+}
+
+/* What is to be sent now. */
+static inline void take_due(void)
+{
+    count = path_mtu_due(&p, rtt_us, now_us, probe);
+    probes_sent += count;
 }
 
 /* Wait for the next round, and note its probes. */
@@ -41,7 +50,7 @@ static inline void next_round(void)
         ck_assert_uint_ne(at_us, NEVER);
         if (at_us > now_us)
             now_us = at_us;
-        count = path_mtu_due(&p, rtt_us, now_us, probe);
+        take_due();
         ck_assert_uint_gt(path_mtu_deadline_us(&p), now_us);
         ck_assert_uint_le(count, PATH_MTU_SIZES_MAX);
     }
@@ -75,7 +84,7 @@ static inline unsigned find(unsigned mtu_bytes)
         unsigned before_bytes = p.mtu_bytes;
         if (path_mtu_deadline_us(&p) > now_us)
             now_us = path_mtu_deadline_us(&p);
-        count = path_mtu_due(&p, rtt_us, now_us, probe);
+        take_due();
         if (count != 0)
             answer(mtu_bytes);
         ck_assert(p.mtu_bytes <= before_bytes || p.mtu_bytes <= mtu_bytes);
