@@ -16,7 +16,8 @@
  * are not told apart: a bridge may untag one, and a clash named once too often harms less than one
  * missed. Only frames from the LAN are learned, so a peer cannot fill the table.
  *
- * Single writer: the thread that handles frames from the LAN learns; hosts_blocks() only reads.
+ * One thread, which handles the frames from peers: it asks, and it learns from those frames of the
+ * LAN that the other thread notes for it.
  */
 #ifndef FRAME_HOSTS_H
 #define FRAME_HOSTS_H

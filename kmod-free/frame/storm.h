@@ -4,7 +4,8 @@
  *
  * A loop or a mad device makes a million broadcasts a second; a home's line carries a few thousand
  * frames. Each class has a token bucket of its own, so that a storm in one leaves the others whole:
- * discovery goes on working while something broadcasts. One struct storm per direction and peer.
+ * discovery goes on working while something broadcasts. There is one struct storm for what the LAN
+ * sends, whichever peers it goes to, and one for each peer's frames.
  *
  * Theory of operation. A bucket holds millionths of a token: n microseconds at r tokens per second
  * are exactly n * r of them, so nothing is rounded, ever. A bucket begins full. Time that stands

@@ -67,8 +67,9 @@ struct egress_path {
 /* What was sent to a peer, since it was last told. */
 struct egress_sent {
     uint64_t last_us;
-    uint64_t frames, bytes; /* frames of the LAN */
-    bool asks;              /* they were among it, or what was passed on for another peer */
+    uint64_t frames; /* of the LAN */
+    uint64_t bytes;  /* of sealed datagrams, whatever is in them */
+    bool asks;       /* frames of the LAN were among it, or what was passed on for another peer */
     uint16_t largest_bytes; /* outer IP packet; 0: nothing was sent */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * site.c - a site's life: settings, peers, time, status. See site.h and private.h.
+ * site.c - a site's life: settings, peers, time, what comes in. See site.h and private.h.
  */
 #include "site/private.h"
 
