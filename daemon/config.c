@@ -14,6 +14,7 @@
 #include "copy.h"
 #include "files.h"
 #include "locked_memory.h"
+#include "state_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -170,17 +171,6 @@ static bool on_option(void *context, int line, const char *name, const char *val
     return false;
 }
 
-/* Root's right to use what belongs to others is a capability, and goes with the privileges. */
-static bool check_owner(const char *path, const char *folder, struct error *error)
-{
-    if (files_are_ours(path))
-        return true;
-    error_set(error, EXIT_USAGE,
-              "belongs to another user: %s: keep it in a folder of root's, or chown -R root %s",
-              path, folder);
-    return false;
-}
-
 static bool load_file(struct loader *loader, const char *path, const char *directory,
                       bool peers_only)
 {
@@ -194,17 +184,10 @@ static bool load_file(struct loader *loader, const char *path, const char *direc
     loader->directory = directory;
     loader->peers_only = peers_only;
     loader->section = CONFIG_NONE;
-    bool good = check_owner(path, directory, loader->error) &&
+    bool good = files_check_owner(path, directory, loader->error) &&
                 config_file_parse(path, &handler, loader->error);
     loader->file = loader->directory = NULL; /* the caller's, and soon gone */
     return good;
-}
-
-static int is_peer_file(const struct dirent *entry)
-{
-    size_t bytes = strlen(entry->d_name);
-
-    return entry->d_name[0] != '.' && bytes > 5 && strcmp(entry->d_name + bytes - 5, ".conf") == 0;
 }
 
 static bool load_peers_directory(struct loader *loader)
@@ -216,7 +199,7 @@ static bool load_peers_directory(struct loader *loader)
 
     if (!files_join_path(directory, sizeof directory, loader->config->directory, "peers.d"))
         return true;
-    count = scandir(directory, &entries, is_peer_file, alphasort);
+    count = scandir(directory, &entries, config_file_filter, alphasort);
     if (count < 0 && errno == ENOENT)
         return true;
     if (count < 0) {
@@ -300,15 +283,13 @@ static bool set_paths(struct config *config, const char *path, struct error *err
 /* What the daemon writes or removes later. */
 static bool check_owners(const struct config *config, struct error *error)
 {
-    static const char *const ours[] = {"peers.d",         "state",       "state/invites",
-                                       "state/joining",   "state/order", "state/endpoints",
-                                       "state/candidates"};
     char path[CONFIG_PATH_SIZE];
 
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (files_join_path(path, sizeof path, config->directory, ours[i]) &&
-            !check_owner(path, config->directory, error))
-            return false;
+    if (files_join_path(path, sizeof path, config->directory, "peers.d") &&
+        !files_check_owner(path, config->directory, error))
+        return false;
+    if (!state_folder_check_owner(config->directory, error))
+        return false;
     copy_text(path, sizeof path, config->control);
     *(strrchr(path, '/') + 1) = '\0';
     if (files_are_ours(path))
@@ -327,7 +308,7 @@ bool config_load(struct config *config, const char *path, struct error *error)
 
     config_set_defaults(config);
     good = set_paths(config, path, loader.error) &&
-           check_owner(config->directory, config->directory, loader.error) &&
+           files_check_owner(config->directory, config->directory, loader.error) &&
            load_file(&loader, path, config->directory, false) && check_site(&loader, path) &&
            config_turn_check(config, path, loader.error) && check_owners(config, loader.error) &&
            load_peers_directory(&loader);

@@ -176,3 +176,10 @@ bool config_file_parse(const char *path, const struct config_file_handler *handl
     fclose(reading.stream);
     return !reading.failed;
 }
+
+int config_file_filter(const struct dirent *entry)
+{
+    size_t bytes = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && bytes > 5 && strcmp(entry->d_name + bytes - 5, ".conf") == 0;
+}

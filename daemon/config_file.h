@@ -12,6 +12,7 @@
 
 #include "error.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 
 /* What is called, in the order of the file; false stops the reading. */
@@ -29,5 +30,8 @@ struct config_file_handler {
  */
 bool config_file_parse(const char *path, const struct config_file_handler *handler,
                        struct error *error);
+
+/** config_file_filter() - scandir()'s: what is called NAME.conf and is not hidden */
+int config_file_filter(const struct dirent *entry);
 
 #endif

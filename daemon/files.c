@@ -187,6 +187,17 @@ bool files_are_ours(const char *path)
     return stat(path, &status) < 0 || status.st_uid == 0 || status.st_uid == geteuid();
 }
 
+/* Root's right to use what belongs to others is a capability, and goes with the privileges. */
+bool files_check_owner(const char *path, const char *folder, struct error *error)
+{
+    if (files_are_ours(path))
+        return true;
+    error_set(error, EXIT_USAGE,
+              "belongs to another user: %s: keep it in a folder of root's, or chown -R root %s",
+              path, folder);
+    return false;
+}
+
 bool files_remove(const char *directory, const char *name, struct error *error)
 {
     int folder = open_directory(directory);

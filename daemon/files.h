@@ -45,6 +45,13 @@ const char *files_remedy(int code);
 /** files_are_ours() - Whether a file or folder, if there is one, is root's or ours */
 bool files_are_ours(const char *path);
 
+/**
+ * files_check_owner() - files_are_ours(), with a message
+ * @folder: all of which should belong to whom @path should
+ * @error: EXIT_USAGE
+ */
+bool files_check_owner(const char *path, const char *folder, struct error *error);
+
 /** files_remove() - durably; fine when there is none */
 bool files_remove(const char *directory, const char *name, struct error *error);
 

@@ -14,6 +14,14 @@
 
 enum { FILE_SIZE_MAX = 257 };
 
+/* Clamped as in RFC 7748 section 5; X25519 does it anyway, but so the file shows it. */
+void key_generate(uint8_t key[KEY_BYTES])
+{
+    randombytes_buf(key, KEY_BYTES);
+    key[0] &= 248;
+    key[31] = (uint8_t)((key[31] & 127) | 64);
+}
+
 void key_to_text(char out[KEY_TEXT_SIZE], const uint8_t key[KEY_BYTES])
 {
     sodium_bin2base64(out, KEY_TEXT_SIZE, key, KEY_BYTES, sodium_base64_VARIANT_ORIGINAL);

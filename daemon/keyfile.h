@@ -13,6 +13,9 @@
 
 enum { KEY_BYTES = 32, KEY_TEXT_SIZE = 45 }; /* 44 characters of base64 and a NUL */
 
+/** key_generate() - a new private key; the caller wipes it */
+void key_generate(uint8_t key[KEY_BYTES]);
+
 /** key_to_text() - base64 with padding; the text of a secret is a secret */
 void key_to_text(char out[KEY_TEXT_SIZE], const uint8_t key[KEY_BYTES]);
 

@@ -9,6 +9,7 @@
 #include "files.h"
 #include "log.h"
 #include "peer_files.h"
+#include "state_folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,25 +21,9 @@
 
 enum { TOKEN_FILE_SIZE = 512, ORDER_FILE_SIZE = 32 };
 
-/* The path of the state folder or, with @sub, of a folder in it; made when missing. */
-static bool state_path(const struct config *config, const char *sub, char out[CONFIG_PATH_SIZE],
-                       struct error *error)
-{
-    char folder[CONFIG_PATH_SIZE];
-
-    if (!files_join_path(folder, sizeof folder, config->directory, "state") ||
-        !files_join_path(out, CONFIG_PATH_SIZE, folder, sub ? sub : ".")) {
-        error_set(error, EXIT_FAILED, "path too long: %s", config->directory);
-        return false;
-    }
-    if (!sub)
-        copy_text(out, CONFIG_PATH_SIZE, folder);
-    return files_make_directory(folder, error) && (!sub || files_make_directory(out, error));
-}
-
 bool state_directory(const struct config *config, char out[CONFIG_PATH_SIZE], struct error *error)
 {
-    return state_path(config, NULL, out, error);
+    return state_folder_make(config->directory, NULL, out, error);
 }
 
 /* Decimal digits, nothing else. */
@@ -91,14 +76,27 @@ static uint64_t order_by_clock(const char *directory, bool found)
     return clock_order();
 }
 
+static size_t order_text(char out[ORDER_FILE_SIZE], uint64_t order)
+{
+    return (size_t)snprintf(out, ORDER_FILE_SIZE, "%" PRIu64 "\n", order);
+}
+
+bool state_begin(const char *home, struct error *error)
+{
+    char folder[CONFIG_PATH_SIZE], text[ORDER_FILE_SIZE];
+    size_t bytes = order_text(text, clock_order());
+
+    return state_folder_make(home, NULL, folder, error) &&
+           (files_write_new(folder, STATE_FILE_ORDER, text, bytes, 0600, error) || errno == EEXIST);
+}
+
 bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
                          struct error *error)
 {
     char text[ORDER_FILE_SIZE];
     bool found;
-    int bytes;
 
-    if (!files_read(directory, "order", text, sizeof text, &found, error))
+    if (!files_read(directory, STATE_FILE_ORDER, text, sizeof text, &found, error))
         return false;
     if (!found || !parse_order(text, next))
         *next = order_by_clock(directory, found);
@@ -107,20 +105,19 @@ bool state_reserve_order(const char *directory, uint64_t *next, uint64_t *limit,
     if (*next < clock_order())
         *next = clock_order();
     *limit = *next + STATE_ORDER_STEP;
-    bytes = snprintf(text, sizeof text, "%" PRIu64 "\n", *limit);
-    return files_write(directory, "order", text, (size_t)bytes, 0600, error);
+    return files_write(directory, STATE_FILE_ORDER, text, order_text(text, *limit), 0600, error);
 }
 
 static const char *token_folder(enum state_token_kind kind)
 {
-    return kind == STATE_INVITE ? "invites" : "joining";
+    return kind == STATE_INVITE ? STATE_FOLDER_INVITES : STATE_FOLDER_JOINING;
 }
 
 static bool token_path(const struct config *config, enum state_token_kind kind, const char *name,
                        char out[CONFIG_PATH_SIZE], struct error *error)
 {
     if (site_name_valid(name))
-        return state_path(config, token_folder(kind), out, error);
+        return state_folder_make(config->directory, token_folder(kind), out, error);
     error_set(error, EXIT_FAILED, "bad peer name: use 1 to 32 of a-z, 0-9 and -");
     return false;
 }
@@ -284,27 +281,13 @@ static bool load_invite(const struct config *config, const char *name, struct pe
     return true;
 }
 
-static int is_token_file(const struct dirent *entry)
-{
-    return site_name_valid(entry->d_name);
-}
-
 static bool load_invites(const struct config *config, struct peer_config *out, size_t *count,
                          uint64_t now_us, struct error *error)
 {
-    char folder[CONFIG_PATH_SIZE];
     struct dirent **entries;
-    bool good = true;
     int found;
+    bool good = state_folder_invites(config->directory, &entries, &found, error);
 
-    if (!state_path(config, token_folder(STATE_INVITE), folder, error))
-        return false;
-    found = scandir(folder, &entries, is_token_file, alphasort);
-    if (found < 0) {
-        error_set(error, EXIT_FAILED, "cannot read the invites: %s: %s%s", folder, strerror(errno),
-                  files_remedy(errno));
-        return false;
-    }
     for (int i = 0; i < found; i++) {
         if (good && !config_find_peer(config, entries[i]->d_name))
             good = load_invite(config, entries[i]->d_name, out, count, now_us, error);

@@ -44,6 +44,15 @@
 bool state_directory(const struct config *config, char out[CONFIG_PATH_SIZE], struct error *error);
 
 /**
+ * state_begin() - make the state folder of a new site, and let its order numbers begin at the clock
+ * @home: the folder of the configuration to be
+ *
+ * Only a site that is new may begin to count without the warning state_reserve_order() gives. A
+ * counter that is there stays.
+ */
+bool state_begin(const char *home, struct error *error);
+
+/**
  * state_reserve_order() - take STATE_ORDER_STEP order numbers, durably
  * @directory: the state folder
  * @next, @limit: the numbers from @next up to, not including, @limit may be used

@@ -8,9 +8,8 @@
 #include "candidate_text.h"
 #include "copy.h"
 #include "files.h"
+#include "state_folder.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,24 +17,11 @@
 
 enum { FILE_SIZE = CANDIDATES_MAX * (CANDIDATE_TEXT_SIZE + 1) + 1 };
 
-static bool folder_of(const struct config *config, const char *sub, char out[CONFIG_PATH_SIZE],
-                      struct error *error)
-{
-    char state[CONFIG_PATH_SIZE];
-
-    if (!state_directory(config, state, error))
-        return false;
-    if (files_join_path(out, CONFIG_PATH_SIZE, state, sub))
-        return true;
-    error_set(error, EXIT_FAILED, "path too long: %s", state);
-    return false;
-}
-
 static bool candidates_folder(const struct config *config, const char *name,
                               char out[CONFIG_PATH_SIZE], struct error *error)
 {
     if (site_name_valid(name))
-        return folder_of(config, "candidates", out, error);
+        return state_folder_path(config->directory, STATE_FOLDER_CANDIDATES, out, error);
     error_set(error, EXIT_FAILED, "bad peer name: use 1 to 32 of a-z, 0-9 and -");
     return false;
 }
@@ -49,7 +35,8 @@ bool state_store_candidates(const struct config *config, const char *name,
     for (size_t i = 0; i < list->count; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s\n",
                                  candidate_text(&list->item[i], line));
-    return candidates_folder(config, name, folder, error) && files_make_directory(folder, error) &&
+    return candidates_folder(config, name, folder, error) &&
+           state_folder_make(config->directory, STATE_FOLDER_CANDIDATES, folder, error) &&
            files_write(folder, name, text, used, 0600, error);
 }
 
@@ -90,31 +77,15 @@ static bool is_invite(const struct config *config, const char *name, const uint8
     return true;
 }
 
-static int is_token_file(const struct dirent *entry)
-{
-    return site_name_valid(entry->d_name);
-}
-
 bool state_find_invite(const struct config *config, const uint8_t id[TOKEN_ID_BYTES],
                        char name[SITE_NAME_MAX + 1], struct state_token *token, struct error *error)
 {
-    char folder[CONFIG_PATH_SIZE];
-    struct dirent **entries = NULL;
-    bool good = true, same = false;
+    struct dirent **entries;
     int count;
+    bool good = state_folder_invites(config->directory, &entries, &count, error), same = false;
 
     name[0] = '\0';
     memset(token, 0, sizeof *token);
-    if (!folder_of(config, "invites", folder, error))
-        return false;
-    count = scandir(folder, &entries, is_token_file, alphasort);
-    if (count < 0 && errno == ENOENT)
-        return true;
-    if (count < 0) {
-        error_set(error, EXIT_FAILED, "cannot read the invites: %s: %s%s", folder, strerror(errno),
-                  files_remedy(errno));
-        return false;
-    }
     for (int i = 0; i < count; i++) {
         if (good && !same)
             good = is_invite(config, entries[i]->d_name, id, token, &same, error);

@@ -11,6 +11,7 @@
 #include "copy.h"
 #include "files.h"
 #include "socket_address.h"
+#include "state_folder.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -49,7 +50,7 @@ size_t state_load_endpoints(const char *directory, struct state_endpoint *out, s
     size_t count = 0;
     bool found;
 
-    if (!files_read(directory, "endpoints", text, sizeof text, &found, NULL))
+    if (!files_read(directory, STATE_FILE_ENDPOINTS, text, sizeof text, &found, NULL))
         return 0;
     for (char *line = strtok_r(text, "\n", &rest); line && count < capacity;
          line = strtok_r(NULL, "\n", &rest))
@@ -68,7 +69,7 @@ bool state_store_endpoints(const char *directory, const struct state_endpoint *e
         if (endpoints[i].endpoint.address.family != IP_NONE)
             used += (size_t)snprintf(text + used, sizeof text - used, "%s %s\n", endpoints[i].peer,
                                      text_endpoint(&endpoints[i].endpoint, endpoint));
-    return files_write(directory, "endpoints", text, used, 0600, error);
+    return files_write(directory, STATE_FILE_ENDPOINTS, text, used, 0600, error);
 }
 
 uint16_t state_load_port(const char *directory)
@@ -77,7 +78,7 @@ uint16_t state_load_port(const char *directory)
     unsigned long port;
     bool found;
 
-    if (!files_read(directory, "port", text, sizeof text, &found, NULL) || !found)
+    if (!files_read(directory, STATE_FILE_PORT, text, sizeof text, &found, NULL) || !found)
         return 0;
     port = strtoul(text, &end, 10);
     return text[0] >= '1' && text[0] <= '9' && *end == '\n' && port <= UINT16_MAX ? (uint16_t)port
@@ -89,5 +90,5 @@ bool state_store_port(const char *directory, uint16_t port, struct error *error)
     char text[sizeof "65535\n"];
     int bytes = snprintf(text, sizeof text, "%u\n", port);
 
-    return files_write(directory, "port", text, (size_t)bytes, 0600, error);
+    return files_write(directory, STATE_FILE_PORT, text, (size_t)bytes, 0600, error);
 }

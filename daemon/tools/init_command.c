@@ -5,16 +5,16 @@
  * The configuration is written last and is what makes a second init refuse: one that was cut short
  * can be run again. A key that is there is used, never replaced: peers know it.
  */
-#include "../clock.h"
+#include "../config_file.h"
 #include "../copy.h"
 #include "../files.h"
 #include "../keyfile.h"
 #include "../map_rules.h"
+#include "../state.h"
 #include "commands.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,9 +83,7 @@ static bool write_key(const char *directory, struct error *error)
     char text[KEY_TEXT_SIZE];
     bool written;
 
-    randombytes_buf(key, sizeof key);
-    key[0] &= 248;
-    key[31] = (uint8_t)((key[31] & 127) | 64);
+    key_generate(key);
     key_to_text(text, key);
     text[KEY_TEXT_SIZE - 1] = '\n';
     written =
@@ -93,18 +91,6 @@ static bool write_key(const char *directory, struct error *error)
     sodium_memzero(key, sizeof key);
     sodium_memzero(text, sizeof text);
     return written;
-}
-
-/* Only a site that is new may begin to count without the warning state_reserve_order() gives. */
-static bool write_order(const char *directory, struct error *error)
-{
-    char state[CONFIG_PATH_SIZE], text[32];
-    int bytes = snprintf(text, sizeof text, "%" PRIu64 "\n", (clock_unix_ms() / 1000) << 20);
-
-    if (!files_join_path(state, sizeof state, directory, "state") ||
-        !files_make_directory(state, error))
-        return false;
-    return files_write_new(state, "order", text, (size_t)bytes, 0600, error) || errno == EEXIST;
 }
 
 static bool write_conf(const char *directory, const char *file, const char *name,
@@ -120,17 +106,10 @@ static bool make_site(const char *directory, const char *file, const char *name,
                       struct error *error)
 {
     return files_make_directory(directory, error) && write_key(directory, error) &&
-           write_order(directory, error) && write_conf(directory, file, name, error);
+           state_begin(directory, error) && write_conf(directory, file, name, error);
 }
 
 /* ---- what stands in the way ---- */
-
-static int is_configuration(const struct dirent *entry)
-{
-    size_t bytes = strlen(entry->d_name);
-
-    return entry->d_name[0] != '.' && bytes > 5 && strcmp(entry->d_name + bytes - 5, ".conf") == 0;
-}
 
 static bool has_site(const char *directory, const char *file)
 {
@@ -145,7 +124,7 @@ static bool has_site(const char *directory, const char *file)
 static bool check_folder(const char *directory, struct error *error)
 {
     struct dirent **entries;
-    int count = scandir(directory, &entries, is_configuration, alphasort);
+    int count = scandir(directory, &entries, config_file_filter, alphasort);
     bool free_of_others = true;
 
     for (int i = 0; i < count; i++) {

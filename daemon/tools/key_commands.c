@@ -27,32 +27,31 @@ static int print_key(const uint8_t key[KEY_BYTES])
     return EXIT_FAILED;
 }
 
-static int generate(bool clamp)
+/* @key: wiped */
+static int print_secret(uint8_t key[KEY_BYTES])
 {
-    uint8_t key[KEY_BYTES];
-    int code;
-
     keyfile_warn_if_readable(STDOUT_FILENO, "key");
-    randombytes_buf(key, sizeof key);
-    if (clamp) { /* RFC 7748 section 5; X25519 does it anyway, but so the file shows it */
-        key[0] &= 248;
-        key[31] = (uint8_t)((key[31] & 127) | 64);
-    }
-    code = print_key(key);
-    sodium_memzero(key, sizeof key);
+    int code = print_key(key);
+    sodium_memzero(key, KEY_BYTES);
     return code;
 }
 
 int command_genkey(const struct cli_options *options)
 {
+    uint8_t key[KEY_BYTES];
+
     (void)options;
-    return generate(true);
+    key_generate(key);
+    return print_secret(key);
 }
 
 int command_genpsk(const struct cli_options *options)
 {
+    uint8_t key[KEY_BYTES];
+
     (void)options;
-    return generate(false);
+    randombytes_buf(key, sizeof key);
+    return print_secret(key);
 }
 
 static bool read_key(uint8_t key[KEY_BYTES])

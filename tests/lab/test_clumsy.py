@@ -147,7 +147,7 @@ def test_what_is_no_file_is_refused_at_once(home, name, what, remedy):
 
 
 @pytest.mark.parametrize("name", ["lansplice.conf", "peers.d", "peers.d/x.conf", "state",
-                                  "state/order"])
+                                  "state/order", "state/port", "state/candidates"])
 def test_what_belongs_to_another_user(lab, a, name):
     """Root can use it only until it gives up its privileges: it is refused before."""
     daemon = lab.daemon(a)
@@ -156,6 +156,8 @@ def test_what_belongs_to_another_user(lab, a, name):
     (daemon.folder / "peers.d/x.conf").touch()
     daemon.command("invite", "b")  # makes state
     (daemon.folder / "state/order").touch()
+    (daemon.folder / "state/port").touch()
+    (daemon.folder / "state/candidates").mkdir(exist_ok=True)
     os.chown(daemon.folder / name, 65534, 65534)
     for command in "check-config", "run":
         message = one_line(daemon.command(command, check=False), 2)
