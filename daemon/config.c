@@ -363,6 +363,14 @@ bool config_recover(struct config *config, const char *path)
     return check_owners(config, &unwanted);
 }
 
+bool config_check_name(const char *name, struct error *error)
+{
+    if (site_name_valid(name))
+        return true;
+    error_set(error, EXIT_FAILED, "bad peer name: %s: use 1 to 32 of a-z, 0-9 and -", name);
+    return false;
+}
+
 const struct config_peer *config_find_peer(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->peer_count; i++)

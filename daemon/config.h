@@ -127,6 +127,9 @@ bool config_load(struct config *config, const char *path, struct error *error);
  */
 bool config_recover(struct config *config, const char *path);
 
+/** config_check_name() - whether a peer may be called that: the last check before it is a path */
+bool config_check_name(const char *name, struct error *error);
+
 /** config_find_peer() - the peer of that name, or NULL */
 const struct config_peer *config_find_peer(const struct config *config, const char *name);
 

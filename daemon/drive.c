@@ -208,6 +208,40 @@ static void on_notes(uv_async_t *arrived)
     drive_settle(daemon);
 }
 
+/* Return: 0, or libuv's error */
+static int watch_tap(struct daemon *daemon)
+{
+    if (daemon->tap_polled)
+        return 0; /* still closing: on_tap_poll_closed() comes back */
+    int code = uv_poll_init(&daemon->loop, &daemon->tap_poll, daemon->tap.fd);
+    if (code != 0)
+        return code;
+    daemon->tap_polled = true;
+    daemon->tap_poll.data = daemon;
+    return uv_poll_start(&daemon->tap_poll, UV_READABLE, on_tap);
+}
+
+/* By the worker, or by the loop where there is to be none or none can be made.
+ *
+ * Return: 0, or libuv's error: nobody reads it then */
+static int read_tap(struct daemon *daemon)
+{
+    if (daemon->two_threads && worker_start(&daemon->worker, daemon->site, &daemon->wan,
+                                            &daemon->tap, daemon->config->hub))
+        return 0;
+    daemon->two_threads = false;
+    return watch_tap(daemon);
+}
+
+static void read_tap_again(struct daemon *daemon)
+{
+    int code = read_tap(daemon);
+
+    if (code != 0)
+        log_error("cannot watch the TAP %s: %s: no frame passes until lansplice is started anew",
+                  daemon->tap.name, uv_strerror(code));
+}
+
 void drive_pause(struct daemon *daemon)
 {
     worker_stop(&daemon->worker, daemon->site);
@@ -215,44 +249,35 @@ void drive_pause(struct daemon *daemon)
 
 void drive_resume(struct daemon *daemon)
 {
-    if (!daemon->two_threads || daemon->tap.fd < 0 ||
-        worker_start(&daemon->worker, daemon->site, &daemon->wan, &daemon->tap,
-                     daemon->config->hub))
-        return;
-    daemon->two_threads = false;
-    drive_tap(daemon, true);
+    if (daemon->two_threads && daemon->tap.fd >= 0)
+        read_tap_again(daemon);
 }
 
 void drive_tap(struct daemon *daemon, bool present)
 {
     uv_handle_t *handle = (uv_handle_t *)&daemon->tap_poll;
 
-    if (daemon->two_threads) {
-        if (present)
-            drive_resume(daemon);
-        else
-            drive_pause(daemon);
-        heed_room(daemon);
-        return;
-    }
-    if (!present) {
-        if (daemon->tap_polled && !uv_is_closing(handle))
-            uv_close(handle, on_tap_poll_closed);
-        return;
-    }
-    if (daemon->tap_polled)
-        return; /* still closing: on_tap_poll_closed() comes back here */
-    if (uv_poll_init(&daemon->loop, &daemon->tap_poll, daemon->tap.fd) != 0) {
-        log_error("cannot watch the TAP %s", daemon->tap.name);
-        return;
-    }
-    daemon->tap_polled = true;
-    daemon->tap_poll.data = daemon;
-    uv_poll_start(&daemon->tap_poll, UV_READABLE, on_tap);
+    if (present)
+        read_tap_again(daemon);
+    else if (daemon->two_threads)
+        drive_pause(daemon);
+    else if (daemon->tap_polled && !uv_is_closing(handle))
+        uv_close(handle, on_tap_poll_closed);
+    heed_room(daemon);
+}
+
+static bool fail_to_watch(int code, const char *what, struct error *error)
+{
+    error_set(error, EXIT_FAILED,
+              "cannot watch %s: %s: free memory, or raise fs.epoll.max_user_watches (sysctl)", what,
+              uv_strerror(code));
+    return false;
 }
 
 bool drive_start(struct daemon *daemon, struct error *error)
 {
+    int code;
+
     daemon->two_threads = (daemon->config->without & WITHOUT_WORKER) == 0 && worker_is_useful();
     if (!worker_open(&daemon->worker, &daemon->loop, on_notes, daemon, error))
         return false;
@@ -262,12 +287,14 @@ bool drive_start(struct daemon *daemon, struct error *error)
     for (enum udp_family family = UDP_V4; family < UDP_FAMILIES; family++) {
         if (daemon->udp.fd[family] < 0)
             continue;
-        uv_poll_init(&daemon->loop, &daemon->udp_poll[family], daemon->udp.fd[family]);
+        code = uv_poll_init(&daemon->loop, &daemon->udp_poll[family], daemon->udp.fd[family]);
+        if (code != 0)
+            return fail_to_watch(code, "the UDP port", error);
         daemon->udp_poll[family].data = daemon;
         watch_udp(daemon, family);
     }
-    drive_tap(daemon, true);
-    return true;
+    code = read_tap(daemon);
+    return code == 0 || fail_to_watch(code, "the TAP", error);
 }
 
 /* Stopped first: the loop must not take the new socket for the one it watches. */

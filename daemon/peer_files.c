@@ -17,14 +17,16 @@ enum {
     CONF_SIZE = 512 + CONFIG_ENDPOINTS_MAX * (CONFIG_ENDPOINT_SIZE + 16),
 };
 
-/* peers.d, made when missing. Also the last check before a name becomes a path. */
+/* peers.d, made when missing. */
 static bool peers_directory(const struct config *config, const char *name,
                             char out[CONFIG_PATH_SIZE], struct error *error)
 {
-    if (site_name_valid(name) &&
-        files_join_path(out, CONFIG_PATH_SIZE, config->directory, "peers.d"))
+    if (!config_check_name(name, error))
+        return false;
+    if (files_join_path(out, CONFIG_PATH_SIZE, config->directory, "peers.d"))
         return files_make_directory(out, error);
-    error_set(error, EXIT_FAILED, "cannot write the peer: bad name or path too long");
+    error_set(error, EXIT_FAILED, "path too long: %s: use a folder with a shorter one",
+              config->directory);
     return false;
 }
 
@@ -96,10 +98,14 @@ bool peer_files_check(const struct config *config, const char *name,
     if (memcmp(key, config->public_key, PUBLIC_KEY_BYTES) == 0)
         error_set(error, EXIT_FAILED, "a peer with our own key: %s: each home needs its own", name);
     else if (same_key && same_key != same_name)
-        error_set(error, EXIT_FAILED, "the key of %s is a peer already: %s:%d: [peer %s]", name,
-                  same_key->file, same_key->line, same_key->name);
+        error_set(error, EXIT_FAILED,
+                  "the key of %s is a peer already: %s:%d: [peer %s]: keep that, or remove it and "
+                  "try again",
+                  name, same_key->file, same_key->line, same_key->name);
     else if (same_name && !(conf_path(config, name, ours) && strcmp(ours, same_name->file) == 0))
-        error_set(error, EXIT_FAILED, "the peer stands in the configuration: %s:%d: [peer %s]",
+        error_set(error, EXIT_FAILED,
+                  "the peer stands in the configuration: %s:%d: [peer %s]: remove it there and try "
+                  "again, or use another name",
                   same_name->file, same_name->line, name);
     else
         return true;

@@ -334,8 +334,12 @@ int command_run(const char *config_path)
     daemon.udp.fd[UDP_V4] = daemon.udp.fd[UDP_V6] = -1;
     signal(SIGPIPE, SIG_IGN);
     hold_signals(SIG_BLOCK);
-    if (sodium_init() < 0 || uv_loop_init(&daemon.loop) != 0) {
-        error_set(&error, EXIT_FAILED, "cannot start: no random numbers or no event loop");
+    int code = uv_loop_init(&daemon.loop);
+    if (code != 0) {
+        error_set(&error, EXIT_FAILED,
+                  "cannot make the event loop: %s: raise the limit of open files (ulimit -n), or "
+                  "free memory",
+                  uv_strerror(code));
         return error_print(&error);
     }
     bool started = start(&daemon, &error);
@@ -348,7 +352,7 @@ int command_run(const char *config_path)
         events_store(&daemon);
     }
     bool clean = stop(&daemon);
-    int code = started ? EXIT_SUCCESS : error_print(&error);
+    code = started ? EXIT_SUCCESS : error_print(&error);
     if (!clean)
         leave_now(code);
     return code;

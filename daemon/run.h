@@ -6,7 +6,7 @@
 #define RUN_H
 
 /**
- * command_run() - Run until SIGTERM or SIGINT; SIGHUP reloads
+ * command_run() - Run until SIGTERM or SIGINT; SIGHUP reloads; after start_program()
  *
  * Return: exit code; every failure has been printed as one line and everything undone
  */

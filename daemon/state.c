@@ -116,10 +116,8 @@ static const char *token_folder(enum state_token_kind kind)
 static bool token_path(const struct config *config, enum state_token_kind kind, const char *name,
                        char out[CONFIG_PATH_SIZE], struct error *error)
 {
-    if (site_name_valid(name))
-        return state_folder_make(config->directory, token_folder(kind), out, error);
-    error_set(error, EXIT_FAILED, "bad peer name: use 1 to 32 of a-z, 0-9 and -");
-    return false;
+    return config_check_name(name, error) &&
+           state_folder_make(config->directory, token_folder(kind), out, error);
 }
 
 bool state_store_token(const struct config *config, enum state_token_kind kind, const char *name,
@@ -193,7 +191,8 @@ bool state_load_token(const struct config *config, enum state_token_kind kind, c
     good = files_read(folder, name, text, sizeof text, found, error);
     if (good && *found && !parse_token(text, token)) {
         sodium_memzero(token, sizeof *token);
-        error_set(error, EXIT_FAILED, "damaged: %s/%s: remove it and invite again", folder, name);
+        error_set(error, EXIT_FAILED, "damaged: %s/%s: remove it and %s", folder, name,
+                  kind == STATE_INVITE ? "invite again" : "join with a new token");
         good = false;
     }
     sodium_memzero(text, sizeof text);
@@ -323,7 +322,10 @@ static bool enrol_key(const struct config *config, const struct site_enrolment *
     if (good && !found)
         error_set(error, EXIT_FAILED, "no invite for %s any more: invite it again", name);
     else if (good && token.bound && memcmp(token.key, enrolment->public_key, PUBLIC_KEY_BYTES) != 0)
-        error_set(error, EXIT_FAILED, "the invite for %s belongs to another key", name);
+        error_set(error, EXIT_FAILED,
+                  "the invite for %s belongs to another key: if that is not %s's, remove the peer "
+                  "and invite again",
+                  name, name);
     else if (good) {
         token.bound = true;
         memcpy(token.key, enrolment->public_key, PUBLIC_KEY_BYTES);

@@ -20,10 +20,8 @@ enum { FILE_SIZE = CANDIDATES_MAX * (CANDIDATE_TEXT_SIZE + 1) + 1 };
 static bool candidates_folder(const struct config *config, const char *name,
                               char out[CONFIG_PATH_SIZE], struct error *error)
 {
-    if (site_name_valid(name))
-        return state_folder_path(config->directory, STATE_FOLDER_CANDIDATES, out, error);
-    error_set(error, EXIT_FAILED, "bad peer name: use 1 to 32 of a-z, 0-9 and -");
-    return false;
+    return config_check_name(name, error) &&
+           state_folder_path(config->directory, STATE_FOLDER_CANDIDATES, out, error);
 }
 
 bool state_store_candidates(const struct config *config, const char *name,

@@ -130,15 +130,25 @@ bool worker_is_useful(void)
     return sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 1;
 }
 
+static bool fail_to_open(struct worker *worker, const char *what, const char *why,
+                         struct error *error)
+{
+    error_set(error, EXIT_FAILED,
+              "cannot make %s: %s: raise the limit of open files (ulimit -n), or free memory", what,
+              why);
+    worker_close(worker);
+    return false;
+}
+
 bool worker_open(struct worker *worker, uv_loop_t *loop, uv_async_cb on_notes, void *context,
                  struct error *error)
 {
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (worker->wake_fd < 0 || uv_async_init(loop, &worker->arrived, on_notes) != 0) {
-        error_set(error, EXIT_FAILED, "cannot make an eventfd: %s", strerror(errno));
-        worker_close(worker);
-        return false;
-    }
+    if (worker->wake_fd < 0)
+        return fail_to_open(worker, "an eventfd", strerror(errno), error);
+    int code = uv_async_init(loop, &worker->arrived, on_notes);
+    if (code != 0)
+        return fail_to_open(worker, "an event of the loop", uv_strerror(code), error);
     worker->arrived.data = context;
     return true;
 }

@@ -130,7 +130,8 @@ class Lansplice:
     def fails(self, code, *words):
         """It ends with that code and one line holding all the words."""
         self.write()
-        done = self.machine.run([BINARY, "-c", self.path, "run"], check=False, seconds=10)
+        done = self.machine.run([BINARY, "-c", self.path, "run"], check=False, seconds=10,
+                                env=self.environment)
         errors = [line for line in done.stderr.splitlines() if line.startswith("lansplice: ")]
         assert done.returncode == code, done.stderr
         assert len(errors) == 1 and all(word in errors[0] for word in words), done.stderr

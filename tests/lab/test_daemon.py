@@ -302,19 +302,18 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 """
 
 
-@pytest.fixture
-def deaf(tmp_path):
-    """The environment of such a daemon."""
-    library = tmp_path / "deaf.so"
+def preload_source(tmp_path, source):
+    """The environment of a daemon with these functions before its libraries'."""
+    library = tmp_path / "before.so"
     subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-x", "c", "-", "-o", library],
-                   input=DEAF, text=True, check=True)
+                   input=source, text=True, check=True)
     options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
     return preload(library, ASAN_OPTIONS=options.lstrip(":"))
 
 
-def test_kernel_does_not_answer(lab, a, b, deaf):
+def test_kernel_does_not_answer(lab, a, b, tmp_path):
     """All stays as it was, and is read again: no TAP is missed, no prefix withdrawn."""
-    daemon = lab.daemon(a, deaf)
+    daemon = lab.daemon(a, preload_source(tmp_path, DEAF))
     lab.splice(a, b)
     wait_for(lambda: "192.168.1.0/24" in told(lab, a, b)[0], 5, "the prefix")
     before = told(lab, a, b)
@@ -324,6 +323,49 @@ def test_kernel_does_not_answer(lab, a, b, deaf):
     assert daemon.status()["bridge_attached"] and told(lab, a, b) == before
     a.router.run("rm /run/deaf")
     wait_for(lambda: "10.77.0.0/16" in told(lab, a, b)[0], 5, "the new prefix")
+
+
+# A kernel that cannot watch one kind of file: the TAP, or the sockets of UDP over IPv4.
+BLIND = """
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+static int option(int fd, int name)
+{
+    int value = -1;
+    socklen_t bytes = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &bytes) == 0 ? value : -1;
+}
+static int is_udp(int fd)
+{
+    return option(fd, SO_DOMAIN) == AF_INET && option(fd, SO_TYPE) == SOCK_DGRAM;
+}
+static int is_tap(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_rdev == makedev(10, 200);
+}
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    errno = ENOSPC;
+    return IS_BLIND_TO(fd) ? -1 : (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
+"""
+
+
+@pytest.mark.parametrize("what,words", [("tap", "the TAP"), ("udp", "the UDP port")])
+def test_what_cannot_be_watched(alone, a, tmp_path, what, words):
+    """It does not run and carry nothing: it says so, ends, and all is undone."""
+    alone.environment = preload_source(tmp_path, BLIND.replace("IS_BLIND_TO", f"is_{what}"))
+    alone.test["without"] = "worker"  # the TAP is the loop's then
+    before = links(a.router)
+    alone.fails(1, f"cannot watch {words}: no space left", "max_user_watches")
+    assert differences(before, links(a.router)) == {}
+    assert not os.path.exists(inside(a.router, CONTROL))
 
 
 # ---- what it tells its peer of the LAN ----

@@ -228,6 +228,14 @@ def test_a_damaged_invite_is_named(home, text):
     (home.folder / "state/invites/parents").write_text(text)
     home.run("peers", code=1)
     assert "invites/parents" in home.said
+    assert "invite again" in home.said or len(text) == 600, "more than is read"
+
+
+def test_a_damaged_token_of_another_home_is_asked_for_again(home, parents):
+    parents.command("join", stdin=home.command("invite", "parents", "--endpoint", "192.0.2.1:7788"))
+    (parents.folder / "state/joining/home").write_text("x")
+    parents.run("peers", code=1)
+    assert "joining/home" in parents.said and "join with a new token" in parents.said
 
 
 def test_no_symbolic_link_is_followed(home, tmp_path):
