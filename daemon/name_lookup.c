@@ -68,8 +68,8 @@ static void look_up_srv(uv_work_t *work)
 {
     struct lookup *lookup = work->data;
 
-    lookup->answer.failure = srv_look_up(lookup->text, lookup->answer.endpoint, NAME_ENDPOINTS_MAX,
-                                         &lookup->answer.count);
+    lookup->answer.failure = srv_failure(srv_look_up(lookup->text, lookup->answer.endpoint,
+                                                     NAME_ENDPOINTS_MAX, &lookup->answer.count));
 }
 
 static void on_srv(uv_work_t *work, int status)

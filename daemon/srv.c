@@ -41,19 +41,37 @@ static size_t look_up_host(const struct srv_record *record, struct endpoint *out
     return count;
 }
 
-static const char *reason(void)
+const char *srv_failure(enum srv_result result)
 {
-    switch (h_errno) {
-    case HOST_NOT_FOUND:
+    switch (result) {
+    case SRV_FOUND:
+        break;
+    case SRV_NO_NAME:
         return "no such name";
-    case NO_DATA:
+    case SRV_NO_RECORD:
         return "the name has no SRV record";
-    default:
+    case SRV_NO_ADDRESS:
+        return "the SRV record's host has no address";
+    case SRV_NO_ANSWER:
         return "no answer";
+    }
+    return NULL;
+}
+
+/* Of a query that failed. */
+static enum srv_result judge(int code)
+{
+    switch (code) {
+    case HOST_NOT_FOUND:
+        return SRV_NO_NAME;
+    case NO_DATA:
+        return SRV_NO_RECORD;
+    default:
+        return SRV_NO_ANSWER;
     }
 }
 
-const char *srv_look_up(const char *name, struct endpoint *out, size_t capacity, size_t *count)
+enum srv_result srv_look_up(const char *name, struct endpoint *out, size_t capacity, size_t *count)
 {
     uint8_t answer[ANSWER_BYTES];
     struct srv_record records[SRV_RECORDS_MAX];
@@ -62,12 +80,12 @@ const char *srv_look_up(const char *name, struct endpoint *out, size_t capacity,
 
     *count = 0;
     if (bytes < 0)
-        return reason();
+        return judge(h_errno);
     found = srv_records_read(answer, bytes < ANSWER_BYTES ? (size_t)bytes : ANSWER_BYTES, records);
     if (found == 0)
-        return "the name has no SRV record";
+        return SRV_NO_RECORD;
     qsort(records, found, sizeof *records, compare);
     for (size_t i = 0; i < found; i++)
         *count += look_up_host(&records[i], out + *count, capacity - *count);
-    return *count > 0 ? NULL : "the SRV record's host has no address";
+    return *count > 0 ? SRV_FOUND : SRV_NO_ADDRESS;
 }

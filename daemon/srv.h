@@ -12,16 +12,25 @@
 
 #include <stddef.h>
 
+enum srv_result {
+    SRV_FOUND,
+    SRV_NO_NAME,
+    SRV_NO_RECORD, /* of SRV, that is */
+    SRV_NO_ADDRESS,
+    SRV_NO_ANSWER, /* from DNS, for now */
+};
+
+/** srv_failure() - What went wrong, static; NULL: nothing */
+const char *srv_failure(enum srv_result result);
+
 /**
  * srv_look_up() - ask for a name's SRV records and then for their hosts' addresses; blocks
  * @name: such as "_lansplice._udp.example.net"
  * @out: receives the addresses, those of the lowest priority first, then of the largest weight:
  *       all of them are called anyway, and so RFC 2782's dice are not needed
  * @capacity: of @out
- * @count: receives how many
- *
- * Return: NULL, or what went wrong, static
+ * @count: receives how many; 0 but for SRV_FOUND
  */
-const char *srv_look_up(const char *name, struct endpoint *out, size_t capacity, size_t *count);
+enum srv_result srv_look_up(const char *name, struct endpoint *out, size_t capacity, size_t *count);
 
 #endif

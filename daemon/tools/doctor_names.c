@@ -43,10 +43,8 @@ static bool ask_host(struct doctor_name *name)
 
 static bool ask_service(struct doctor_name *name)
 {
-    const char *wrong =
-        srv_look_up(name->text, name->address, DOCTOR_NAME_ADDRESSES_MAX, &name->count);
-
-    return wrong == NULL || strcmp(wrong, "no answer") != 0;
+    return srv_look_up(name->text, name->address, DOCTOR_NAME_ADDRESSES_MAX, &name->count) !=
+           SRV_NO_ANSWER;
 }
 
 static void *ask(void *context)
