@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Return: false when it is no host, with or without a port */
-static bool take_host(char out[CONFIG_ENDPOINT_SIZE], const char *host)
+bool config_turn_take_host(char out[CONFIG_ENDPOINT_SIZE], const char *host)
 {
     char text[CONFIG_ENDPOINT_SIZE + sizeof ":65535"];
 
@@ -31,7 +30,7 @@ bool config_turn_add(struct config *config, const char *value)
 
     if (config->turn_count == VIA_TURNS || strncmp(value, scheme, sizeof scheme - 1) != 0 ||
         at == NULL || at <= user || (size_t)(at - user) >= sizeof turn->user ||
-        !take_host(turn->host, at + 1))
+        !config_turn_take_host(turn->host, at + 1))
         return false;
     memset(turn->user, 0, sizeof turn->user);
     memcpy(turn->user, user, (size_t)(at - user));

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * config_turn.h - the options `turn` and `turn-secret`.
+ * config_turn.h - the options `turn` and `turn-secret`, and what `stun` has in common with them.
  */
 #ifndef DAEMON_CONFIG_TURN_H
 #define DAEMON_CONFIG_TURN_H
 
 #include "config.h"
+
+/**
+ * config_turn_take_host() - a STUN or TURN server, "host[:port]"; without a port it is STUN's
+ *
+ * Return: false when it is no host, or the name of SRV records, or does not fit; @out is then of no
+ * use
+ */
+bool config_turn_take_host(char out[CONFIG_ENDPOINT_SIZE], const char *host);
 
 /** config_turn_add() - one `turn`: "turn:user@host[:port]". false: it is none, or one too many */
 bool config_turn_add(struct config *config, const char *value);

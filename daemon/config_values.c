@@ -287,17 +287,12 @@ static bool set_ciphers(struct config_target *target, const char *value)
 /* Nothing is none; the port may be left out. */
 static bool set_stun(struct config_target *target, const char *value)
 {
-    char text[CONFIG_ENDPOINT_SIZE + sizeof ":65535"];
     unsigned s = 0;
 
     while (s < CONFIG_STUN_MAX && target->config->stun[s][0])
         s++;
-    snprintf(text, sizeof text, "%s", value);
-    if (!endpoint_text_valid(text))
-        snprintf(text, sizeof text, "%.*s:%d", CONFIG_ENDPOINT_SIZE, value, STUN_PORT);
     return !value[0] ||
-           (s < CONFIG_STUN_MAX && endpoint_text_valid(text) && !endpoint_text_is_srv(text) &&
-            copy_text(target->config->stun[s], CONFIG_ENDPOINT_SIZE, text));
+           (s < CONFIG_STUN_MAX && config_turn_take_host(target->config->stun[s], value));
 }
 
 static bool set_turn(struct config_target *target, const char *value)
