@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "timer.h"
 
 #include <sodium.h>
 
@@ -96,19 +97,12 @@ static void on_tick(uv_timer_t *timer)
     drive_settle(daemon);
 }
 
-/* Rounded up to the loop's milliseconds: a tick that comes early is a tick for nothing. */
-static void arm_tick(struct daemon *daemon, uint64_t deadline_us, uint64_t now_us)
+static void arm_tick(struct daemon *daemon, uint64_t deadline_us)
 {
     if (deadline_us == daemon->tick_armed_us)
         return;
     daemon->tick_armed_us = deadline_us;
-    if (deadline_us == UINT64_MAX) {
-        uv_timer_stop(&daemon->tick_timer);
-        return;
-    }
-    uint64_t wait_us = deadline_us > now_us ? deadline_us - now_us : 0;
-    uv_update_time(&daemon->loop);
-    uv_timer_start(&daemon->tick_timer, on_tick, (wait_us + 999) / 1000, 0);
+    timer_arm(&daemon->tick_timer, on_tick, deadline_us);
 }
 
 void drive_settle(struct daemon *daemon)
@@ -127,7 +121,7 @@ void drive_settle(struct daemon *daemon)
     }
     notices_settle(daemon);
     heed_room(daemon);
-    arm_tick(daemon, site_deadline_us(daemon->site), now_us);
+    arm_tick(daemon, site_deadline_us(daemon->site));
 }
 
 /* ---- into the core ---- */

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "socket_address.h"
 #include "text.h"
+#include "timer.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -249,16 +250,12 @@ static void send_due(struct port_mapper_side *side)
 
 static void arm(struct port_mapper *mapper)
 {
-    uint64_t due_us = UINT64_MAX, now_us = clock_now_us();
+    uint64_t due_us = UINT64_MAX;
 
     for (struct port_mapper_side *s = mapper->side; s < mapper->side + PORT_MAPPER_SIDES; s++)
         if (s->fd >= 0 && port_mapping_deadline_us(&s->asking) < due_us)
             due_us = port_mapping_deadline_us(&s->asking);
-    if (due_us == UINT64_MAX)
-        uv_timer_stop(&mapper->timer);
-    else
-        uv_timer_start(&mapper->timer, on_timer, due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0,
-                       0);
+    timer_arm(&mapper->timer, on_timer, due_us);
 }
 
 /* Ends each turn: sends what is due, sets the timer, and tells what differs. */

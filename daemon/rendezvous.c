@@ -10,6 +10,7 @@
 #include "log.h"
 #include "rendezvous_job.h"
 #include "text.h"
+#include "timer.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -121,10 +122,7 @@ static void go_on(struct rendezvous *rendezvous)
             load(rendezvous, peer);
     }
     peer = rendezvous->job.program.running ? NULL : next_due(rendezvous, &verb);
-    if (peer == NULL)
-        uv_timer_stop(&rendezvous->timer);
-    else
-        uv_timer_start(&rendezvous->timer, on_timer, (peer->due_us[verb] - now_us) / 1000 + 1, 0);
+    timer_arm(&rendezvous->timer, on_timer, peer != NULL ? peer->due_us[verb] : UINT64_MAX);
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "name_lookup.h"
+#include "timer.h"
 
 #include <string.h>
 
@@ -51,16 +52,12 @@ static void on_timer(uv_timer_t *timer);
 
 static void arm(struct resolver *resolver)
 {
-    uint64_t due_us = UINT64_MAX, now_us = clock_now_us();
+    uint64_t due_us = UINT64_MAX;
 
     for (struct resolver_peer *p = resolver->peer; p < resolver->peer + SITE_PEERS_MAX; p++)
         if (p->name[0] != '\0' && p->due_us < due_us)
             due_us = p->due_us;
-    if (due_us == UINT64_MAX)
-        uv_timer_stop(&resolver->timer);
-    else
-        uv_timer_start(&resolver->timer, on_timer,
-                       due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0, 0);
+    timer_arm(&resolver->timer, on_timer, due_us);
 }
 
 static unsigned wait_s(const struct resolver_peer *peer, bool up)

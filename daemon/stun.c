@@ -10,6 +10,7 @@
 #include "name_lookup.h"
 #include "random.h"
 #include "text.h"
+#include "timer.h"
 
 #include <json-c/json.h>
 #include <string.h>
@@ -74,16 +75,12 @@ static void on_timer(uv_timer_t *timer);
 
 static void arm(struct stun *stun)
 {
-    uint64_t due_us = reflexive_deadline_us(&stun->reflexive), now_us = clock_now_us();
+    uint64_t due_us = reflexive_deadline_us(&stun->reflexive);
 
     for (unsigned s = 0; s < CONFIG_STUN_MAX; s++)
         if (stun->server[s].resolve_us < due_us)
             due_us = stun->server[s].resolve_us;
-    if (due_us == UINT64_MAX)
-        uv_timer_stop(&stun->timer);
-    else
-        uv_timer_start(&stun->timer, on_timer, due_us > now_us ? (due_us - now_us) / 1000 + 1 : 0,
-                       0);
+    timer_arm(&stun->timer, on_timer, due_us);
 }
 
 /* After any call into the client: send what is due, tell what is new. */

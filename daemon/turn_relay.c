@@ -15,6 +15,7 @@
 #include "name_lookup.h"
 #include "random.h"
 #include "text.h"
+#include "timer.h"
 #include "turn_key.h"
 
 #include <json-c/json.h>
@@ -305,18 +306,12 @@ static void on_hurried(uv_async_t *hurried)
     settle(hurried->data);
 }
 
-static void arm(struct turn_relay *relay, uint64_t now_us)
+static void arm(struct turn_relay *relay)
 {
     uint64_t requests_us = requests_due_us(relay), choice_us = choice_due_us(relay);
 
     relay->armed_us = requests_us < choice_us ? requests_us : choice_us;
-    if (relay->armed_us == UINT64_MAX) {
-        uv_timer_stop(&relay->timer);
-        return;
-    }
-    uint64_t wait_us = relay->armed_us > now_us ? relay->armed_us - now_us : 0;
-    uv_update_time(relay->loop);
-    uv_timer_start(&relay->timer, on_timer, (wait_us + 999) / 1000, 0);
+    timer_arm(&relay->timer, on_timer, relay->armed_us);
 }
 
 static void settle(struct turn_relay *relay)
@@ -330,7 +325,7 @@ static void settle(struct turn_relay *relay)
     for (unsigned i = 0; i < relay->server_count; i++)
         tell_failure(&relay->server[i]);
     bool changed = note_address(relay);
-    arm(relay, now_us);
+    arm(relay);
     unlock(relay);
     if (changed && !relay->stopping)
         relay->listener.changed(relay->listener.context);
