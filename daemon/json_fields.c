@@ -41,6 +41,11 @@ struct json_object *json_list(struct json_object *from, const char *name, size_t
     return is_list ? list : NULL;
 }
 
+struct json_object *json_new_text(const char *text)
+{
+    return text != NULL ? json_object_new_string(text) : NULL;
+}
+
 void json_print(struct json_object *object)
 {
     printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |

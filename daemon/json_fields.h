@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * json_fields.h - reading the daemon's answers: a field that is missing or null is no error; and
- * showing them to programs.
+ * writing them, and showing them to programs.
  */
 #ifndef JSON_FIELDS_H
 #define JSON_FIELDS_H
@@ -26,6 +26,9 @@ int64_t json_number(struct json_object *from, const char *name);
 
 /** json_list() - The array of that name; NULL, and a @count of 0, when it is none */
 struct json_object *json_list(struct json_object *from, const char *name, size_t *count);
+
+/** json_new_text() - A string; NULL, which is JSON's null, for NULL */
+struct json_object *json_new_text(const char *text);
 
 /** json_print() - To standard output, as --json shows it */
 void json_print(struct json_object *object);

@@ -187,8 +187,7 @@ struct json_object *map_rules_json(const struct map_e *map)
     struct json_object *to = json_object_new_object();
     char address[TEXT_ADDRESS_SIZE], ports[MAP_RULES_PORTS_SIZE];
 
-    json_object_object_add(to, "service",
-                           map->service != NULL ? json_object_new_string(map->service) : NULL);
+    json_object_object_add(to, "service", json_new_text(map->service));
     json_object_object_add(to, "address",
                            json_object_new_string(text_address(&map->address, address)));
     json_object_object_add(to, "offset_bits", json_object_new_int(map->ports.offset_bits));

@@ -7,6 +7,7 @@
 #include "candidate_text.h"
 #include "clock.h"
 #include "daemon.h"
+#include "json_fields.h"
 #include "map_rules.h"
 #include "text.h"
 
@@ -311,7 +312,7 @@ static struct json_object *family_json(const struct nat *nat, enum ip_family fam
     char address[TEXT_ADDRESS_SIZE];
     const char *local = local_text(nat, family, address);
 
-    json_object_object_add(to, "local", local != NULL ? json_object_new_string(local) : NULL);
+    json_object_object_add(to, "local", json_new_text(local));
     return to;
 }
 

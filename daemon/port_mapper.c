@@ -7,6 +7,7 @@
 #include "port_mapper.h"
 
 #include "clock.h"
+#include "json_fields.h"
 #include "log.h"
 #include "socket_address.h"
 #include "text.h"
@@ -422,11 +423,6 @@ static const char *problem_of(const struct port_mapper *mapper, const struct por
     return port_mapping_problem(&side->asking);
 }
 
-static struct json_object *text_or_null(const char *text)
-{
-    return text != NULL ? json_object_new_string(text) : NULL;
-}
-
 static struct json_object *side_json(const struct port_mapper *mapper,
                                      const struct port_mapper_side *side)
 {
@@ -442,20 +438,20 @@ static struct json_object *side_json(const struct port_mapper *mapper,
     json_object_object_add(out, "state", json_object_new_string(state_text(mapper, side)));
     json_object_object_add(
         out, "gateway",
-        text_or_null(side->routed ? text_address(&side->route.gateway.address, text) : NULL));
+        json_new_text(side->routed ? text_address(&side->route.gateway.address, text) : NULL));
     json_object_object_add(out, "protocol",
-                           text_or_null(external == NULL ? NULL
-                                        : upnp           ? "upnp"
-                                                         : port_mapping_protocol(&side->asking)));
+                           json_new_text(external == NULL ? NULL
+                                         : upnp           ? "upnp"
+                                                          : port_mapping_protocol(&side->asking)));
     json_object_object_add(out, "external",
-                           text_or_null(external != NULL ? text_endpoint(external, text) : NULL));
+                           json_new_text(external != NULL ? text_endpoint(external, text) : NULL));
     json_object_object_add(
         out, "expires_s",
         external == NULL
             ? NULL
             : json_object_new_int64(
                   (int64_t)(expires_us > now_us ? (expires_us - now_us) / 1000000 : 0)));
-    json_object_object_add(out, "problem", text_or_null(problem_of(mapper, side)));
+    json_object_object_add(out, "problem", json_new_text(problem_of(mapper, side)));
     return out;
 }
 

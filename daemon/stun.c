@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "copy.h"
+#include "json_fields.h"
 #include "log.h"
 #include "name_lookup.h"
 #include "random.h"
@@ -269,7 +270,7 @@ static struct json_object *endpoint_json(bool known, const struct endpoint *endp
 {
     char text[TEXT_ENDPOINT_SIZE];
 
-    return known ? json_object_new_string(text_endpoint(endpoint, text)) : NULL;
+    return json_new_text(known ? text_endpoint(endpoint, text) : NULL);
 }
 
 static const char *state_text(const struct reflexive_answer *answer)

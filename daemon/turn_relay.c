@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "config_turn.h"
+#include "json_fields.h"
 #include "locked_memory.h"
 #include "log.h"
 #include "name_lookup.h"
@@ -512,9 +513,8 @@ static struct json_object *server_json(const struct turn_relay_server *server)
     json_object_object_add(json, "server", json_object_new_string(server->where));
     json_object_object_add(json, "state", json_object_new_string(state_text(server)));
     json_object_object_add(json, "relayed",
-                           relayed != NULL ? json_object_new_string(text_endpoint(relayed, text))
-                                           : NULL);
-    json_object_object_add(json, "error", problem != NULL ? json_object_new_string(problem) : NULL);
+                           json_new_text(relayed != NULL ? text_endpoint(relayed, text) : NULL));
+    json_object_object_add(json, "error", json_new_text(problem));
     return json;
 }
 

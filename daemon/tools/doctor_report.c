@@ -20,7 +20,7 @@ static const char *const level_names[] = {
 
 static void add_text(struct json_object *to, const char *name, const char *text)
 {
-    json_object_object_add(to, name, text != NULL ? json_object_new_string(text) : NULL);
+    json_object_object_add(to, name, json_new_text(text));
 }
 
 const char *report_family(enum ip_family family)
