@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * clock.h - the daemon's two clocks; nothing else reads any.
+ * clock.h - the daemon's two clocks. Besides them libuv has its own, for timers (timer.h), and
+ * udp_receive.c compares the kernel's time stamps with the wall clock; a few of the tools ask for
+ * the date by themselves.
  *
  * What lasts is measured by CLOCK_BOOTTIME. It is monotonic and goes on while the machine sleeps: a
  * laptop or a suspended virtual machine must not take an hour-old session for a fresh one when it

@@ -2,18 +2,20 @@
  *
  * daemon.h - the running daemon: one struct, and what its parts offer one another.
  *
- *   run.c     starts everything in order, and takes it down in reverse
- *   drive.c   sockets, TAP and time into the core; datagrams and frames out of it
- *   events.c  what the core reports: into the log, and onto the disk
- *   notices.c what holds of peers, clashes and loops, for the owner's program
- *   reach.c   peers that do not answer: what to look at
- *   peers.c   the configuration's peers, endpoints and options into the core; reload
- *   nat.c     where this machine may be reached, for the core to tell; STUN and TURN datagrams
+ *   run.c        starts everything in order, and takes it down in reverse
+ *   drive.c      sockets, TAP and time into the core; datagrams and frames out of it
+ *   listening.c  the sockets' port; with 'port = auto', another one as the network changes
+ *   events.c     what the core reports: into the log, and onto the disk
+ *   notices.c    what holds of peers, clashes and loops, for the owner's program
+ *   reach.c      peers that do not answer: what to look at
+ *   peers.c      the configuration's peers, endpoints and options into the core; reload
+ *   nat.c        where this machine may be reached, for the core to tell; STUN and TURN datagrams
  *
  * All of it runs on one loop and one thread, but for the worker (worker.h), which carries frames
- * from the LAN to the WAN where there is a second processor. The core must not be called from
- * inside its own callbacks (site_reserve_order() excepted), so what an event asks of the core is
- * noted in 'ask_names_again' and 'nat.look_again' and done by drive_settle(), which ends each turn.
+ * from the LAN to the WAN where there is a second processor. The core must not be changed from
+ * inside its own callbacks (site_reserve_order() excepted), only looked at. So what an event asks
+ * of the core is noted in 'ask_names_again' and 'nat.look_again' and done by drive_settle(), which
+ * ends each turn.
  */
 #ifndef DAEMON_H
 #define DAEMON_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * status_command.c - what the daemon says. Every word printed comes from the daemon's JSON; a
- * field that is missing or null is shown as '-'.
+ * status_command.c - what the daemon says, as a table and a few sentences. All that is known comes
+ * from the daemon's JSON: what is missing or null there is shown as '-', a count as 0.
  */
 #include "../error.h"
 #include "../json_fields.h"
