@@ -52,6 +52,9 @@ struct batch_slot {
     size_t bytes;  /* 0 while it is being packed */
     uint8_t *data; /* in batch_bytes */
     bool probe;    /* of the path MTU */
+    /* Of the batch, kept for the datagram of another peer in which this one is to go; 0: for none,
+     * it leaves by itself. */
+    uint16_t kept_bytes;
 };
 
 /* What the control side says of a peer. */
@@ -100,6 +103,7 @@ struct egress {
     /* Filled in order, so that each peer's datagrams leave in the order of their counters. */
     struct batch_slot batch[BATCH_DATAGRAMS];
     size_t batch_count, batch_used_bytes;
+    size_t batch_kept, batch_kept_bytes; /* slots and their bytes, see kept_bytes */
 
     struct site_counters *counters; /* the site's, or in two threads: */
     struct site_counters counted;   /* since they were last told */

@@ -46,8 +46,8 @@ static void batch_transmit(struct egress *egress)
     }
     if (count != 0)
         egress->ops.transmit(egress->ops.context, datagrams, count);
-    egress->batch_count = 0;
-    egress->batch_used_bytes = 0;
+    egress->batch_count = egress->batch_used_bytes = 0;
+    egress->batch_kept = egress->batch_kept_bytes = 0;
 }
 
 static bool through_a_peer(const struct endpoint *to)
@@ -55,8 +55,9 @@ static bool through_a_peer(const struct endpoint *to)
     return to->via >= VIA_PEER;
 }
 
-/* A sealed datagram leaves its slot, which stays empty, for one of the peer that passes it on. That
- * may send the batch, and use its memory again: hence the copy. */
+/* A sealed datagram leaves its slot, which stays empty, for one of the peer that passes it on. If
+ * more is needed for that than was kept the batch is sent, and its memory used again: hence the
+ * copy. */
 static void hand_over(struct egress *egress, const struct batch_slot *slot,
                       const struct endpoint *to, size_t bytes)
 {
@@ -74,6 +75,10 @@ static void finish_slot_to(struct egress *egress, struct egress_peer *peer,
     bool asks = peer->sent.asks;
     peer->packing = NULL;
     note_sent(egress, peer, bytes, bytes + outer_header_bytes((enum ip_family)to->address.family));
+    if (slot->kept_bytes != 0) {
+        egress->batch_kept--;
+        egress->batch_kept_bytes -= slot->kept_bytes;
+    }
     if (through_a_peer(to)) {
         egress->peer[carrier_number(to)].sent.asks |= asks;
         hand_over(egress, slot, to, bytes);
@@ -106,19 +111,30 @@ static void batch_release(struct egress *egress)
     batch_transmit(egress);
 }
 
-static void batch_begin(struct egress *egress, struct egress_peer *peer,
+static bool batch_has_room(const struct egress *egress, size_t slots, size_t bytes)
+{
+    return egress->batch_count + egress->batch_kept + slots <= BATCH_DATAGRAMS &&
+           egress->batch_used_bytes + egress->batch_kept_bytes + bytes <= BATCH_BYTES;
+}
+
+/* What a peer passes on needs room twice. It is kept from the beginning, so that the batch is never
+ * full when it is released: else each of those that are being passed on would release the rest. */
+static void batch_begin(struct egress *egress, struct egress_peer *peer, const struct endpoint *to,
                         uint16_t outer_packet_bytes)
 {
     size_t payload =
         data_payload_bytes(family_of(peer), peer->sealer.key.suite, outer_packet_bytes);
-    if (egress->batch_count == BATCH_DATAGRAMS ||
-        egress->batch_used_bytes + outer_packet_bytes > BATCH_BYTES)
+    uint16_t kept_bytes =
+        through_a_peer(to) ? egress->peer[carrier_number(to)].path.usable_bytes : 0;
+    size_t kept = kept_bytes != 0 ? 1 : 0;
+    if (!batch_has_room(egress, 1 + kept, (size_t)outer_packet_bytes + kept_bytes))
         batch_release(egress);
     peer->packing = &egress->batch[egress->batch_count++];
-    peer->packing->bytes = 0;
-    peer->packing->probe = false;
-    peer->packing->data = egress->batch_bytes + egress->batch_used_bytes;
+    *peer->packing = (struct batch_slot){.data = egress->batch_bytes + egress->batch_used_bytes,
+                                         .kept_bytes = kept_bytes};
     egress->batch_used_bytes += outer_packet_bytes;
+    egress->batch_kept += kept;
+    egress->batch_kept_bytes += kept_bytes;
     packer_init(&peer->packer, peer->packing->data + DATA_HEADER_BYTES, payload);
 }
 
@@ -134,7 +150,7 @@ static struct packer *packer_for(struct egress *egress, struct egress_peer *peer
 {
     make_room(egress, peer, body_bytes);
     if (!peer->packing)
-        batch_begin(egress, peer, peer->path.usable_bytes);
+        batch_begin(egress, peer, &peer->path.to, peer->path.usable_bytes);
     return &peer->packer;
 }
 
@@ -199,7 +215,7 @@ static void seal_segment(struct egress *egress, struct egress_peer *peer,
 {
     size_t bytes;
     uint8_t *segment = segment_next_in_place(segmenter, CHUNK_HEADER_BYTES, &bytes);
-    batch_begin(egress, peer, peer->path.usable_bytes);
+    batch_begin(egress, peer, &peer->path.to, peer->path.usable_bytes);
     count_frame(peer);
     finish_slot(egress, peer,
                 sealer_seal_from(&peer->sealer, peer->packing->data,
@@ -296,7 +312,7 @@ void egress_send_check(struct egress *egress, struct egress_peer *peer, const st
     if (!egress_can_send(peer))
         return;
     egress_release(egress, peer);
-    batch_begin(egress, peer, OUTER_PACKET_MIN_BYTES);
+    batch_begin(egress, peer, to, OUTER_PACKET_MIN_BYTES);
     packer_add(&peer->packer, CHUNK_CONTROL, false, body, bytes);
     finish_slot_to(egress, peer, to,
                    sealer_seal(&peer->sealer, peer->packing->data, peer->packer.used));
@@ -327,7 +343,7 @@ void egress_send_probe(struct egress *egress, struct egress_peer *peer, uint64_t
         return;
     store_be64(body + 1, value);
     egress_release(egress, peer);
-    batch_begin(egress, peer, outer_packet_bytes);
+    batch_begin(egress, peer, &peer->path.to, outer_packet_bytes);
     peer->packing->probe = true;
     packer_add(&peer->packer, CHUNK_CONTROL, false, body, sizeof body);
     packer_pad(&peer->packer);
