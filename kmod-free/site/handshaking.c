@@ -21,6 +21,7 @@
 #include "site/private.h"
 
 #include "bytes.h"
+#include "rate.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -33,6 +34,9 @@ _Static_assert(SITE_PEERS_MAX == 1 << INDEX_PEER_BITS, "a peer number fits its b
 #define CLAIM_US        UINT64_C(5000000) /* how long a claimant may take to prove its token */
 #define COOKIE_HURRY_US UINT64_C(1000000)
 #define LOAD_TOLD_US    UINT64_C(60000000)
+#define ENROL_EACH_US   UINT64_C(30000000)
+
+enum { ENROL_BURST = 8 };
 
 /* ---- sessions and their indices ---- */
 
@@ -465,6 +469,10 @@ static bool settle_token(struct site *site, struct peer *peer, const struct sess
     struct site_enrolment enrolment = {.peer = peer->config.name, .confirmed = !session->enrolling};
     if (!peer_awaits_enrolment(peer))
         return true;
+    /* Each is written to disk; and who holds a token may begin again and again. */
+    if (session->enrolling &&
+        !rate_admits(&peer->enrolled_whole_us, ENROL_EACH_US, ENROL_BURST, site->now_us))
+        return false;
     memcpy(enrolment.public_key,
            session->enrolling && !peer->config.has_key ? peer->next_key : peer->config.public_key,
            PUBLIC_KEY_BYTES);

@@ -78,6 +78,7 @@ struct peer {
     bool has_claimant;
     uint8_t claimant[PUBLIC_KEY_BYTES];
     uint64_t claimed_us;
+    uint64_t enrolled_whole_us; /* rate.h, of what was written to disk for it */
 
     struct liveness liveness;
     struct path_mtu mtu[MTU_KINDS]; /* peer_mtu() is the one in use */

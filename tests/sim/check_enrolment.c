@@ -247,6 +247,33 @@ START_TEST(a_full_disk_delays_but_does_not_break)
 }
 END_TEST
 
+/* Who has a token may forget all and begin again, each time before it is confirmed. */
+START_TEST(beginning_anew_wears_out_no_disk)
+{
+    enum { TIMES = 200 };
+    struct world w;
+    begin(&w, 1);
+    load_inviter(&w);
+    struct sim_node *home = &w.sim.node[HOME];
+    for (unsigned i = 0; i < TIMES; i++) {
+        w.sim.node[PARENTS].enrolments = 0;
+        load_joiner(&w, PARENTS, ONE_TIME_PSK);
+        sim_run(&w.sim, 22000);
+        ck_assert(!home->enrolled.confirmed);
+        sim_kill(&w.sim, PARENTS);
+        sim_run(&w.sim, 78000);
+        sim_start(&w.sim, PARENTS, NULL);
+    }
+    ck_assert_uint_ge(home->enrolments, 2);
+    ck_assert_uint_le(home->enrolments, 10); /* in 20 s */
+    w.sim.node[PARENTS].enrolments = 0;
+    load_joiner(&w, PARENTS, ONE_TIME_PSK);
+    sim_run(&w.sim, 60000000);
+    assert_enrolled(&w, 1);
+    sim_end(&w.sim);
+}
+END_TEST
+
 START_TEST(a_reload_after_it_keeps_the_session)
 {
     struct world w;
@@ -287,4 +314,5 @@ SIM_MAIN("enrolment", a_token_enrols, it_enrols_over_a_bad_line,
          the_right_key_with_a_wrong_token_stays_out, a_wrong_guess_does_not_burn_the_token,
          of_two_who_race_one_gets_in, a_used_token_is_dead, an_expired_token_is_refused,
          a_kill_at_any_moment_is_survived, a_full_disk_delays_but_does_not_break,
-         a_reload_after_it_keeps_the_session, a_stranger_learns_nothing)
+         beginning_anew_wears_out_no_disk, a_reload_after_it_keeps_the_session,
+         a_stranger_learns_nothing)
