@@ -18,9 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A configuration line must hold it at the other end (inih's limit is 200 characters a line). */
-enum { ENDPOINT_TEXT_MAX = 180 };
-
 static bool check_request(const struct cli_options *options, const char *name, struct error *error)
 {
     if (!site_name_valid(name)) {
@@ -28,7 +25,7 @@ static bool check_request(const struct cli_options *options, const char *name, s
         return false;
     }
     for (size_t i = 0; i < options->endpoint_count; i++)
-        if (strlen(options->endpoint[i]) > ENDPOINT_TEXT_MAX ||
+        if (strlen(options->endpoint[i]) > TOKEN_ENDPOINT_CHARS ||
             !endpoint_text_valid(options->endpoint[i])) {
             error_set(error, EXIT_USAGE,
                       "bad endpoint: --endpoint %s: use HOST:PORT, or [IPv6]:PORT in brackets",

@@ -173,7 +173,8 @@ static bool token_valid(const struct token *token)
         token->endpoint_count > TOKEN_ENDPOINTS_MAX)
         return false;
     for (size_t i = 0; i < token->endpoint_count; i++)
-        if (!endpoint_text_valid(token->endpoint[i]))
+        if (strlen(token->endpoint[i]) > TOKEN_ENDPOINT_CHARS ||
+            !endpoint_text_valid(token->endpoint[i]))
             return false;
     return true;
 }

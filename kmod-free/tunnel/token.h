@@ -25,6 +25,7 @@
 enum {
     TOKEN_ENDPOINTS_MAX = 4,
     TOKEN_ENDPOINT_SIZE = 264,    /* host name 253, ":", port 5, NUL, rounded up */
+    TOKEN_ENDPOINT_CHARS = 180,   /* at most, in a token: a line of a configuration is to hold it */
     TOKEN_FINGERPRINT_BYTES = 24, /* four groups of five digits, blanks between, NUL */
     TOKEN_BYTES_MAX = 3 + 32 + 16 + 32 + 1 + SITE_NAME_MAX + 1 +
                       TOKEN_ENDPOINTS_MAX * (2 + TOKEN_ENDPOINT_SIZE - 1) + CANDIDATES_MAX_BYTES +

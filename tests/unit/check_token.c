@@ -45,9 +45,9 @@ static struct token largest(void)
     t.endpoint_count = TOKEN_ENDPOINTS_MAX;
     memset(t.name, 'n', SITE_NAME_MAX);
     for (size_t i = 0; i < TOKEN_ENDPOINTS_MAX; i++) {
-        memset(t.endpoint[i], 'a', 253);
-        t.endpoint[i][63] = t.endpoint[i][127] = t.endpoint[i][191] = '.';
-        strcpy(t.endpoint[i] + 253, ":65535");
+        memset(t.endpoint[i], 'a', TOKEN_ENDPOINT_CHARS - 6);
+        t.endpoint[i][63] = t.endpoint[i][127] = '.';
+        strcpy(t.endpoint[i] + TOKEN_ENDPOINT_CHARS - 6, ":65535");
     }
     for (t.candidates.count = 0; t.candidates.count < CANDIDATES_MAX; t.candidates.count++)
         t.candidates.item[t.candidates.count] = candidate(t.candidates.count + 1u);
@@ -378,6 +378,8 @@ START_TEST(it_has_limits)
     } row[] = {
         {4, 3, PASTE_OK},
         {5, 3, PASTE_INVALID},
+        {4, TOKEN_ENDPOINT_CHARS, PASTE_OK},
+        {4, TOKEN_ENDPOINT_CHARS + 1, PASTE_INVALID},
         {4, TOKEN_ENDPOINT_SIZE, PASTE_INVALID},
         {4, 600, PASTE_INVALID},
     };
@@ -390,6 +392,8 @@ START_TEST(it_has_limits)
             memcpy(end, "\0\3a:1", 5);
         store_be16(end, row[i].last_bytes);
         memset(end + 2, 'a', row[i].last_bytes);
+        for (size_t dot = 50; dot + 3 < row[i].last_bytes; dot += 50)
+            end[2 + dot] = '.';
         memcpy(end + 2 + row[i].last_bytes - 2, ":1", 2);
         end += 2 + row[i].last_bytes;
         *end++ = 0; /* candidates */
