@@ -11,6 +11,7 @@
 #include "map_rules.h"
 #include "text.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #define CONTRADICT_EACH_US UINT64_C(20000000)
@@ -166,18 +167,29 @@ static void transmit_directly(void *context, const struct datagram *datagrams, s
 
 /* ---- the daemon's calls ---- */
 
+/* Not the key itself: what it is kept in is not locked in memory. */
+static void mapping_secret(uint8_t out[PORT_MAPPER_SECRET_BYTES], const struct config *config)
+{
+    static const char label[] = "lansplice port mapping";
+
+    crypto_generichash(out, PORT_MAPPER_SECRET_BYTES, (const uint8_t *)label, sizeof label - 1,
+                       config->private_key, sizeof config->private_key);
+}
+
 bool nat_start(struct daemon *daemon, struct error *error)
 {
     struct nat *nat = &daemon->nat;
     struct stun_listener stun = {daemon, on_changed, transmit_directly};
     struct port_mapper_listener mapper = {daemon, on_changed};
     struct turn_relay_listener turn = {daemon, on_changed, transmit_directly};
+    uint8_t secret[PORT_MAPPER_SECRET_BYTES];
 
     if (!turn_relay_start(&nat->turn, &daemon->loop, &turn, daemon->config, error))
         return false;
     stun_start(&nat->stun, &daemon->loop, &stun, daemon->config);
-    port_mapper_start(&nat->mapper, &daemon->loop, &daemon->netlink, &mapper, daemon->port,
-                      daemon->config->private_key);
+    mapping_secret(secret, daemon->config);
+    port_mapper_start(&nat->mapper, &daemon->loop, &daemon->netlink, &mapper, daemon->port, secret);
+    sodium_memzero(secret, sizeof secret);
     nat->started = true;
     read_rules(daemon);
     compose(daemon);
