@@ -132,8 +132,8 @@ void peer_receive_check_reply(struct site *site, struct peer *peer, const uint8_
         site->counters.malformed++;
         return;
     }
-    note_seen_as(site, peer, &seen_as);
-    paths_answered(&peer->paths, &site->from, load_be64(value), &seen_as, site->now_us);
+    if (paths_answered(&peer->paths, &site->from, load_be64(value), &seen_as, site->now_us))
+        note_seen_as(site, peer, &seen_as);
     follow_path(site, peer);
     take_rtt(peer);
     peer_came_up(site, peer); /* by this path it may carry frames */

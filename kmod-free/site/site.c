@@ -518,8 +518,13 @@ void site_receive_datagram(struct site *site, const struct endpoint *from, uint8
 {
     site->now_us = now_us;
     site->waited_us = waited_us;
-    if (bytes != 0 && !site->closing)
-        site_receive_from(site, from, datagram, bytes);
+    if (bytes == 0 || site->closing)
+        return;
+    if (from->port == 0) { /* nobody could be answered there */
+        site->counters.malformed++;
+        return;
+    }
+    site_receive_from(site, from, datagram, bytes);
 }
 
 /* By which socket a relayed one's datagrams come is not known here: better none is dropped. */

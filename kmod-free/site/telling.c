@@ -119,8 +119,10 @@ void site_tell_all(struct site *site)
 void peer_probe(struct site *site, struct peer *peer)
 {
     uint8_t value[PROBE_BYTES];
-    if (!peer_can_send(peer))
+    if (!peer_can_send(peer)) { /* not due again before its time */
+        liveness_sent(&peer->liveness, site->now_us);
         return;
+    }
     store_be64(value, site->now_us);
     send_control_alone(site, peer, CONTROL_PROBE, value, sizeof value);
     liveness_asked(&peer->liveness, site->now_us);

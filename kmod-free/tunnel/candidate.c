@@ -5,6 +5,7 @@
 #include "tunnel/candidate.h"
 
 #include "cursor.h"
+#include "tunnel/map_e.h"
 
 #include <string.h>
 
@@ -48,10 +49,10 @@ static bool is_port_for_strangers(uint16_t port)
     return port >= WELL_KNOWN_PORTS || port == PORT_HTTPS || port == PORT_ISAKMP;
 }
 
+/* That no bits tell apart would be all ports; and there must be one to send to. */
 static bool port_set_valid(const struct port_set *set)
 {
-    return set->psid_bits >= 1 && set->psid_bits <= 16 && set->offset_bits <= 16 &&
-           set->offset_bits + set->psid_bits <= 16 && set->psid >> set->psid_bits == 0;
+    return set->psid_bits != 0 && map_e_choose_port(set, 0) != 0;
 }
 
 bool candidate_usable(const struct candidate *c)

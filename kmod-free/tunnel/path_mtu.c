@@ -12,8 +12,9 @@
 #define HINT_EACH_US     UINT64_C(250000)
 #define ROUND_MIN_US     UINT64_C(100000)
 #define ROUND_MAX_US     UINT64_C(3000000)
-#define ROUND_UNKNOWN_US UINT64_C(500000)  /* before the RTT is known */
-#define ROUND_SILENT_US  UINT64_C(5000000) /* however long the path is silent */
+#define ROUND_UNKNOWN_US UINT64_C(500000)   /* before the RTT is known */
+#define ROUND_SILENT_US  UINT64_C(5000000)  /* however long the path is silent */
+#define CONTROL_MAX_US   UINT64_C(60000000) /* an RTT is less */
 
 enum {
     SILENT_SAMPLED = 3, /* more silent rounds than that are an outage, not loss */
@@ -483,6 +484,8 @@ void path_mtu_answered(struct path_mtu *p, uint64_t value, uint64_t now_us)
 void path_mtu_control(struct path_mtu *p, uint64_t sent_us, uint64_t now_us)
 {
     int64_t rtt_us = (int64_t)(now_us - sent_us);
+    if (now_us - sent_us > CONTROL_MAX_US) /* also when it is said to come from the future */
+        return;
     p->srtt_us += p->srtt_us < 0 ? rtt_us - p->srtt_us : (rtt_us - p->srtt_us) / 8;
     if (p->round_open && sent_us == p->round_began_us)
         p->control_answered = true;

@@ -332,13 +332,12 @@ bool paths_answered(struct paths *p, const struct endpoint *from, uint64_t value
     e->heard = 0;
     attestation_add(&p->told, &e->to.address);
     count_up(&e->answers);
-    bool changed = false;
     if (i != p->selected)
-        changed = paths_consider(p, i, now_us);
+        paths_consider(p, i, now_us);
     else if (now_us - p->selected_us >= FALLS_FORGOTTEN)
         e->falls = 0;
     paths_choose_standby(p);
-    return changed;
+    return true;
 }
 
 void paths_restart(struct paths *p, uint64_t now_us)

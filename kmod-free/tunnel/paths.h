@@ -195,7 +195,9 @@ void paths_proved(struct paths *p, const struct endpoint *from, uint64_t now_us)
  * @value:   the check's; what is not under way changes nothing
  * @seen_as: where the peer saw the check come from; family IP_NONE: it did not say
  *
- * Return: whether the selection changed
+ * The selection may change.
+ *
+ * Return: whether it answers a check; what it says else was not asked for
  */
 bool paths_answered(struct paths *p, const struct endpoint *from, uint64_t value,
                     const struct endpoint *seen_as, uint64_t now_us);

@@ -55,7 +55,7 @@ bool port_spray_next(struct port_spray *s, const struct candidate *c, uint64_t n
                      struct endpoint *out)
 {
     unsigned ports = map_e_port_count(&c->set);
-    if (now_us < port_spray_deadline_us(s, c) || ports == 0)
+    if (now_us < port_spray_deadline_us(s, c))
         return false;
     begin(s, c, ports, now_us);
     s->next_us = now_us + APART_US;

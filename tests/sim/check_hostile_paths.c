@@ -22,6 +22,7 @@ struct world {
     unsigned to_victim, to_many;
     size_t victim_bytes; /* the largest */
     bool peer_is_mute, third_is_gone;
+    bool mostly_port_0; /* the peer sends from it all but initiations */
 };
 
 static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t *data,
@@ -40,7 +41,23 @@ static bool on_wan(struct sim *sim, unsigned from, struct endpoint *to, uint8_t 
     }
     if (w->third_is_gone && (from == THIRD || endpoint_equal(to, &sim->node[THIRD].address)))
         return false;
+    if (w->mostly_port_0 && from == PEER && data[0] != WIRE_INITIATION) {
+        struct endpoint nobody = sim->node[PEER].address;
+        nobody.port = 0;
+        site_receive_datagram(sim->node[US].site, &nobody, data, *bytes, 0, sim->now_us);
+        return false;
+    }
     return !w->peer_is_mute || from != PEER;
+}
+
+/* Our site wants nothing that it cannot have: else the shell turns round and round. */
+static void assert_we_sleep(struct world *w, unsigned seconds)
+{
+    for (unsigned s = 0; s < seconds; s++) {
+        sim_run(&w->sim, SECOND_US);
+        const struct site *site = w->sim.node[US].site;
+        ck_assert_msg(site_deadline_us(site) > w->sim.now_us, "after %u s", s);
+    }
 }
 
 static void begin(struct world *w, unsigned nodes)
@@ -216,6 +233,85 @@ START_TEST(nor_into_our_own_lan)
 }
 END_TEST
 
+/* With all 16 bits said there is one port: here 0, which is none. */
+START_TEST(a_port_set_without_ports_keeps_nobody_awake)
+{
+    struct world w;
+    begin(&w, 2);
+    const uint8_t *ip = w.sim.node[PEER].address.address.octet;
+    const uint8_t set[] = {1, CANDIDATE_PORT_SET, IP_V4, ip[0], ip[1], ip[2], ip[3], 0, 16, 0, 0};
+    say(&w, CONTROL_CANDIDATES, set, sizeof set);
+    flush(&w);
+    sim_run(&w.sim, SECOND_US);
+    w.peer_is_mute = true;
+    assert_we_sleep(&w, 300);
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* A session that is proved from there would have no path. */
+START_TEST(nobody_is_at_port_0)
+{
+    struct world w;
+    begin(&w, 2);
+    sim_kill(&w.sim, US);
+    sim_start(&w.sim, US, NULL);
+    sim_peer(&w.sim, US, PEER, false);
+    w.mostly_port_0 = true;
+    assert_we_sleep(&w, 30);
+    ck_assert(!sim_is_up(&w.sim, US, PEER));
+    ck_assert_uint_gt(site_counters(w.sim.node[US].site)->malformed, 0);
+    w.mostly_port_0 = false;
+    w.peer_is_mute = true;
+    assert_we_sleep(&w, 200);
+    w.peer_is_mute = false;
+    ck_assert(sim_run_until_up(&w.sim, US, PEER, 30 * SECOND_US));
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* How we are seen says who was asked, not who tells. */
+START_TEST(answers_that_nobody_asked_for_say_nothing)
+{
+    struct world w;
+    begin(&w, 2);
+    struct site *us = w.sim.node[US].site;
+    struct endpoint before = site_seen_as(us, IP_V4);
+    unsigned told = w.sim.node[US].events[EVENT_SEEN_AS];
+    for (uint16_t port = 2000; port < 2050; port++) {
+        uint8_t value[8 + ENDPOINT_BYTES_MAX];
+        struct endpoint lie = {.address = w.victim, .port = port};
+        store_be64(value, port % 2 == 0 ? 0 : port);
+        say(&w, CONTROL_CHECK_REPLY, value, 8 + endpoint_encode(&lie, value + 8));
+        flush(&w);
+        sim_run(&w.sim, 50000);
+    }
+    struct endpoint after = site_seen_as(us, IP_V4);
+    ck_assert(endpoint_equal(&before, &after));
+    ck_assert_uint_eq(w.sim.node[US].events[EVENT_SEEN_AS], told);
+    sim_end(&w.sim);
+}
+END_TEST
+
+/* Time that a peer says we have sent something at is its word; ours comes back at most. */
+START_TEST(answers_from_another_time_are_nothing)
+{
+    struct world w;
+    begin(&w, 2);
+    for (unsigned bit = 0; bit < 64; bit++)
+        for (int apart = -1; apart <= 1; apart++) {
+            uint8_t value[8];
+            store_be64(value, w.sim.now_us + (UINT64_C(1) << bit) + (uint64_t)(int64_t)apart);
+            say(&w, CONTROL_PROBE_REPLY, value, sizeof value);
+            flush(&w);
+            sim_run(&w.sim, 20000);
+        }
+    sim_run(&w.sim, 10 * SECOND_US);
+    ck_assert(sim_is_up(&w.sim, US, PEER));
+    sim_end(&w.sim);
+}
+END_TEST
+
 /* What is no datagram is not passed on, and brings no news of its sender. */
 START_TEST(scraps_are_not_passed_on)
 {
@@ -244,4 +340,6 @@ END_TEST
 SIM_MAIN("hostile paths", many_checks_in_one_datagram_are_answered_once,
          a_peer_cannot_vouch_for_itself, a_meeting_point_cannot_aim_us_at_a_stranger,
          nor_by_a_peer_that_is_gone, a_meeting_point_cannot_aim_us_at_many, nor_into_our_own_lan,
+         a_port_set_without_ports_keeps_nobody_awake, nobody_is_at_port_0,
+         answers_that_nobody_asked_for_say_nothing, answers_from_another_time_are_nothing,
          scraps_are_not_passed_on)

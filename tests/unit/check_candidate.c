@@ -159,11 +159,12 @@ START_TEST(port_sets_are_possible_or_refused)
         uint16_t psid;
         bool good;
     } row[] = {
-        {4, 4, 8, 255, true}, {4, 4, 8, 256, false},   {4, 6, 6, 63, true},
-        {4, 6, 6, 64, false}, {4, 0, 16, 65535, true}, {4, 0, 1, 1, true},
-        {4, 0, 0, 0, false},  {4, 16, 0, 0, false},    {4, 8, 8, 0, true},
-        {4, 9, 8, 0, false},  {4, 255, 1, 0, false},   {4, 1, 255, 0, false},
-        {4, 0, 17, 0, false}, {6, 4, 8, 52, false},
+        {4, 4, 8, 255, true},    {4, 4, 8, 256, false},   {4, 6, 6, 63, true},
+        {4, 6, 6, 64, false},    {4, 0, 16, 65535, true}, {4, 0, 1, 1, true},
+        {4, 0, 0, 0, false},     {4, 16, 0, 0, false},    {4, 8, 8, 0, true},
+        {4, 9, 8, 0, false},     {4, 255, 1, 0, false},   {4, 1, 255, 0, false},
+        {4, 0, 17, 0, false},    {6, 4, 8, 52, false},    {4, 0, 16, 0, false}, /* port 0 alone */
+        {4, 0, 16, 1023, false}, {4, 0, 16, 1024, true},  {4, 0, 6, 0, false},
     };
     for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
         uint8_t data[1 + 2 + 16 + 4] = {1, CANDIDATE_PORT_SET, row[i].family, 106, 72, 1, 2};
