@@ -15,6 +15,7 @@ from router import BINARY, KEYS, copy_program  # noqa: E402
 pytestmark = pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} is not built")
 
 PSK = "A" * 43 + "=\n"
+UNCLE = "CXkt7b767hBwAn3FJrm/B8fNhkAfocF4jusgmDnZrnc="
 
 
 @pytest.fixture
@@ -405,15 +406,74 @@ def test_a_peer_stays_where_it_is_when_the_rest_is_refused(enabled):
     assert enabled.conf().count("[peer parents]") == 1
 
 
-def test_a_peer_stays_where_it_is_when_uci_does_not_take_it(enabled):
+@pytest.mark.parametrize("command", ["set", "commit"])
+def test_a_peer_stays_where_it_is_when_uci_does_not_take_it(enabled, command):
+    enabled.uci_config()
+    before = enabled.conf(), enabled.uci("export", "lansplice")
     write_peer(enabled, "parents")
     enabled.path("/sbin/uci").rename(enabled.path("/sbin/uci.real"))
-    enabled.write("/sbin/uci", "#!/bin/sh\n[ \"$2\" != set ] || exit 1\n"
+    enabled.write("/sbin/uci", f"#!/bin/sh\n[ \"$2\" != {command} ] || exit 1\n"
                   "exec /sbin/uci.real \"$@\"\n")
     enabled.path("/sbin/uci").chmod(0o755)
-    assert enabled.uci_config().returncode == 0
+    done = enabled.uci_config()
+    assert done.returncode == 1 and "/etc/config/lansplice" in done.stderr
     assert enabled.path("/etc/lansplice/home/peers.d/parents.conf").exists()
-    assert "[peer" not in enabled.conf()
+    assert (enabled.conf(), enabled.uci("export", "lansplice")) == before
+
+
+def test_a_refused_import_leaves_uci_as_it_is(enabled):
+    """Another peer has the key: both configurations would be refused at the next boot."""
+    for path, value in {"": "peer", ".site": "home", ".public_key": KEYS[0]}.items():
+        enabled.uci("set", f"lansplice.uncle{path}={value}")
+    enabled.uci("commit", "lansplice")
+    enabled.init("start")
+    before = enabled.path("/etc/config/lansplice").read_text(), enabled.conf()
+    write_peer(enabled, "parents")
+    assert enabled.uci_config().returncode == 2
+    assert (enabled.path("/etc/config/lansplice").read_text(), enabled.conf()) == before
+    assert not enabled.path("/tmp/.uci/lansplice").exists()
+    assert enabled.path("/etc/lansplice/home/peers.d/parents.conf").exists()
+
+
+@pytest.mark.parametrize("section", ["parents", "home_parents", "old"])
+def test_a_peer_that_was_invited_anew_replaces_the_former_one(enabled, section):
+    """Its key is another one; what else its section had is the former home's. No other moves."""
+    peers = [(section, {"": "peer", ".site": "home", ".name": "parents", ".keepalive": "9",
+                        ".public_key": KEYS[1]}),
+             ("uncle", {"": "peer", ".site": "home", ".public_key": UNCLE})]
+    for name, options in peers:
+        for path, value in options.items():
+            enabled.uci("set", f"lansplice.{name}{path}={value}")
+    enabled.uci("add_list", f"lansplice.{section}.endpoint=old.example.net:1")
+    enabled.uci("commit", "lansplice")
+    enabled.init("start")
+    write_peer(enabled, "parents")
+    done = enabled.uci_config()
+    assert (done.returncode, done.stderr) == (0, "")
+    text = enabled.path("/etc/config/lansplice").read_text()
+    assert text.index(f"config peer '{section}'") < text.index("config peer 'uncle'")
+    assert KEYS[0] in text and KEYS[1] not in text and "old.example.net" not in text
+    assert "keepalive '9'" not in text and UNCLE in text
+    conf = enabled.conf()
+    assert conf.count("[peer ") == 2 and KEYS[1] not in conf and KEYS[0] in conf
+    assert f"lansplice.{section}: its key is another one" in enabled.log()
+    assert [path.name for path in enabled.path("/etc/lansplice/home/peers.d").iterdir()] == [
+        "parents.psk"]
+    enabled.uci_config()
+    assert enabled.conf() == conf, "UCI says something else"
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_an_import_that_was_killed(enabled, anew):
+    """What it had renamed is a peer still, unless that home has come anew since."""
+    write_peer(enabled, "parents", KEYS[1])
+    conf = enabled.path("/etc/lansplice/home/peers.d/parents.conf")
+    conf.rename(f"{conf}.imported")
+    if anew:
+        write_peer(enabled, "parents")
+    enabled.uci_config()
+    assert enabled.uci("get", "lansplice.parents.public_key") == KEYS[0 if anew else 1]
+    assert not list(conf.parent.glob("*.conf*"))
 
 
 # ---- events ----
