@@ -283,6 +283,23 @@ def test_start_with_a_bad_file_starts_nothing(enabled):
     assert instances(enabled) == {}
 
 
+@pytest.mark.parametrize("option", ["hub=maybe", "tap=lansplice0/1"])
+def test_start_with_a_bad_file_starts_what_was_good(running, option):
+    """The router boots, and nobody is there to mend it."""
+    running.path("/var/run/lansplice/home.sock").unlink()
+    before = running.conf()
+    running.uci("set", f"lansplice.home.{option}")
+    running.path("/tmp/log").unlink(missing_ok=True)
+    running.init("start")
+    assert instances(running)["home"]["command"][2] == "/etc/lansplice/home/lansplice.conf"
+    assert running.conf() == before
+    log = running.log()
+    assert f"lansplice.home.{option.split('=')[0]}" in log and "runs as it was before" in log
+    running.uci("set", "lansplice.home.enabled=0")
+    running.init("start")
+    assert instances(running) == {}
+
+
 def test_nothing_is_written_that_is_there(running):
     path = running.path("/etc/lansplice/home/lansplice.conf")
     before = path.stat()
@@ -309,7 +326,7 @@ def test_a_lost_key_is_not_replaced(enabled):
     enabled.init("start")
     enabled.path("/etc/lansplice/home/home.key").unlink()
     done = enabled.init("start")
-    assert "restore it from a backup" in done.stderr
+    assert "restore it from a backup" in done.stderr and instances(enabled) == {}
     assert not enabled.path("/etc/lansplice/home/home.key").exists()
 
 

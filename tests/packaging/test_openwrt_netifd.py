@@ -135,6 +135,29 @@ def test_a_bad_peer_blocks_restarts(router, tunnel):
     assert ("service", "set") not in {call[:2] for call in tunnel.others}
 
 
+def test_a_bad_peer_does_not_keep_down_what_was_good(router, tunnel):
+    """At boot; netifd has the error and no mark is left, for a reload shall say 'renew'."""
+    tunnel.setup()
+    tunnel.teardown()
+    before = router.conf()
+    router.write("/etc/config/lansplice", "config site 'home'\n\toption tap 'lo'\n" + BAD_PEER)
+    tunnel.errors.clear()
+    tunnel.setup()
+    assert [code for code, _ in tunnel.errors] == ["INVALID_CONFIG"]
+    assert "lansplice.parents.public_key" in router.log()
+    assert tunnel.task == COMMAND and tunnel.device == "lo" and tunnel.autostart
+    assert router.conf() == before
+    assert not router.path("/var/run/lansplice-notes/tunnel.refused").exists()
+
+
+def test_a_site_that_is_gone_does_not_come_up(router, tunnel):
+    tunnel.setup()
+    tunnel.teardown()
+    router.write("/etc/config/lansplice", "config site 'office'\n\toption tap 'lo'\n")
+    tunnel.setup()
+    assert not tunnel.task and not tunnel.autostart
+
+
 @pytest.mark.parametrize("config, said", [({}, "MISSING_SITE"), ({"site": "hoem"}, "no such site"),
                                           ({"site": "home; reboot"}, "no such site")])
 def test_a_bad_interface_blocks_restarts(router, config, said):

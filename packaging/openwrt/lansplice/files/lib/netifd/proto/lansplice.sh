@@ -12,10 +12,11 @@
 # netifd starts the daemon, whether the site is enabled for the init script or not, starts it again
 # when it ends, and has the TAP as the interface's device. setup ends when the TAP is there.
 #
-# A configuration that is refused blocks further attempts, as netifd has it, until 'ifup tunnel'; or
-# until /etc/config/lansplice is another one, for then the init script says 'up'. A site is run by
-# one interface: the one that came first, which stands in a file as long as it has it. Another one
-# that names the site is refused, and its teardown touches nothing.
+# When the configuration is refused, the last one that passed is used, and netifd has the error.
+# Without one, a refusal blocks further attempts, as netifd has it, until 'ifup tunnel'; or until
+# /etc/config/lansplice is another one, for then the init script says 'up'. A site is run by one
+# interface: the one that came first, which stands in a file as long as it has it. Another one that
+# names the site is refused, and its teardown touches nothing.
 #
 # Our rule for the firewall is data of a service of procd's without a process, which comes and goes
 # with the interface (functions.sh says why not of the interface).
@@ -134,8 +135,11 @@ proto_lansplice_setup() {
 		return 1
 	fi
 	if ! message=$(/usr/lib/lansplice/uci-config "$site" 2>&1); then
-		refuse "$interface" INVALID_CONFIG "$message"
-		return 1
+		if ! lansplice_last_good "$site"; then
+			refuse "$interface" INVALID_CONFIG "$message"
+			return 1
+		fi
+		report "$interface" INVALID_CONFIG "$message"
 	fi
 	if ! other=$(claim "$interface" "$site"); then
 		refuse "$interface" SITE_TAKEN \

@@ -23,6 +23,16 @@ lansplice_value() {
 		sed -n "/^\[peer/q; s/^$2 = //p" "$(lansplice_conf "$1")"
 }
 
+# lansplice_last_good SITE - UCI was refused: does it have the site, and is a configuration there
+# that passed before and still does?
+lansplice_last_good() {
+	local conf
+
+	conf=$(lansplice_conf "$1")
+	[ "$(uci -q get "lansplice.$1")" = site ] && [ -f "$conf" ] && [ ! -L "$conf" ] &&
+		lansplice -c "$conf" check-config >/dev/null 2>&1
+}
+
 # lansplice_note FILE TEXT
 lansplice_note() {
 	mkdir -p "$LANSPLICE_NOTES"
