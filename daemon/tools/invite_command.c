@@ -11,6 +11,7 @@
 #include "../state.h"
 #include "commands.h"
 #include "daemon_client.h"
+#include "peer_removal.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static bool check_request(const struct cli_options *options, const char *name, s
 
 static bool check_peers(const struct config *config, const char *name, struct error *error)
 {
-    const struct config_peer *peer = config_find_peer(config, name);
+    struct peer_removal removal;
 
     if (strcmp(name, config->name) == 0) {
         error_set(error, EXIT_USAGE,
@@ -45,10 +46,10 @@ static bool check_peers(const struct config *config, const char *name, struct er
                   name);
         return false;
     }
-    if (peer) {
-        error_set(error, EXIT_FAILED,
-                  "%s is a peer already: %s:%d: to invite it anew, remove its lines there first",
-                  name, peer->file, peer->line);
+    if (peer_removal_find(config, name, &removal)) {
+        error_set(error, EXIT_FAILED, "%s %s: %s: to invite it anew, %s first", name,
+                  config_find_peer(config, name) ? "is a peer already" : "has a file still",
+                  removal.where, removal.what);
         return false;
     }
     if (config->peer_count < SITE_PEERS_MAX)

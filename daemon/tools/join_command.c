@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "daemon_client.h"
 #include "paste_input.h"
+#include "peer_removal.h"
 #include "tunnel/reply.h"
 
 #include <sodium.h>
@@ -54,6 +55,7 @@ static bool check_peers(const struct config *config, const char *name, const str
                         struct error *error)
 {
     const struct config_peer *peer = config_find_peer(config, name);
+    struct peer_removal removal;
     struct state_token pending;
     bool joining = false;
 
@@ -71,11 +73,10 @@ static bool check_peers(const struct config *config, const char *name, const str
     if (peer && !state_load_token(config, STATE_JOINING, name, &pending, &joining, error))
         return false;
     sodium_memzero(&pending, sizeof pending);
-    if (peer && !joining) {
+    if (peer && !joining && peer_removal_find(config, name, &removal)) {
         error_set(error, EXIT_FAILED,
-                  "%s is a peer already: %s:%d: remove its lines there first, or join under "
-                  "another name by --name",
-                  name, peer->file, peer->line);
+                  "%s is a peer already: %s: %s first, or join under another name by --name", name,
+                  removal.where, removal.what);
         return false;
     }
     return check_invite(config, name, error) &&

@@ -199,6 +199,30 @@ def test_an_enrolled_peer_is_not_invited_or_joined_again(home, parents):
     assert "is a peer already" in message, "one key under two names"
 
 
+def test_what_is_to_be_removed_before_a_peer_is_invited_anew(home, parents):
+    """Exactly that: a file without its peer would let nobody in, and the token be in vain."""
+    conf, psk = (parents.parent / f"peers.d/home{suffix}" for suffix in (".conf", ".psk"))
+    token = lansplice("invite", "parents", "-c", home).stdout
+    lansplice("join", "-c", parents, stdin=token)
+    (parents.parent / "state/joining/home").unlink()
+    for command, given in ("invite home", None), ("join", token):
+        message = one_line(lansplice(*command.split(), "-c", parents, stdin=given), 1)
+        assert f"remove {conf} and {psk} first" in message
+    conf.write_text(conf.read_text().splitlines()[0] + "\n")  # the peer's lines, but not the file
+    message = one_line(lansplice("invite", "home", "-c", parents), 1)
+    assert f"home has a file still: {conf}: " in message and f"remove {conf} and {psk}" in message
+    psk.unlink()
+    message = one_line(lansplice("invite", "home", "-c", parents), 1)
+    assert message.endswith(f", remove {conf} first\n")
+    conf.unlink()
+    assert lansplice("invite", "home", "-c", parents).returncode == 0
+    written = parents.read_text()
+    parents.write_text(f"{written}\n[peer uncle]\npublic-key = {public(key())}\n")
+    lines = written.count("\n") + 2
+    message = one_line(lansplice("invite", "uncle", "-c", parents), 1)
+    assert f"{parents}:{lines}: to invite it anew, remove [peer uncle] there first" in message
+
+
 def test_join_under_another_name(home, parents):
     token = lansplice("invite", "parents", "-c", home).stdout
     assert lansplice("join", "-", "--name", "kids", "-c", parents, stdin=token).returncode == 0

@@ -493,6 +493,32 @@ def test_an_import_that_was_killed(enabled, anew):
     assert not list(conf.parent.glob("*.conf*"))
 
 
+@pytest.mark.parametrize("name, section", [("parents", "parents"), ("mum-and-dad", "mum_and_dad"),
+                                           ("dad", "home_dad")])
+def test_a_peer_is_invited_anew_as_the_program_says(enabled, name, section):
+    """What it says is pasted; then the other home comes with another key."""
+    enabled.run("sh", "/etc/uci-defaults/99_lansplice", check=True)
+    for path, value in {"office": "site", "dad": "peer", "dad.site": "office",
+                        "dad.public_key": KEYS[1]}.items():
+        enabled.uci("set", f"lansplice.{path}={value}")
+    write_peer(enabled, name, KEYS[1])
+    enabled.init("start")
+    enabled.write("/sbin/service", "#!/bin/sh\nexec sh /etc/rc.common /etc/init.d/$1 $2\n")
+    enabled.path("/sbin/service").chmod(0o755)
+    said = enabled.run("lansplice", "invite", name).stderr
+    assert f"{name} is a peer already: lansplice.{section} in /etc/config/lansplice: " in said
+    advice = said.split("'")[1]
+    assert advice.startswith(f"uci delete lansplice.{section}; ")
+    enabled.run("sh", "-c", advice, check=True)
+    assert f"[peer {name}]" not in enabled.conf()
+    enabled.run("lansplice", "invite", name, check=True)
+    enabled.path(f"/etc/lansplice/home/state/invites/{name}").unlink()  # it came, and is confirmed
+    write_peer(enabled, name)
+    enabled.init("start")
+    assert set(instances(enabled)) == {"home"}
+    assert enabled.uci("get", f"lansplice.{section}.public_key") == KEYS[0]
+
+
 # ---- events ----
 
 def test_an_event_reaches_the_scripts(enabled):
