@@ -24,21 +24,19 @@ static const char *name_of(const struct link *link)
 
 /* ---- who calls us ---- */
 
-static bool lets_in(const struct doctor_facts *facts, const char *family, const struct link *by,
-                    struct firewall_chain *where)
+static bool lets_in(const struct doctor_facts *facts, unsigned port, const char *family,
+                    const struct link *by, struct firewall_chain *where)
 {
     const struct firewall_packet packet = {
-        .hook = "input", .family = family, .in = name_of(by), .port = judge_port_of(facts)};
+        .hook = "input", .family = family, .in = name_of(by), .port = port};
 
     return by->index == 0 || !firewall_drops(facts->firewall, &packet, where);
 }
 
 /* As the firewall's own tool says it, so that it lasts. */
 static const char *opening(const struct doctor_facts *facts, const struct firewall_chain *where,
-                           char out[WORDS_SIZE])
+                           unsigned port, char out[WORDS_SIZE])
 {
-    unsigned port = judge_port_of(facts);
-
     if (strcmp(where->table, "fw4") == 0)
         snprintf(out, WORDS_SIZE,
                  "uci add firewall rule; uci set firewall.@rule[-1].name=lansplice; uci set "
@@ -61,9 +59,10 @@ static const char *opening(const struct doctor_facts *facts, const struct firewa
 
 static void judge_port(const struct doctor_facts *facts, struct json_object *report)
 {
+    unsigned port = judge_port_of(facts);
     struct firewall_chain where = {0};
-    bool v4 = lets_in(facts, "ip", &facts->way_out4, &where);
-    bool v6 = lets_in(facts, "ip6", &facts->way_out6, &where);
+    bool v4 = lets_in(facts, port, "ip", &facts->way_out4, &where);
+    bool v6 = lets_in(facts, port, "ip6", &facts->way_out6, &where);
     char words[WORDS_SIZE];
 
     if (v4 && v6)
@@ -77,10 +76,10 @@ static void judge_port(const struct doctor_facts *facts, struct json_object *rep
                                                 : IP_NONE,
                                  .meaning = "Other homes cannot call this one: it must call them, "
                                             "and they must be able to be called.",
-                                 .advice = opening(facts, &where, words)},
+                                 .advice = opening(facts, &where, port, words)},
                "the firewall of this machine drops UDP port %u from outside%s: table %s %s, chain "
                "%s",
-               facts->config->port,
+               port,
                v4   ? " by IPv6"
                : v6 ? " by IPv4"
                     : "",

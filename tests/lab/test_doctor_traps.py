@@ -122,6 +122,20 @@ def test_the_rule_that_is_proposed_opens_the_port(a_router):
     assert blocked(a_router) is None
 
 
+def test_the_port_is_that_where_the_daemon_listens(lab, a, b):
+    """'port = auto' finds one of its own: what stands in the configuration says nothing."""
+    lab.daemon(a).add_peer(lab.daemon(b))
+    a.host("h1")
+    a.lansplice.site["port"] = "auto"
+    (a.lansplice.folder / "state").mkdir(mode=0o700)
+    (a.lansplice.folder / "state/port").write_text("40123\n")
+    a.lansplice.start()
+    assert a.lansplice.status()["port"] == 40123
+    load(a, INPUT.format(family="inet", policy="drop", rules="udp dport 7788 accept"))
+    assert "UDP port 40123 " in examine(a).one(check="firewall")["text"]
+    assert "udp dport 40123 accept" in examine(a).one(check="firewall")["advice"]
+
+
 def test_who_is_reached_is_only_told(lab, a, b):
     """This home calls the others, and that is enough."""
     for home in a, b:
