@@ -3,7 +3,6 @@
  * doctor_command.c - what is wrong here. Facts are gathered (doctor_facts.h), judged
  * (doctor_judge.h), and the report is printed (doctor_report.h).
  */
-#include "../json_fields.h"
 #include "commands.h"
 #include "doctor_judge.h"
 
@@ -30,7 +29,7 @@ static struct json_object *judge(const struct doctor_facts *facts)
 static int print_report(struct json_object *report, bool json)
 {
     if (json)
-        json_print(report);
+        report_print_json(report);
     else
         report_print(report);
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILED;

@@ -34,27 +34,33 @@ static bool lets_in(const struct doctor_facts *facts, unsigned port, const char 
 }
 
 /* As the firewall's own tool says it, so that it lasts. */
-static const char *opening(const struct doctor_facts *facts, const struct firewall_chain *where,
-                           unsigned port, char out[WORDS_SIZE])
+static void open_port(const struct doctor_facts *facts, const struct firewall_chain *where,
+                      unsigned port, struct finding *finding, char out[WORDS_SIZE])
 {
+    finding->advice = "let it in";
+    finding->commands = out;
     if (strcmp(where->table, "fw4") == 0)
         snprintf(out, WORDS_SIZE,
-                 "uci add firewall rule; uci set firewall.@rule[-1].name=lansplice; uci set "
-                 "firewall.@rule[-1].src=wan; uci set firewall.@rule[-1].proto=udp; uci set "
-                 "firewall.@rule[-1].dest_port=%u; uci set firewall.@rule[-1].target=ACCEPT; uci "
-                 "commit firewall; service firewall reload",
+                 "uci add firewall rule\n"
+                 "uci set firewall.@rule[-1].name=lansplice\n"
+                 "uci set firewall.@rule[-1].src=wan\n"
+                 "uci set firewall.@rule[-1].proto=udp\n"
+                 "uci set firewall.@rule[-1].dest_port=%u\n"
+                 "uci set firewall.@rule[-1].target=ACCEPT\n"
+                 "uci commit firewall\n"
+                 "service firewall reload",
                  port);
     else if (firewall_has(facts->firewall, "chain", "ufw"))
         snprintf(out, WORDS_SIZE, "ufw allow %u/udp", port);
     else if (strcmp(where->table, "firewalld") == 0)
         snprintf(out, WORDS_SIZE,
-                 "firewall-cmd --permanent --add-port=%u/udp; firewall-cmd --reload", port);
-    else
-        snprintf(out, WORDS_SIZE,
-                 "nft insert rule %s %s %s udp dport %u accept, and the same rule where your "
-                 "firewall is kept, such as /etc/nftables.conf",
-                 where->family, where->table, where->name, port);
-    return out;
+                 "firewall-cmd --permanent --add-port=%u/udp\nfirewall-cmd --reload", port);
+    else {
+        finding->advice = "let it in, and keep the same rule where your firewall is kept, such as "
+                          "/etc/nftables.conf";
+        snprintf(out, WORDS_SIZE, "nft insert rule %s %s %s udp dport %u accept", where->family,
+                 where->table, where->name, port);
+    }
 }
 
 static void judge_port(const struct doctor_facts *facts, struct json_object *report)
@@ -63,20 +69,20 @@ static void judge_port(const struct doctor_facts *facts, struct json_object *rep
     struct firewall_chain where = {0};
     bool v4 = lets_in(facts, port, "ip", &facts->way_out4, &where);
     bool v6 = lets_in(facts, port, "ip6", &facts->way_out6, &where);
-    char words[WORDS_SIZE];
+    char commands[WORDS_SIZE];
+    struct finding finding = {.level = judge_all_direct(facts->status) ? LEVEL_NOTE : LEVEL_WARN,
+                              .check = "firewall",
+                              .subject = where.table,
+                              .family = v4   ? IP_V6
+                                        : v6 ? IP_V4
+                                             : IP_NONE,
+                              .meaning = "Other homes cannot call this one: it must call them, "
+                                         "and they must be able to be called."};
 
     if (v4 && v6)
         return;
-    report_add(report,
-               &(struct finding){.level = judge_all_direct(facts->status) ? LEVEL_NOTE : LEVEL_WARN,
-                                 .check = "firewall",
-                                 .subject = where.table,
-                                 .family = v4   ? IP_V6
-                                           : v6 ? IP_V4
-                                                : IP_NONE,
-                                 .meaning = "Other homes cannot call this one: it must call them, "
-                                            "and they must be able to be called.",
-                                 .advice = opening(facts, &where, port, words)},
+    open_port(facts, &where, port, &finding, commands);
+    report_add(report, &finding,
                "the firewall of this machine drops UDP port %u from outside%s: table %s %s, chain "
                "%s",
                port,
@@ -122,23 +128,30 @@ static bool drops_bridged(const struct doctor_facts *facts, const char *family,
            firewall_drops(facts->firewall, &packet, where);
 }
 
-static const char *passing(const struct doctor_facts *facts, char out[WORDS_SIZE])
+#define NO_CALLS                                                                                   \
+    "net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 "                  \
+    "net.bridge.bridge-nf-call-arptables=0"
+
+static void let_pass(const struct doctor_facts *facts, struct finding *finding,
+                     char out[WORDS_SIZE])
 {
     const char *bridge = facts->bridge->name;
 
-    if (firewall_has(facts->firewall, "chain", "DOCKER"))
+    if (firewall_has(facts->firewall, "chain", "DOCKER")) {
+        finding->advice = "Docker sets FORWARD to drop and br_netfilter on again at each start: do "
+                          "this, and have a unit do it that runs after docker.service";
+        finding->commands = out;
         snprintf(out, WORDS_SIZE,
-                 "Docker sets FORWARD to drop and br_netfilter on again at each start: iptables -I "
-                 "DOCKER-USER -i %s -o %s -j ACCEPT, and the same with ip6tables, from a unit that "
-                 "runs after docker.service",
-                 bridge, bridge);
-    else
-        snprintf(out, WORDS_SIZE,
-                 "sysctl -w net.bridge.bridge-nf-call-iptables=0 "
-                 "net.bridge.bridge-nf-call-ip6tables=0 net.bridge.bridge-nf-call-arptables=0; to "
-                 "keep it, write these into /etc/sysctl.d/60-lansplice.conf, and br_netfilter into "
-                 "/etc/modules-load.d/lansplice.conf so that they are there to be set at boot");
-    return out;
+                 "iptables -I DOCKER-USER -i %s -o %s -j ACCEPT\n"
+                 "ip6tables -I DOCKER-USER -i %s -o %s -j ACCEPT",
+                 bridge, bridge, bridge, bridge);
+    } else {
+        finding->advice = "switch that off; the last two commands keep it so, and have the module "
+                          "there at boot for it to be set";
+        finding->commands = "sysctl -w " NO_CALLS "\n"
+                            "printf '%s\\n' " NO_CALLS " >/etc/sysctl.d/60-lansplice.conf\n"
+                            "echo br_netfilter >/etc/modules-load.d/lansplice.conf";
+    }
 }
 
 static void judge_bridged(const struct doctor_facts *facts, struct json_object *report)
@@ -148,17 +161,17 @@ static void judge_bridged(const struct doctor_facts *facts, struct json_object *
     bool filtered = is_filtered(facts->bridge, "iptables") ||
                     is_filtered(facts->bridge, "ip6tables") ||
                     is_filtered(facts->bridge, "arptables");
-    char words[WORDS_SIZE];
+    char commands[WORDS_SIZE];
     struct finding finding = {.level = v4 || v6 ? LEVEL_WARN : LEVEL_NOTE,
                               .check = "bridge-firewall",
                               .subject = facts->bridge->name,
                               .family = v4 == v6 ? IP_NONE
                                         : v4     ? IP_V4
-                                                 : IP_V6,
-                              .advice = passing(facts, words)};
+                                                 : IP_V6};
 
     if (!filtered)
         return;
+    let_pass(facts, &finding, commands);
     if (v4 || v6) {
         finding.meaning = "Devices of the homes find each other, but nothing else gets through.";
         report_add(report, &finding,

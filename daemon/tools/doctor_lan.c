@@ -50,16 +50,22 @@ static unsigned larger(unsigned a, unsigned b)
     return a > b ? a : b;
 }
 
+static void set_mtu(const char *name, unsigned mtu, char out[WORDS_SIZE])
+{
+    snprintf(out, WORDS_SIZE, "ip link set %s mtu %u", name, mtu);
+}
+
 static void judge_port(const struct doctor_facts *facts, const struct link *port, unsigned usual,
                        struct json_object *report)
 {
     bool narrow = port->mtu < ETHERNET_MTU;
-    char advice[WORDS_SIZE];
+    char advice[WORDS_SIZE], command[WORDS_SIZE];
 
     snprintf(advice, sizeof advice,
-             "if what is behind it takes %u: 'ip link set %s mtu %u', and the same where your "
-             "network is configured; if not, give the devices behind it an MTU of %u",
-             usual, port->name, usual, port->mtu);
+             "give the devices behind it an MTU of %u; or, if what is behind it takes %u, do this, "
+             "and the same where your network is configured",
+             port->mtu, usual);
+    set_mtu(port->name, usual, command);
     report_add(report,
                &(struct finding){
                    .level = narrow ? LEVEL_WARN : LEVEL_NOTE,
@@ -70,7 +76,8 @@ static void judge_port(const struct doctor_facts *facts, const struct link *port
                        "A bridge drops larger packets and tells nobody. For what comes from the "
                        "other homes lansplice takes care; within this home large transfers to "
                        "devices behind this port can hang.",
-                   .advice = advice},
+                   .advice = advice,
+                   .commands = command},
                "port %s of %s takes packets of %u bytes only, not %u", port->name,
                facts->bridge->name, port->mtu, usual);
 }
@@ -90,13 +97,11 @@ static void judge_bridge_mtu(const struct doctor_facts *facts, const struct port
 {
     const struct link *bridge = facts->bridge;
     unsigned usual = sizes->count > 0 ? sizes->smallest : ETHERNET_MTU;
-    char advice[WORDS_SIZE];
+    char command[WORDS_SIZE];
 
     if (bridge->mtu >= usual)
         return;
-    snprintf(advice, sizeof advice,
-             "'ip link set %s mtu %u', and the same where your network is configured", bridge->name,
-             usual);
+    set_mtu(bridge->name, usual, command);
     report_add(
         report,
         &(struct finding){
@@ -106,7 +111,8 @@ static void judge_bridge_mtu(const struct doctor_facts *facts, const struct port
             .mtu = bridge->mtu,
             .meaning = "This machine, and the other homes as lansplice tells them, send smaller "
                        "packets into this LAN than it could carry.",
-            .advice = advice},
+            .advice = "do this, and the same where your network is configured",
+            .commands = command},
         "bridge %s takes packets of %u bytes only, its ports %u", bridge->name, bridge->mtu, usual);
 }
 
@@ -116,19 +122,19 @@ static void judge_tap_mtu(const struct doctor_facts *facts, const struct port_si
 {
     unsigned wanted = larger(facts->bridge->mtu, sizes->largest);
     const struct link *tap = facts->tap;
-    char advice[WORDS_SIZE];
+    char command[WORDS_SIZE];
 
     if (facts->status == NULL || tap == NULL || tap->mtu >= wanted)
         return;
-    snprintf(advice, sizeof advice, "'ip link set %s mtu %u', or restart lansplice", tap->name,
-             wanted);
+    set_mtu(tap->name, wanted, command);
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "tap-mtu",
                                  .subject = tap->name,
                                  .mtu = tap->mtu,
                                  .meaning = "Larger packets to the other homes disappear.",
-                                 .advice = advice},
+                                 .advice = "restart lansplice, or do this",
+                                 .commands = command},
                "%s takes packets of %u bytes only, %s and its ports %u", tap->name, tap->mtu,
                facts->bridge->name, wanted);
 }
@@ -202,20 +208,18 @@ static const char *bridge_script(void)
 static void judge_no_bridge(const struct link *named, struct json_object *report)
 {
     bool wireless = is_wireless(named);
-    char advice[WORDS_SIZE];
 
-    snprintf(
-        advice, sizeof advice,
-        "make a bridge of it: %s does so on Debian and Raspberry Pi OS, and undoes it by itself "
-        "should this cut you off",
-        bridge_script());
     report_add(
         report,
         &(struct finding){.level = LEVEL_WARN,
                           .check = wireless ? "wifi-client" : "bridge",
                           .subject = named->name,
                           .meaning = wireless ? wireless_meaning : "Nothing of this LAN crosses.",
-                          .advice = wireless ? wireless_advice : advice},
+                          .advice = wireless ? wireless_advice
+                                             : "make a bridge of it; this does so on Debian and "
+                                               "Raspberry Pi OS, and undoes it by itself should it "
+                                               "cut you off",
+                          .commands = wireless ? NULL : bridge_script()},
         "'bridge' in [site] names %s, which is no bridge but %s", named->name,
         wireless ? "Wi-Fi" : "a network interface");
 }
@@ -224,14 +228,10 @@ static void judge_no_bridge(const struct link *named, struct json_object *report
 static void judge_lonely(const struct doctor_facts *facts, struct json_object *report)
 {
     bool wireless = facts->way_out4.index != 0 && is_wireless(&facts->way_out4);
-    char advice[WORDS_SIZE];
 
     for (size_t i = 0; i < facts->link_count; i++)
         if (facts->links[i].master == facts->bridge->index && &facts->links[i] != facts->tap)
             return;
-    snprintf(advice, sizeof advice,
-             "put the interface with the LAN's cable into it; %s does so with care for SSH",
-             bridge_script());
     report_add(report,
                &(struct finding){.level = wireless ? LEVEL_WARN : LEVEL_NOTE,
                                  .check = wireless ? "wifi-client" : "bridge-ports",
@@ -239,7 +239,10 @@ static void judge_lonely(const struct doctor_facts *facts, struct json_object *r
                                  .meaning = wireless ? wireless_meaning
                                                      : "No device of this home is reached: there "
                                                        "is but this machine.",
-                                 .advice = wireless ? wireless_advice : advice},
+                                 .advice = wireless ? wireless_advice
+                                                    : "put the interface with the LAN's cable into "
+                                                      "it; this does so with care for SSH",
+                                 .commands = wireless ? NULL : bridge_script()},
                "%s has no port%s%s%s", facts->bridge->name, facts->tap != NULL ? " but " : "",
                facts->tap != NULL ? facts->tap->name : "",
                wireless ? ": this machine is connected by Wi-Fi" : "");
@@ -267,37 +270,37 @@ static void judge_clients(const struct doctor_facts *facts, struct json_object *
 static void judge_missing_bridge(const struct doctor_facts *facts, struct json_object *report)
 {
     const char *name = facts->config->bridge;
-    char advice[WORDS_SIZE];
 
     for (size_t i = 0; i < facts->link_count; i++)
         if (strcmp(facts->links[i].name, name) == 0) {
             judge_no_bridge(&facts->links[i], report);
             return;
         }
-    snprintf(advice, sizeof advice,
-             "make it (%s does, with care for SSH), or change 'bridge' in [site]", bridge_script());
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "bridge",
                                  .subject = name,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice = advice},
+                                 .advice = "change 'bridge' in [site], or make it; this does so "
+                                           "with care for SSH",
+                                 .commands = bridge_script()},
                "there is no bridge %s", name);
 }
 
 static void judge_down(const struct link *link, struct json_object *report)
 {
-    char advice[WORDS_SIZE];
+    char command[WORDS_SIZE];
 
     if (link == NULL || link->up)
         return;
-    snprintf(advice, sizeof advice, "'ip link set %s up'", link->name);
+    snprintf(command, sizeof command, "ip link set %s up", link->name);
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "link-down",
                                  .subject = link->name,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice = advice},
+                                 .advice = "switch it on",
+                                 .commands = command},
                "%s is down", link->name);
 }
 

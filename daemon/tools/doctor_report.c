@@ -47,6 +47,20 @@ struct json_object *report_new(const char *name)
     return report;
 }
 
+/* Commands are apart from it until report_print_json(). */
+static void add_advice(struct json_object *to, const struct finding *finding)
+{
+    char text[TEXT_SIZE];
+
+    if (finding->commands == NULL) {
+        add_text(to, "advice", finding->advice);
+        return;
+    }
+    snprintf(text, sizeof text, "%s:", finding->advice);
+    add_text(to, "advice", text);
+    add_text(to, "commands", finding->commands);
+}
+
 void report_add(struct json_object *report, const struct finding *finding, const char *format, ...)
 {
     struct json_object *one = json_object_new_object();
@@ -65,7 +79,7 @@ void report_add(struct json_object *report, const struct finding *finding, const
                            finding->mtu == 0 ? NULL : json_object_new_int64(finding->mtu));
     add_text(one, "text", text);
     add_text(one, "meaning", finding->meaning);
-    add_text(one, "advice", finding->advice);
+    add_advice(one, finding);
     json_object_array_add(json_field(report, "findings"), one);
 }
 
@@ -97,11 +111,21 @@ static void print_summary(struct json_object *report)
     putchar('\n');
 }
 
+/* A word; what stands between ' and ' is one, for it may be a command. */
+static size_t word_bytes(const char *words)
+{
+    const char *end = words[0] == '\'' ? strchr(words + 1, '\'') : NULL;
+
+    if (end == NULL || end - words > LINE_COLUMNS - INDENT)
+        end = words;
+    return (size_t)(end - words) + strcspn(end, " ");
+}
+
 /* Words, broken into lines that begin at INDENT; the cursor is there already, or beyond. */
 static void print_wrapped(size_t column, const char *words)
 {
     while (*words != '\0') {
-        size_t bytes = strcspn(words, " ");
+        size_t bytes = word_bytes(words);
         if (column > INDENT && column + 1 + bytes > LINE_COLUMNS) {
             printf("\n%*s", INDENT, "");
             column = INDENT;
@@ -110,6 +134,15 @@ static void print_wrapped(size_t column, const char *words)
         words += bytes + strspn(words + bytes, " ");
     }
     putchar('\n');
+}
+
+static void print_commands(const char *commands)
+{
+    while (*commands != '\0') {
+        size_t bytes = strcspn(commands, "\n");
+        printf("%*s%.*s\n", INDENT + 3, "", (int)bytes, commands);
+        commands += bytes + (commands[bytes] == '\n');
+    }
 }
 
 static void print_finding(struct json_object *finding)
@@ -124,6 +157,8 @@ static void print_finding(struct json_object *finding)
         printf("%*s->", INDENT, "");
         print_wrapped(INDENT + 2, json_text(finding, "advice"));
     }
+    if (json_field(finding, "commands") != NULL)
+        print_commands(json_text(finding, "commands"));
 }
 
 void report_print(struct json_object *report)
@@ -140,4 +175,35 @@ void report_print(struct json_object *report)
             putchar('\n');
             print_finding(one);
         }
+}
+
+/* One string of both: programs show it as it is. */
+static void join_commands(struct json_object *finding)
+{
+    const char *commands = json_text(finding, "commands"), *before = " ";
+    char text[2 * TEXT_SIZE];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", json_text(finding, "advice"));
+
+    while (*commands != '\0' && used < sizeof text) {
+        size_t bytes = strcspn(commands, "\n");
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.*s", before, (int)bytes,
+                                 commands);
+        commands += bytes + (commands[bytes] == '\n');
+        before = "; ";
+    }
+    add_text(finding, "advice", text);
+    json_object_object_del(finding, "commands");
+}
+
+void report_print_json(struct json_object *report)
+{
+    size_t count;
+    struct json_object *findings = json_list(report, "findings", &count);
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *one = json_object_array_get_idx(findings, i);
+        if (json_field(one, "commands") != NULL)
+            join_commands(one);
+    }
+    json_print(report);
 }

@@ -29,6 +29,8 @@ struct finding {
     unsigned mtu;          /* bytes; 0: none */
     const char *meaning;   /* what follows from it; NULL: nothing */
     const char *advice;    /* what to do; NULL: nothing */
+    const char *commands;  /* that do it, to be pasted, a line each; NULL: none. @advice leads to
+                              them; for programs both are one: "advice: command; command" */
 };
 
 /** report_new() - An empty report of the site of that name; for json_object_put() */
@@ -41,7 +43,11 @@ void report_add(struct json_object *report, const struct finding *finding, const
 /** report_family() - "ipv4", "ipv6"; NULL for none */
 const char *report_family(enum ip_family family);
 
-/** report_print() - For people: a line that sums up, then the findings, the worst first */
+/** report_print() - For people: a line that sums up, then the findings, the worst first. Commands
+ *  have lines of their own, however long */
 void report_print(struct json_object *report);
+
+/** report_print_json() - For programs; changes the report */
+void report_print_json(struct json_object *report);
 
 #endif

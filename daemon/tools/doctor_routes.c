@@ -97,7 +97,8 @@ static void judge_no_route(const struct doctor_facts *facts, const struct doctor
 
     if (route->way != WAY_NONE || is_reachable(facts, route->peer))
         return;
-    finding.advice = "is this home's connection to the Internet up? 'ip route' shows the ways out";
+    finding.advice = "is this home's connection to the Internet up? This shows the ways out";
+    finding.commands = "ip route";
     report_add(report, &finding, "there is no route to %s of %s", route->text, route->peer);
 }
 

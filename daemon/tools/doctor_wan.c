@@ -386,15 +386,16 @@ static void judge_own_nat(const struct line *line)
                               .family = IP_V4,
                               .meaning = "Who is called from here answers to another port than the "
                                          "one that is open.",
-                              .advice = words};
+                              .advice = "exempt it: on OpenWrt",
+                              .commands = words};
 
     if (!line->is_ce || line->content || !listens_inside(line) ||
         json_field(ipv4, "mapped") == NULL || json_flag(ipv4, "port_kept"))
         return;
     snprintf(subject, sizeof subject, "%u", line->port);
     snprintf(words, sizeof words,
-             "exempt it: on OpenWrt the line 'udp sport %u accept' in "
-             "/usr/share/nftables.d/chain-pre/srcnat/lansplice.nft, then 'fw4 reload'",
+             "echo 'udp sport %u accept' >>/usr/share/nftables.d/chain-pre/srcnat/lansplice.nft\n"
+             "fw4 reload",
              line->port);
     report_add(line->report, &finding, "this router's NAT shows port %u as another one",
                line->port);

@@ -15,6 +15,10 @@ PATH = {"peer": (str, type(None)), "family": str, "path_mtu": (int, type(None)),
         "state": (str, type(None)), "limit": (str, type(None)), "meaning": (str, type(None))}
 
 
+# What a line that holds a command begins with.
+COMMAND = " " * 9
+
+
 class Report:
     """What doctor --json said, checked against its schema."""
 
@@ -44,6 +48,19 @@ class Report:
     @property
     def warned(self):
         return [(f["check"], f["subject"]) for f in self.only(level="warn")]
+
+
+def commands(home, check):
+    """What is to be pasted for the one finding of that check, as people see it: each on a line.
+
+    For programs they are in the advice, too.
+    """
+    finding = examine(home).one(check=check)
+    blocks = home.lansplice.command("doctor").stdout.split("\n\n")
+    said = next(b for b in blocks if " ".join(b.split()[1:]).startswith(finding["text"]))
+    found = [line.strip() for line in said.split("\n") if line.startswith(COMMAND)]
+    assert found and finding["advice"].endswith(": " + "; ".join(found)), (finding, said)
+    return found
 
 
 def examine(home):

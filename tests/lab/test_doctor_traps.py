@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from doctor import Report, examine
+from doctor import Report, commands, examine
 from lansplice import BINARY
 from machine import wait_for
 
@@ -99,7 +99,10 @@ def test_openwrts_firewall(a_router, rule, family):
         found = examine(a_router).one(check="firewall")
         assert found["level"] == "warn" and found["subject"] == "fw4"
         assert "table inet fw4, chain input" in found["text"]
-        assert "dest_port=7788" in found["advice"] and "src=wan" in found["advice"]
+        done = commands(a_router, "firewall")
+        assert done[0] == "uci add firewall rule" and done[-1] == "service firewall reload"
+        assert {"uci set firewall.@rule[-1].dest_port=7788",
+                "uci set firewall.@rule[-1].src=wan"} < set(done)
 
 
 @pytest.mark.parametrize("policy,rules,family", [
@@ -117,7 +120,8 @@ def test_the_rule_that_is_proposed_opens_the_port(a_router):
     load(a_router, INPUT.format(family="ip", policy="drop", rules=""))
     found = examine(a_router).one(check="firewall")
     assert found["family"] == "ipv4" and "by IPv4" in found["text"]
-    rule = found["advice"].split(", and the same")[0]
+    rule, = commands(a_router, "firewall")
+    assert "/etc/nftables.conf" in found["advice"]
     a_router.router.run(rule)
     assert blocked(a_router) is None
 
@@ -133,7 +137,10 @@ def test_the_port_is_that_where_the_daemon_listens(lab, a, b):
     assert a.lansplice.status()["port"] == 40123
     load(a, INPUT.format(family="inet", policy="drop", rules="udp dport 7788 accept"))
     assert "UDP port 40123 " in examine(a).one(check="firewall")["text"]
-    assert "udp dport 40123 accept" in examine(a).one(check="firewall")["advice"]
+    rule, = commands(a, "firewall")
+    assert "udp dport 40123 accept" in rule
+    a.router.run(rule)
+    assert blocked(a) is None
 
 
 def test_who_is_reached_is_only_told(lab, a, b):
@@ -151,7 +158,7 @@ def test_who_is_reached_is_only_told(lab, a, b):
 def test_each_firewall_has_its_own_command(a_router, chains, words):
     load(a_router, f"table ip filter {{\n{chains}}}\n"
                    + INPUT.format(family="inet", policy="drop", rules=""))
-    assert words in examine(a_router).one(check="firewall")["advice"]
+    assert commands(a_router, "firewall")[0].startswith(words)
 
 
 # --- br_netfilter ---------------------------------------------------------------------------------
@@ -189,7 +196,9 @@ def test_docker_drops_what_is_bridged(lab, a, b):
     assert not a.hosts["h1"].ping(b.hosts["h1"].ip)
     found = examine(a).one(check="bridge-firewall")
     assert (found["level"], found["subject"], found["family"]) == ("warn", "br-lan", "ipv4")
-    assert "DOCKER-USER -i br-lan -o br-lan -j ACCEPT" in found["advice"]
+    assert commands(a, "bridge-firewall") == [
+        f"{tables} -I DOCKER-USER -i br-lan -o br-lan -j ACCEPT"
+        for tables in ("iptables", "ip6tables")]
     # As that command does it.
     load(a, DOCKER % 'iifname "br-lan" oifname "br-lan" accept')
     assert a.hosts["h1"].ping(b.hosts["h1"].ip)
@@ -204,9 +213,13 @@ def test_another_firewall_drops_what_is_bridged(lab, a, b):
     bridge_netfilter(a, 1, ["iptables", "ip6tables"])
     found = examine(a).one(check="bridge-firewall")
     assert (found["level"], found["family"]) == ("warn", None)
-    command = found["advice"].split(";")[0].replace("net.bridge.bridge-nf-call-arptables=0", "")
-    assert "/etc/sysctl.d/60-lansplice.conf" in found["advice"]
-    assert "/etc/modules-load.d/lansplice.conf" in found["advice"]
+    command, settings, module = commands(a, "bridge-firewall")
+    command = command.replace("net.bridge.bridge-nf-call-arptables=0", "")
+    assert settings.endswith(" >/etc/sysctl.d/60-lansplice.conf")
+    settings = a.router.run(settings.split(" >")[0]).stdout.split("\n")
+    assert settings[:3] == [f"net.bridge.bridge-nf-call-{tables}=0"
+                            for tables in ("iptables", "ip6tables", "arptables")]
+    assert module == "echo br_netfilter >/etc/modules-load.d/lansplice.conf"
     assert not a.hosts["h1"].ping(b.hosts["h1"].ip)
     a.router.run(command)
     assert a.hosts["h1"].ping(b.hosts["h1"].ip)
@@ -253,7 +266,7 @@ def test_the_script_is_named_where_it_is(lab, a, folder):
         a.router.run(f"mount -t tmpfs tmpfs /usr/share/doc; mkdir -p {folder}; "
                      f"touch {folder}/bridge-eth0")
     lab.daemon(a).start()
-    assert f" {folder}/bridge-eth0" in examine(a).one(check="bridge-ports")["advice"]
+    assert commands(a, "bridge-ports") == [f"{folder}/bridge-eth0"]
 
 
 # --- DHCP -----------------------------------------------------------------------------------------
