@@ -65,6 +65,15 @@ static bool check_peers(const struct config *config, const char *name, const str
             "this home made the token itself: run 'lansplice join' on the other home's router");
         return false;
     }
+    if (strcmp(name, config->name) == 0) {
+        error_set(
+            error, EXIT_FAILED,
+            "both homes would be called %s: [site] name: give this one another name, on OpenWrt by "
+            "'uci set lansplice.home.name=NAME; uci commit lansplice; service lansplice "
+            "reload', and join again; or call that one something else here by --name",
+            name);
+        return false;
+    }
     if (!peer && config->peer_count == SITE_PEERS_MAX) {
         error_set(error, EXIT_FAILED, "too many peers: at most %d fit: remove some",
                   SITE_PEERS_MAX);

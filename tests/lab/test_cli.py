@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import LANSPLICE, ROOT, key, mode, one_line, public, secret, with_daemon
+from commands import LANSPLICE, ROOT, key, make_home, mode, one_line, public, secret, with_daemon
 from commands import run as lansplice
 
 
@@ -234,6 +234,18 @@ def test_own_token_is_refused(home):
     token = lansplice("invite", "parents", "-c", home).stdout
     assert "other home" in one_line(lansplice("join", "-c", home, stdin=token), 1)
     assert not (home.parent / "peers.d").exists()
+
+
+def test_two_homes_of_one_name(home, tmp_path):
+    """As two routers are whose owners left the name as it came: whose is whose is a guess then."""
+    other = make_home(tmp_path / "other", "home")
+    token = lansplice("invite", "parents", "-c", home).stdout
+    message = one_line(lansplice("join", "-c", other, stdin=token), 1)
+    assert "both homes would be called home" in message
+    assert "uci set lansplice.home.name=" in message
+    assert not (other.parent / "peers.d").exists()
+    assert lansplice("join", "--name", "uncle", "-c", other, stdin=token).returncode == 0
+    assert (other.parent / "peers.d/uncle.conf").exists()
 
 
 @pytest.mark.parametrize("damage", [
