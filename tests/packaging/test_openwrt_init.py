@@ -283,6 +283,15 @@ def test_start_with_a_bad_file_starts_nothing(enabled):
     assert instances(enabled) == {}
 
 
+def test_a_file_that_is_none(running):
+    """Which sites there are is not known: what runs goes on, and a start says why nothing does."""
+    running.write("/etc/config/lansplice", "config site 'home\n")
+    assert "cannot read /etc/config/lansplice" in running.init("reload", check=False).stderr
+    assert running.calls() == [] and "left as it is" in running.log()
+    assert "nothing is started" in running.init("start").stderr
+    assert instances(running) == {} and "nothing is started" in running.log()
+
+
 @pytest.mark.parametrize("option", ["hub=maybe", "tap=lansplice0/1"])
 def test_start_with_a_bad_file_starts_what_was_good(running, option):
     """The router boots, and nobody is there to mend it."""
