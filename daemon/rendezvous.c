@@ -22,8 +22,8 @@ enum {
     STORE_AGAIN_S = 600,
     STORE_AT_MOST_S = 10,
     STORE_FAILED_S = 30,
-    LOAD_FIRST_WAIT_S = 5,
-    LOAD_LONGEST_WAIT_S = 60,
+    LOAD_EACH_S = 5,
+    LOAD_AT_LEAST_S = 60,
     HURRY_AT_MOST_S = 2,
 };
 
@@ -81,18 +81,27 @@ static void store(struct rendezvous *rendezvous, struct rendezvous_peer *peer)
                              text);
 }
 
+/* Somebody who was away for a minute is soon there, who was for a day perhaps not. */
+static uint64_t load_each_us(const struct rendezvous_peer *peer, uint64_t now_us)
+{
+    uint64_t each_us = (now_us - peer->sought_us) / 2;
+
+    if (each_us < LOAD_EACH_S * SECOND_US)
+        return LOAD_EACH_S * SECOND_US;
+    return each_us < LOAD_AT_LEAST_S * SECOND_US ? each_us : LOAD_AT_LEAST_S * SECOND_US;
+}
+
 /* One that is up needs none; rendezvous_hurry() wakes it when it goes down. */
 static void load(struct rendezvous *rendezvous, struct rendezvous_peer *peer)
 {
+    uint64_t now_us = clock_now_us();
+
     if (is_up(rendezvous, peer)) {
         peer->due_us[RENDEZVOUS_LOAD] = UINT64_MAX;
         return;
     }
-    peer->done_us[RENDEZVOUS_LOAD] = clock_now_us();
-    peer->due_us[RENDEZVOUS_LOAD] = clock_now_us() + peer->load_wait_s * SECOND_US;
-    peer->load_wait_s *= 2;
-    if (peer->load_wait_s > LOAD_LONGEST_WAIT_S)
-        peer->load_wait_s = LOAD_LONGEST_WAIT_S;
+    peer->done_us[RENDEZVOUS_LOAD] = now_us;
+    peer->due_us[RENDEZVOUS_LOAD] = now_us + load_each_us(peer, now_us);
     rendezvous_job_start(rendezvous, RENDEZVOUS_LOAD, peer->name, peer->places.theirs.name, NULL);
 }
 
@@ -237,7 +246,7 @@ void rendezvous_set_peer(struct rendezvous *rendezvous, const struct peer_config
     if (known == NULL || !find_places(rendezvous, peer, &places))
         return;
     if (sodium_memcmp(&known->places, &places, sizeof places) != 0) {
-        *known = (struct rendezvous_peer){.places = places, .load_wait_s = LOAD_FIRST_WAIT_S};
+        *known = (struct rendezvous_peer){.places = places, .sought_us = clock_now_us()};
         copy_text(known->name, sizeof known->name, peer->name);
     }
     sodium_memzero(&places, sizeof places);
@@ -266,7 +275,7 @@ void rendezvous_hurry(struct rendezvous *rendezvous)
 {
     for (struct rendezvous_peer *p = rendezvous->peer; p < rendezvous->peer + SITE_PEERS_MAX; p++)
         if (p->name[0] != '\0' && !is_up(rendezvous, p)) {
-            p->load_wait_s = LOAD_FIRST_WAIT_S;
+            p->sought_us = clock_now_us();
             hasten(p, RENDEZVOUS_LOAD, HURRY_AT_MOST_S);
         }
     go_on(rendezvous);

@@ -11,9 +11,10 @@
  * in its environment, for ten seconds at most, one at a time; more than 4 KiB of output is refused.
  *
  * Stored is when our candidates change, at most every 10 s, and else every 10 min. Loaded is for
- * each peer that is not up: at once, then after 5, 10, 20, 40 s and each 60 s. What fails is told
- * once for each reason. Of a peer's blobs only those are taken whose counter is no lower than the
- * highest seen: who keeps them cannot bring back an old one while we run.
+ * each peer that is not up: at once, then each 5 s, and later each half of the time that it has
+ * been sought, up to 60 s. What fails is told once for each reason. Of a peer's blobs only those
+ * are taken whose counter is no lower than the highest seen: who keeps them cannot bring back an
+ * old one while we run.
  */
 #ifndef RENDEZVOUS_H
 #define RENDEZVOUS_H
@@ -43,7 +44,7 @@ struct rendezvous_peer {
     uint64_t highest_counter;                               /* of theirs */
     uint64_t due_us[RENDEZVOUS_VERBS];                      /* UINT64_MAX: not at all */
     uint64_t done_us[RENDEZVOUS_VERBS];                     /* when it was begun last; 0: never */
-    unsigned load_wait_s;                                   /* after the next load */
+    uint64_t sought_us;                                     /* since when it is not up */
     char told[RENDEZVOUS_VERBS][RENDEZVOUS_COMPLAINT_SIZE]; /* the reason; "": it went well */
 };
 
