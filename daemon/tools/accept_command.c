@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "daemon_client.h"
 #include "paste_input.h"
+#include "service.h"
 #include "tunnel/reply.h"
 
 #include <sodium.h>
@@ -100,9 +101,10 @@ static bool open_reply(const struct config *config, const struct reply_line *lin
     return good;
 }
 
-static void explain(const char *name, const struct reply_line *line, const struct reply *reply,
-                    enum daemon_answer answer)
+static void explain(const struct config *config, const char *name, const struct reply_line *line,
+                    const struct reply *reply, enum daemon_answer answer)
 {
+    char words[SERVICE_WORDS_SIZE];
     char fingerprint[TOKEN_FINGERPRINT_BYTES];
 
     token_fingerprint_of(reply->public_key, line->id, fingerprint);
@@ -112,7 +114,7 @@ static void explain(const char *name, const struct reply_line *line, const struc
     if (answer == DAEMON_RELOADED)
         printf("Next: 'lansplice status' shows when %s is up.\n", name);
     else if (answer == DAEMON_NONE)
-        printf("Next: start the daemon with 'lansplice run'.\n");
+        printf("Next: start the daemon with %s.\n", service_start(config->path, words));
 }
 
 static bool accept_reply(const struct config *config, const struct reply_line *line,
@@ -125,8 +127,8 @@ static bool accept_reply(const struct config *config, const struct reply_line *l
     if (!open_reply(config, line, name, &reply, error) ||
         !state_store_candidates(config, name, &reply.candidates, error))
         return false;
-    answer = daemon_reload(config->control, error);
-    explain(name, line, &reply, answer);
+    answer = daemon_reload(config, error);
+    explain(config, name, line, &reply, answer);
     return answer != DAEMON_REFUSED;
 }
 

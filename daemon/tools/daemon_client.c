@@ -8,6 +8,7 @@
 #include "../clock.h"
 #include "../copy.h"
 #include "../files.h"
+#include "service.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -85,49 +86,56 @@ static bool is_nobody(int code)
     return code == ENOENT || code == ECONNREFUSED;
 }
 
-static void explain_silence(const char *control, struct error *error)
+static void explain_silence(const struct config *config, struct error *error)
 {
+    char words[SERVICE_WORDS_SIZE];
+
     error_set(error, EXIT_FAILED,
-              "the daemon at %s does not answer: it is busy or stuck: try again, or restart it",
-              control);
+              "the daemon at %s does not answer: it is busy or stuck: try again, or %s",
+              config->control, service_restart(config->path, words));
 }
 
-static void explain_connect(const char *control, int code, struct error *error)
+static void explain_connect(const struct config *config, int code, struct error *error)
 {
+    const char *control = config->control;
+    char words[SERVICE_WORDS_SIZE];
+
     if (is_nobody(code))
-        error_set(error, EXIT_FAILED, "no daemon answers at %s: start it with 'lansplice run'",
-                  control);
+        error_set(error, EXIT_FAILED, "no daemon answers at %s: start it with %s", control,
+                  service_start(config->path, words));
     else if (code == EACCES || code == EPERM)
         error_set(error, EXIT_FAILED, "may not talk to the daemon: %s: needs root", control);
     else if (code == EAGAIN)
-        explain_silence(control, error);
+        explain_silence(config, error);
     else
         error_set(error, EXIT_FAILED, "cannot reach the running daemon: %s: %s%s", control,
                   strerror(code), files_remedy(code));
     errno = code;
 }
 
-struct json_object *daemon_ask(const char *control, const char *command, struct error *error)
+struct json_object *daemon_ask(const struct config *config, const char *command,
+                               struct error *error)
 {
     struct json_object *answer;
-    int client = connect_to(control);
+    int client = connect_to(config->control);
 
     if (client < 0) {
-        explain_connect(control, errno, error);
+        explain_connect(config, errno, error);
         return NULL;
     }
     answer = exchange(client, command);
     close(client);
     if (!answer) {
-        explain_silence(control, error);
+        explain_silence(config, error);
         errno = EPROTO;
     }
     return answer;
 }
 
-enum daemon_answer daemon_reload(const char *control, struct error *error)
+enum daemon_answer daemon_reload(const struct config *config, struct error *error)
 {
-    struct json_object *answer = daemon_ask(control, "reload", error), *ok = NULL, *text = NULL;
+    struct json_object *answer = daemon_ask(config, "reload", error), *ok = NULL, *text = NULL;
+    char words[SERVICE_WORDS_SIZE];
     bool reloaded;
 
     if (!answer)
@@ -137,7 +145,8 @@ enum daemon_answer daemon_reload(const char *control, struct error *error)
         error_set(error, EXIT_FAILED, "the running daemon refused: %s",
                   json_object_get_string(text));
     else if (!reloaded)
-        error_set(error, EXIT_FAILED, "the running daemon did not understand: restart it");
+        error_set(error, EXIT_FAILED, "the running daemon did not understand: %s",
+                  service_restart(config->path, words));
     json_object_put(answer);
     return reloaded ? DAEMON_RELOADED : DAEMON_REFUSED;
 }
@@ -158,9 +167,9 @@ static void read_candidates(struct json_object *texts, bool private_too,
     }
 }
 
-void daemon_candidates(const char *control, struct candidate_list *list)
+void daemon_candidates(const struct config *config, struct candidate_list *list)
 {
-    struct json_object *status = daemon_ask(control, "status", NULL), *nat = NULL, *texts = NULL;
+    struct json_object *status = daemon_ask(config, "status", NULL), *nat = NULL, *texts = NULL;
 
     memset(list, 0, sizeof *list);
     if (json_object_object_get_ex(status, "nat", &nat) &&

@@ -5,7 +5,7 @@
 #ifndef DAEMON_CLIENT_H
 #define DAEMON_CLIENT_H
 
-#include "../error.h"
+#include "../config.h"
 #include "tunnel/candidate.h"
 
 #include <stdbool.h>
@@ -14,20 +14,21 @@ struct json_object;
 
 /**
  * daemon_ask() - send one command and wait up to five seconds for the answer
- * @control: path of the socket
+ * @config: says where its socket is
  * @command: "status", "reload"
  *
  * Return: the answer, an object, to be given to json_object_put(); NULL with @error, and with
  * errno ENOENT or ECONNREFUSED when no daemon runs
  */
-struct json_object *daemon_ask(const char *control, const char *command, struct error *error);
+struct json_object *daemon_ask(const struct config *config, const char *command,
+                               struct error *error);
 
 /**
  * daemon_candidates() - where the running daemon can be called, as it knows it
  * @list: receives what is worth giving to another home: private addresses only when there is
  *        nothing else. Empty when no daemon runs, or it knows of none
  */
-void daemon_candidates(const char *control, struct candidate_list *list);
+void daemon_candidates(const struct config *config, struct candidate_list *list);
 
 /** daemon_candidates_private() - whether such a list has private addresses only, or nothing */
 bool daemon_candidates_private(const struct candidate_list *list);
@@ -39,6 +40,6 @@ enum daemon_answer {
 };
 
 /** daemon_reload() - tell it that the files changed */
-enum daemon_answer daemon_reload(const char *control, struct error *error);
+enum daemon_answer daemon_reload(const struct config *config, struct error *error);
 
 #endif

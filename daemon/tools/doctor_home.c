@@ -4,6 +4,7 @@
  * needs, a clock that is wrong.
  */
 #include "doctor_judge.h"
+#include "service.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -15,9 +16,12 @@ enum { DAY_S = 86400 };
 static void judge_port_settings(const struct doctor_facts *facts, struct json_object *report)
 {
     const char *wrong = bridge_port_wrong(&facts->machine.tap_port);
+    char words[SERVICE_WORDS_SIZE], advice[SERVICE_WORDS_SIZE + 64];
 
     if (facts->status == NULL || !facts->machine.tap_port.known)
         return;
+    snprintf(advice, sizeof advice, "%s; if it comes back, look what else configures this bridge",
+             service_restart(facts->config->path, words));
     if (wrong == NULL)
         report_add(report, &(struct finding){.check = "snooping", .subject = facts->tap->name},
                    "%s gets all multicast, whether IGMP snooping is on or off", facts->tap->name);
@@ -28,8 +32,7 @@ static void judge_port_settings(const struct doctor_facts *facts, struct json_ob
                                      .subject = facts->tap->name,
                                      .meaning = "The bridge may keep frames from the other homes, "
                                                 "discovery (mDNS, SSDP) first of all.",
-                                     .advice = "restart lansplice; if it comes back, look what "
-                                               "else configures this bridge"},
+                                     .advice = advice},
                    "the setting '%s' of bridge port %s is not what lansplice made it", wrong,
                    facts->tap->name);
 }

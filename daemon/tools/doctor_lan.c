@@ -9,6 +9,7 @@
  */
 #include "../copy.h"
 #include "doctor_judge.h"
+#include "service.h"
 
 #include <sys/socket.h>
 
@@ -122,18 +123,20 @@ static void judge_tap_mtu(const struct doctor_facts *facts, const struct port_si
 {
     unsigned wanted = larger(facts->bridge->mtu, sizes->largest);
     const struct link *tap = facts->tap;
-    char command[WORDS_SIZE];
+    char command[WORDS_SIZE], advice[SERVICE_WORDS_SIZE + 32], words[SERVICE_WORDS_SIZE];
 
     if (facts->status == NULL || tap == NULL || tap->mtu >= wanted)
         return;
     set_mtu(tap->name, wanted, command);
+    snprintf(advice, sizeof advice, "%s, or do this",
+             service_restart(facts->config->path, words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "tap-mtu",
                                  .subject = tap->name,
                                  .mtu = tap->mtu,
                                  .meaning = "Larger packets to the other homes disappear.",
-                                 .advice = "restart lansplice, or do this",
+                                 .advice = advice,
                                  .commands = command},
                "%s takes packets of %u bytes only, %s and its ports %u", tap->name, tap->mtu,
                facts->bridge->name, wanted);
@@ -307,16 +310,19 @@ static void judge_down(const struct link *link, struct json_object *report)
 static void judge_membership(const struct doctor_facts *facts, struct json_object *report)
 {
     const char *tap = facts->config->tap;
+    char words[SERVICE_WORDS_SIZE], advice[SERVICE_WORDS_SIZE + 64];
     bool missing = facts->tap == NULL;
 
     if (!missing && facts->bridge != NULL && facts->tap->master == facts->bridge->index)
         return;
+    snprintf(advice, sizeof advice, "%s, and look at its log",
+             service_restart(facts->config->path, words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "tap",
                                  .subject = tap,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice = missing ? "restart lansplice, and look at its log"
+                                 .advice = missing ? advice
                                                    : "set 'bridge' in [site], or put it into the "
                                                      "LAN's bridge yourself"},
                missing ? "%s is gone" : "%s is not in the LAN's bridge", tap);

@@ -6,6 +6,7 @@
 #include "doctor_judge.h"
 
 #include "../json_fields.h"
+#include "service.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -26,13 +27,17 @@ static void judge_no_daemon(const struct doctor_facts *facts, struct json_object
 
 static void judge_config(const struct doctor_facts *facts, struct json_object *report)
 {
+    char advice[SERVICE_WORDS_SIZE + 32], words[SERVICE_WORDS_SIZE];
+
+    snprintf(advice, sizeof advice, "mend the file, then %s",
+             service_reload(facts->config->path, words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "config",
                                  .subject = facts->config->path,
                                  .meaning = "The daemon goes on with what it read before, and "
                                             "would not start again. Endpoints were not looked at.",
-                                 .advice = "mend the file, then reload: kill -HUP, or restart"},
+                                 .advice = advice},
                "the configuration is refused: %s", facts->config_error);
 }
 

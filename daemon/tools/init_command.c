@@ -12,6 +12,7 @@
 #include "../map_rules.h"
 #include "../state.h"
 #include "commands.h"
+#include "service.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -188,7 +189,7 @@ static int tell(const char *path)
 {
     struct config *config = config_new();
     struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
-    char key[KEY_TEXT_SIZE];
+    char key[KEY_TEXT_SIZE], words[SERVICE_WORDS_SIZE];
 
     if (!config || !config_load(config, path, &error)) {
         config_free(config);
@@ -200,8 +201,10 @@ static int tell(const char *path)
     if (!config->bridge[0])
         printf("next: name your LAN's bridge in %s\n", path);
     printf(
-        "then: 'lansplice invite NAME --endpoint HOST:PORT' if the other home can call this one, "
-        "or\n      'lansplice join' with the token the other home made; and 'lansplice run'\n");
+        "then: start the daemon with %s, and\n"
+        "      'lansplice invite NAME --endpoint HOST:PORT' if the other home can call this one, "
+        "or\n      'lansplice join' with the token the other home made\n",
+        service_start(path, words));
     config_free(config);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "daemon_client.h"
 #include "peer_removal.h"
+#include "service.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -69,7 +70,7 @@ static void make_token(const struct config *config, const struct cli_options *op
     for (size_t i = 0; i < options->endpoint_count; i++)
         copy_text(token->endpoint[token->endpoint_count++], CONFIG_ENDPOINT_SIZE,
                   options->endpoint[i]);
-    daemon_candidates(config->control, &token->candidates);
+    daemon_candidates(config, &token->candidates);
 }
 
 static bool store_token(const struct config *config, const char *name, const struct token *token,
@@ -124,6 +125,7 @@ static void explain(const struct config *config, const char *name, const struct 
     char fingerprint[TOKEN_FINGERPRINT_BYTES], until[16] = "";
     time_t end = (time_t)((clock_unix_ms() + config->token_lifetime_ms) / 1000);
     struct tm local;
+    char words[SERVICE_WORDS_SIZE];
     bool terminal = isatty(STDOUT_FILENO);
 
     if (localtime_r(&end, &local))
@@ -139,7 +141,8 @@ static void explain(const struct config *config, const char *name, const struct 
             terminal ? "paste the line" : "give it that file");
     explain_reach(config, name, token);
     if (!daemon_runs)
-        fprintf(stderr, "Note: no daemon is running here: start it with 'lansplice run'.\n");
+        fprintf(stderr, "Note: no daemon is running here: start it with %s.\n",
+                service_start(config->path, words));
 }
 
 /* The daemon must take the invite before anybody can use it; what it refuses is undone. */
@@ -152,7 +155,7 @@ static bool publish(const struct config *config, const char *name, const struct 
     if (!state_remove_token(config, STATE_JOINING, name, error) ||
         !store_token(config, name, token, error))
         return false;
-    answer = daemon_reload(config->control, error);
+    answer = daemon_reload(config, error);
     if (answer != DAEMON_REFUSED && print_token(token, error)) {
         explain(config, name, token, answer == DAEMON_RELOADED);
         return true;
@@ -175,7 +178,7 @@ static bool take_back(const struct config *config, const char *name, struct erro
         return false;
     }
     if (!state_remove_token(config, STATE_INVITE, name, error) ||
-        daemon_reload(config->control, error) == DAEMON_REFUSED)
+        daemon_reload(config, error) == DAEMON_REFUSED)
         return false;
     fprintf(stderr, "The invitation of %s is taken back: its token is worth nothing.\n", name);
     return true;

@@ -14,6 +14,7 @@
 #include "daemon_client.h"
 #include "paste_input.h"
 #include "peer_removal.h"
+#include "service.h"
 #include "tunnel/reply.h"
 
 #include <sodium.h>
@@ -130,15 +131,15 @@ static bool confirm(struct error *error)
 static bool show_fingerprint(const struct config *config, const char *name,
                              const struct token *token, struct error *error)
 {
-    char fingerprint[TOKEN_FINGERPRINT_BYTES];
+    char fingerprint[TOKEN_FINGERPRINT_BYTES], words[SERVICE_WORDS_SIZE];
 
     token_fingerprint(token, fingerprint);
     printf("fingerprint: %s\n", fingerprint);
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         return confirm(error);
     printf("It must be the one that the invite printed at the other home; if it is not, remove\n"
-           "%s/peers.d/%s.conf and reload (kill -HUP, or restart), and have a new token made.\n",
-           config->directory, name);
+           "%s/peers.d/%s.conf, then %s, and have a new token made.\n",
+           config->directory, name, service_reload(config->path, words));
     return true;
 }
 
@@ -149,7 +150,7 @@ static void print_reply(const struct config *config, const char *name, const str
     uint8_t nonce[REPLY_NONCE_BYTES];
     char text[REPLY_TEXT_SIZE], fingerprint[TOKEN_FINGERPRINT_BYTES];
 
-    daemon_candidates(config->control, &reply.candidates);
+    daemon_candidates(config, &reply.candidates);
     if (reply.candidates.count == 0)
         return;
     copy_text(reply.name, sizeof reply.name, config->name);
@@ -167,6 +168,8 @@ static void print_reply(const struct config *config, const char *name, const str
 static void explain(const struct config *config, const char *name, const struct token *token,
                     enum daemon_answer answer)
 {
+    char words[SERVICE_WORDS_SIZE];
+
     if (token->endpoint_count == 0 && token->candidates.count == 0)
         printf("Note: the token does not say where to call %s: add a line 'endpoint = HOST:PORT' "
                "to\n%s/peers.d/%s.conf.\n",
@@ -174,12 +177,14 @@ static void explain(const struct config *config, const char *name, const struct 
     if (answer == DAEMON_RELOADED)
         printf("Next: 'lansplice status' shows when %s is up.\n", name);
     else if (answer == DAEMON_NONE)
-        printf("Next: start the daemon with 'lansplice run'. Should %s not be up a minute later, "
-               "join with\nthe same token once more while the daemon runs: that prints a reply "
-               "line for 'lansplice accept'.\n",
-               name);
+        printf("Next: start the daemon with %s. Should %s not be up a minute later, join with\n"
+               "the same token once more while the daemon runs: that prints a reply line for "
+               "'lansplice accept'.\n",
+               service_start(config->path, words), name);
     else
-        printf("Note: the peer is written; the running daemon uses it at its next reload.\n");
+        printf("Note: the peer is written; the running daemon uses it at its next reload: mend "
+               "what it\nsays, then %s.\n",
+               service_reload(config->path, words));
 }
 
 static bool join(const struct config *config, const struct cli_options *options,
@@ -191,7 +196,7 @@ static bool join(const struct config *config, const struct cli_options *options,
     if (!check_peers(config, name, token, error) || !show_fingerprint(config, name, token, error) ||
         !store(config, name, token, error))
         return false;
-    answer = daemon_reload(config->control, error);
+    answer = daemon_reload(config, error);
     explain(config, name, token, answer);
     print_reply(config, name, token);
     return answer != DAEMON_REFUSED;

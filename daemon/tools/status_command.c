@@ -271,10 +271,10 @@ static void print_status(struct json_object *status)
     print_all_counters(json_field(status, "counters"));
 }
 
-static int show(const char *path, bool json)
+static int show(const struct config *config, bool json)
 {
     struct error error = {.exit_code = EXIT_FAILED};
-    struct json_object *status = daemon_ask(path, "status", &error);
+    struct json_object *status = daemon_ask(config, "status", &error);
 
     if (status == NULL)
         return error_print(&error);
@@ -292,46 +292,48 @@ static bool answers_anyway(struct config *config, const char *config_path)
     struct json_object *status = NULL;
 
     if (config_recover(config, config_path))
-        status = daemon_ask(config->control, "status", NULL);
+        status = daemon_ask(config, "status", NULL);
     json_object_put(status);
     return status != NULL;
 }
 
-static bool find_socket(const char *config_path, char out[CONFIG_CONTROL_SIZE], struct error *error)
+/* What leads to the daemon. */
+static bool load(struct config *config, const char *config_path, struct error *error)
 {
-    struct config *config = config_new();
-    bool found;
-
-    if (config == NULL) {
-        error_set(error, EXIT_FAILED, "no memory for the configuration");
+    if (config_load(config, config_path, error))
+        return true;
+    if (!answers_anyway(config, config_path))
         return false;
+    fprintf(stderr,
+            "lansplice: warning: the daemon goes on with an earlier configuration, this one would "
+            "be refused: %s\n",
+            error->text);
+    return true;
+}
+
+static void watch(const struct config *config, bool json)
+{
+    for (;;) {
+        if (isatty(STDOUT_FILENO))
+            printf("\033[H\033[2J");
+        show(config, json);
+        sleep(1);
     }
-    found = config_load(config, config_path, error);
-    if (!found && answers_anyway(config, config_path)) {
-        fprintf(stderr,
-                "lansplice: warning: the daemon goes on with an earlier configuration, this one "
-                "would be refused: %s\n",
-                error->text);
-        found = true;
-    }
-    memcpy(out, config->control, CONFIG_CONTROL_SIZE);
-    config_free(config);
-    return found;
 }
 
 int command_status(const struct cli_options *options)
 {
-    struct error error = {.exit_code = EXIT_FAILED};
-    char path[CONFIG_CONTROL_SIZE];
+    struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
+    struct config *config = config_new();
+    int code;
 
-    if (!find_socket(options->config_path, path, &error))
-        return error_print(&error);
-    if (!options->watch)
-        return show(path, options->json);
-    for (;;) {
-        if (isatty(STDOUT_FILENO))
-            printf("\033[H\033[2J");
-        show(path, options->json);
-        sleep(1);
+    if (config == NULL || !load(config, options->config_path, &error)) {
+        code = error_print(&error);
+    } else {
+        if (options->watch)
+            watch(config, options->json);
+        code = show(config, options->json);
     }
+    config_free(config);
+    return code;
 }

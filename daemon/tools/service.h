@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * service.h - who runs the daemon of a configuration, and so what a person types to start it, to
+ * have it read its files again, or to set an option.
+ *
+ *   procd    OpenWrt's package: uci-config writes /etc/lansplice/SITE/lansplice.conf from
+ *            /etc/config/lansplice at each start, so that an option is set there. A netifd
+ *            interface may start the site instead of the init script
+ *   systemd  it runs here and has the unit: lansplice.service for /etc/lansplice/lansplice.conf,
+ *            lansplice@SITE.service for /etc/lansplice/SITE/lansplice.conf
+ *   nobody   anything else: whoever said 'lansplice run'
+ *
+ * Each function writes words into @out that stand in a message: what it returns. The words of
+ * service_start() are a command in quotes, those of the others a clause: "mend it, then %s".
+ */
+#ifndef SERVICE_H
+#define SERVICE_H
+
+#include "../config.h"
+
+enum { SERVICE_WORDS_SIZE = CONFIG_PATH_SIZE + 256 };
+
+/** service_start() - "'systemctl start lansplice'", "'lansplice run'" */
+const char *service_start(const char *config_path, char out[SERVICE_WORDS_SIZE]);
+
+/** service_reload() - "'systemctl reload lansplice'", "reload it by kill -HUP" */
+const char *service_reload(const char *config_path, char out[SERVICE_WORDS_SIZE]);
+
+/** service_restart() - "'systemctl restart lansplice'", "restart lansplice" */
+const char *service_restart(const char *config_path, char out[SERVICE_WORDS_SIZE]);
+
+#endif

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""What the commands say is to be typed: by hand, with systemd, and on OpenWrt.
+
+The commands run with an /etc and a /run of the test's own, in a mount namespace.
+"""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from commands import LANSPLICE, ROOT, one_line
+
+SITE = "config site '{}'\n\toption enabled '{}'\n"
+INTERFACE = "config interface 'tunnel'\n\toption proto 'lansplice'\n\toption site 'home'\n"
+GENERATED = "# Written by uci-config from /etc/config/lansplice: edit that.\n"
+
+ENTER = 'mount --bind "$0/etc" /etc && mount --bind "$0/run" /run && exec "$@"'
+
+
+class System:
+    """Folders that are /etc and /run to the commands."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in "etc/lansplice", "run":
+            (folder / name).mkdir(parents=True)
+
+    def write(self, name, text):
+        path = self.folder / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def read(self, name):
+        return (self.folder / name.lstrip("/")).read_text()
+
+    def run(self, *arguments, stdin=""):
+        own = [] if os.geteuid() == 0 else ["-r"]
+        return subprocess.run(["unshare", *own, "-m", "sh", "-c", ENTER, self.folder, LANSPLICE,
+                               *arguments], input=stdin, text=True, capture_output=True, timeout=20)
+
+    def init(self, *conf):
+        assert self.run(*conf, "init", "--name", "home").returncode == 0
+        return self
+
+    def start_words(self, *conf):
+        return one_line(self.run(*conf, "status"), 1)
+
+
+@pytest.fixture
+def system(tmp_path):
+    return System(tmp_path)
+
+
+@pytest.fixture
+def debian(system):
+    (system.folder / "run/systemd/system").mkdir(parents=True)
+    for name in "lansplice", "lansplice@":
+        system.write(f"/etc/systemd/system/{name}.service", "")
+    return system
+
+
+def openwrt(system, enabled=0, site="home"):
+    """After the first start: the file is written."""
+    system.write("/etc/config/lansplice", SITE.format(site, enabled))
+    conf = f"/etc/lansplice/{site}/lansplice.conf"
+    where = system.folder / "made"
+    subprocess.run([LANSPLICE, "-c", where / "lansplice.conf", "init", "--name", "home"],
+                   check=True, capture_output=True)
+    shutil.copytree(where, (system.folder / conf.lstrip("/")).parent)
+    system.write(conf, GENERATED + system.read(conf))
+    (system.folder / "etc/lansplice/lansplice.conf").symlink_to(conf)
+    return conf
+
+
+# --- starting it ---------------------------------------------------------------------------------
+
+def test_by_hand(system):
+    assert "start it with 'lansplice run'" in system.init().start_words()
+
+
+@pytest.mark.parametrize("missing", ["units", "systemd"])
+def test_a_system_without_our_package(debian, missing):
+    """systemd may be there and not know of lansplice."""
+    shutil.rmtree(debian.folder / ("etc/systemd" if missing == "units" else "run/systemd"))
+    assert "'lansplice run'" in debian.init().start_words()
+
+
+def test_systemd(debian):
+    assert "'systemctl start lansplice'" in debian.init().start_words()
+    parents = "-c", "/etc/lansplice/parents/lansplice.conf"
+    assert "'systemctl enable --now lansplice@parents'" in (
+        debian.init(*parents).start_words(*parents))
+    elsewhere = "-c", "/etc/elsewhere/lansplice.conf"  # which no unit runs
+    assert "'lansplice run'" in debian.init(*elsewhere).start_words(*elsewhere)
+
+
+@pytest.mark.parametrize("site", ["home", "second"])
+def test_openwrt(system, site):
+    conf = openwrt(system, site=site)
+    words = (f"'uci set lansplice.{site}.enabled=1; uci commit lansplice; "
+             "service lansplice start'")
+    assert words in system.start_words("-c", conf) and words in system.start_words()
+    system.write("/etc/config/lansplice", SITE.format(site, 1))
+    assert "'service lansplice start'" in system.start_words()
+
+
+def test_openwrt_where_an_interface_starts_it(system):
+    openwrt(system)
+    system.write("/etc/config/network", INTERFACE)
+    assert "'ifup tunnel'" in system.start_words()
+    system.write("/etc/config/network", INTERFACE.replace("site 'home'", "site 'other'"))
+    assert "service lansplice start" in system.start_words()
+
+
+@pytest.mark.parametrize("text", ["", "config", "config site", "config 'site' \"home\"", "\0\0",
+                                  "config site '" + "x" * 500, "option enabled '1'\n" * 9],
+                         ids=range(7))
+def test_a_broken_uci(system, text):
+    """The header alone says who has written it."""
+    openwrt(system)
+    system.write("/etc/config/lansplice", text)
+    system.write("/etc/config/network", text)
+    assert "service lansplice start" in system.start_words()
+
+
+def test_every_command_says_so(debian):
+    words = "'systemctl start lansplice'"
+    assert words in debian.run("init", "--name", "home").stdout
+    invited = debian.run("invite", "parents")
+    assert words in invited.stderr and words in debian.run("status").stderr
+    assert words in " ".join(debian.run("doctor").stdout.split())
+    parents = "-c", "/etc/lansplice/parents/lansplice.conf"
+    joined = debian.init(*parents).run(*parents, "join", stdin=invited.stdout).stdout
+    assert "start the daemon with 'systemctl enable --now lansplice@parents'" in joined
+    assert "conf, then 'systemctl reload lansplice@parents'" in joined
+
+
+def test_the_header_is_what_uci_config_writes():
+    script = ROOT / "packaging/openwrt/lansplice/files/usr/lib/lansplice/uci-config"
+    assert GENERATED.strip() in script.read_text()
+
+
+def test_a_configuration_that_is_a_pipe(system):
+    """Who looks at it must not wait for somebody to write."""
+    os.mkfifo(system.folder / "etc/lansplice/lansplice.conf")
+    assert "not a regular file" in one_line(system.run("status"), 2)
