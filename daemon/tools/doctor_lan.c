@@ -273,19 +273,21 @@ static void judge_clients(const struct doctor_facts *facts, struct json_object *
 static void judge_missing_bridge(const struct doctor_facts *facts, struct json_object *report)
 {
     const char *name = facts->config->bridge;
+    char advice[SERVICE_WORDS_SIZE + WORDS_SIZE], words[SERVICE_WORDS_SIZE];
 
     for (size_t i = 0; i < facts->link_count; i++)
         if (strcmp(facts->links[i].name, name) == 0) {
             judge_no_bridge(&facts->links[i], report);
             return;
         }
+    snprintf(advice, sizeof advice, "%s; or make it, which this does with care for SSH",
+             service_set(facts->config->path, "bridge", "NAME", words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "bridge",
                                  .subject = name,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice = "change 'bridge' in [site], or make it; this does so "
-                                           "with care for SSH",
+                                 .advice = advice,
                                  .commands = bridge_script()},
                "there is no bridge %s", name);
 }
@@ -315,16 +317,18 @@ static void judge_membership(const struct doctor_facts *facts, struct json_objec
 
     if (!missing && facts->bridge != NULL && facts->tap->master == facts->bridge->index)
         return;
-    snprintf(advice, sizeof advice, "%s, and look at its log",
-             service_restart(facts->config->path, words));
+    if (missing)
+        snprintf(advice, sizeof advice, "%s, and look at its log",
+                 service_restart(facts->config->path, words));
+    else
+        snprintf(advice, sizeof advice, "%s, or put it into the LAN's bridge yourself",
+                 service_set(facts->config->path, "bridge", "NAME", words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "tap",
                                  .subject = tap,
                                  .meaning = "Nothing of this LAN crosses.",
-                                 .advice = missing ? advice
-                                                   : "set 'bridge' in [site], or put it into the "
-                                                     "LAN's bridge yourself"},
+                                 .advice = advice},
                missing ? "%s is gone" : "%s is not in the LAN's bridge", tap);
 }
 

@@ -67,10 +67,12 @@ static void judge_joining(const char *name, struct json_object *report)
                "%s has not let us join yet", name);
 }
 
-static void judge_silent(struct json_object *peer, struct json_object *report)
+static void judge_silent(const struct doctor_facts *facts, struct json_object *peer,
+                         struct json_object *report)
 {
     const char *name = json_text(peer, "name"), *where = json_text(peer, "called_at");
     bool called = strcmp(where, "-") != 0;
+    char advice[SERVICE_WORDS_SIZE + 256], words[SERVICE_WORDS_SIZE];
     const struct finding finding = {
         .level = LEVEL_WARN,
         .check = "peer",
@@ -78,10 +80,13 @@ static void judge_silent(struct json_object *peer, struct json_object *report)
         .peer = name,
         .advice = called ? "there: does 'lansplice status' answer, is the UDP port forwarded in "
                            "its router, and is its public key the one in the configuration here?"
-                         : "look at its daemon there; if neither home can be called, "
-                           "'relay-for-peers' at a third that both know, 'stun' or 'turn' "
-                           "help, see lansplice.conf(5); else give it an 'endpoint' here"};
+                         : advice};
 
+    snprintf(advice, sizeof advice,
+             "look at its daemon there; if neither home can be called, 'relay-for-peers' at a "
+             "third that both know, 'stun' or 'turn' help, see lansplice.conf(5); else say here "
+             "where it is: %s",
+             service_set_endpoint(facts->config, name, words));
     if (called)
         report_add(report, &finding, "%s does not answer at %s", name, where);
     else
@@ -89,7 +94,8 @@ static void judge_silent(struct json_object *peer, struct json_object *report)
                    "%s has not connected, and no address to call it at is known here", name);
 }
 
-static void judge_peer(struct json_object *peer, struct json_object *report)
+static void judge_peer(const struct doctor_facts *facts, struct json_object *peer,
+                       struct json_object *report)
 {
     const char *name = json_text(peer, "name");
 
@@ -100,7 +106,7 @@ static void judge_peer(struct json_object *peer, struct json_object *report)
     else if (json_flag(peer, "invited"))
         judge_invited(name, report);
     else
-        judge_silent(peer, report);
+        judge_silent(facts, peer, report);
 }
 
 static void judge_loop(const char *peer, struct json_object *report)
@@ -199,7 +205,7 @@ void judge_peers(const struct doctor_facts *facts, struct json_object *report)
     }
     for (size_t i = 0; i < count; i++) {
         struct json_object *peer = json_object_array_get_idx(peers, i);
-        judge_peer(peer, report);
+        judge_peer(facts, peer, report);
         if (json_flag(peer, "shut"))
             judge_loop(json_text(peer, "name"), report);
         up += strcmp(json_text(peer, "state"), "up") == 0;

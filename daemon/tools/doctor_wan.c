@@ -10,13 +10,14 @@
 #include "doctor_judge.h"
 
 #include "../json_fields.h"
+#include "service.h"
 
 #include <arpa/inet.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS_SIZE = 384, MEANING_SIZE = MAP_RULES_PORTS_SIZE + 128 };
+enum { WORDS_SIZE = SERVICE_WORDS_SIZE + 256, MEANING_SIZE = MAP_RULES_PORTS_SIZE + 128 };
 
 struct line {
     const struct doctor_facts *facts;
@@ -81,22 +82,23 @@ static const char *forward(const struct line *line, char out[WORDS_SIZE])
 {
     const struct config *config = line->facts->config;
     unsigned port = line->port, count = map_e_port_count(&line->map.ports);
-    char also[64] = "";
+    char also[SERVICE_WORDS_SIZE] = "", number[8];
 
     if (line->has_map && !listens_inside(line)) {
         port = map_e_choose_port(&line->map.ports, map_rules_seed(config->public_key));
+        snprintf(number, sizeof number, "%u", port);
         if (!line->is_ce)
-            snprintf(also, sizeof also, ", and set 'port = %u' in [site]", port);
+            service_set(config->path, "port", number, also);
         else if (!config->port_auto)
-            snprintf(also, sizeof also, ", and set 'port = auto' in [site]");
+            service_set(config->path, "port", "auto", also);
     }
     if (line->is_ce)
         snprintf(out, WORDS_SIZE,
-                 "let UDP %u in, one of your %u ports, in this router's firewall%s", port, count,
-                 also);
+                 "let UDP %u in, one of your %u ports, in this router's firewall%s%s", port, count,
+                 also[0] != '\0' ? ", and " : "", also);
     else if (line->has_map)
-        snprintf(out, WORDS_SIZE, "forward UDP %u, one of your %u ports, on the home router%s",
-                 port, count, also);
+        snprintf(out, WORDS_SIZE, "forward UDP %u, one of your %u ports, on the home router%s%s",
+                 port, count, also[0] != '\0' ? ", and " : "", also);
     else
         snprintf(out, WORDS_SIZE, "forward UDP %u to this machine on the home router", port);
     return out;
@@ -109,6 +111,16 @@ static const char *remedy(const struct line *line, char out[WORDS_SIZE])
     return line->shared ? "use IPv6; or let both homes know a third one that can be called, with "
                           "'relay-for-peers = yes' there; or a TURN server"
                         : forward(line, out);
+}
+
+static const char *name_stun_server(const struct line *line, const char *which,
+                                    char out[WORDS_SIZE])
+{
+    char words[SERVICE_WORDS_SIZE];
+
+    snprintf(out, WORDS_SIZE, "name %s: %s", which,
+             service_set(line->facts->config->path, "stun", "HOST:PORT", words));
+    return out;
 }
 
 /* ---- IPv6 ---- */
@@ -138,6 +150,7 @@ static void judge_ipv6(const struct line *line)
 
 static void judge_unseen(const struct line *line, struct json_object *ipv4)
 {
+    char words[WORDS_SIZE];
     size_t servers;
     struct finding finding = {.level = LEVEL_NOTE, .check = "nat", .family = IP_V4};
 
@@ -150,8 +163,8 @@ static void judge_unseen(const struct line *line, struct json_object *ipv4)
         report_add(line->report, &finding, "no STUN server has answered by IPv4");
     } else if (!line->content) {
         finding.meaning = "How this home looks from outside is not known.";
-        finding.advice = "name two STUN servers, 'stun = HOST:PORT' in [site], or a peer that can "
-                         "be called";
+        finding.advice =
+            name_stun_server(line, "a peer that can be called, or two STUN servers", words);
         report_add(line->report, &finding, "no STUN server is configured");
     }
 }
@@ -182,7 +195,8 @@ static void judge_mapping(const struct line *line, struct json_object *ipv4)
                    mapped);
     } else {
         finding.level = LEVEL_NOTE;
-        finding.advice = line->content ? NULL : "name a second STUN server with 'stun' in [site]";
+        if (!line->content)
+            finding.advice = name_stun_server(line, "a second STUN server", words);
         report_add(line->report, &finding,
                    "others see this home as %s; whether all see the same is not known", mapped);
     }
@@ -192,9 +206,10 @@ static void judge_mapping(const struct line *line, struct json_object *ipv4)
 static void judge_server(const struct line *line, struct json_object *server)
 {
     const char *name = json_text(server, "server"), *state = json_text(server, "state");
+    char words[WORDS_SIZE];
     struct finding finding = {.level = LEVEL_NOTE, .check = "stun", .subject = name};
 
-    finding.advice = "look at 'stun' in [site], or name another server";
+    finding.advice = name_stun_server(line, "another server, if this name is right", words);
     if (is(state, "unresolved"))
         report_add(line->report, &finding, "the name of STUN server %s has no address", name);
     else if (is(state, "error"))
@@ -324,7 +339,7 @@ static const char *map_advice(const struct line *line, char out[WORDS_SIZE])
         return NULL; /* judge_port() has it */
     if (line->sure || line->content)
         return remedy(line, out);
-    return "to be sure, name a STUN server: 'stun = HOST:PORT' in [site]";
+    return name_stun_server(line, "a STUN server, to be sure", out);
 }
 
 static void judge_map(const struct line *line)

@@ -172,8 +172,8 @@ static void explain(const struct config *config, const char *name, const struct 
 
     if (token->endpoint_count == 0 && token->candidates.count == 0)
         printf("Note: the token does not say where to call %s: add a line 'endpoint = HOST:PORT' "
-               "to\n%s/peers.d/%s.conf.\n",
-               name, config->directory, name);
+               "to\n%s/peers.d/%s.conf, then %s.\n",
+               name, config->directory, name, service_reload(config->path, words));
     if (answer == DAEMON_RELOADED)
         printf("Next: 'lansplice status' shows when %s is up.\n", name);
     else if (answer == DAEMON_NONE)

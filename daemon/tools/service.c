@@ -20,7 +20,7 @@
 #define UCI_HOME    "home"                     /* the site that the package comes with */
 #define UCI_MARK    "# Written by uci-config " /* how the generated file begins */
 
-enum { NAME_SIZE = 64, LINE_SIZE = 256, UNIT_SIZE = NAME_SIZE + 32 };
+enum { NAME_SIZE = 64, LINE_SIZE = 256, UNIT_SIZE = NAME_SIZE + 32, THEN_SIZE = UNIT_SIZE + 32 };
 
 enum manager { NOBODY, SYSTEMD, PROCD };
 
@@ -222,18 +222,37 @@ const char *service_start(const char *config_path, char out[SERVICE_WORDS_SIZE])
     return out;
 }
 
+/* These two are short: service_set() puts them behind its own. */
+static const char *reload_words(const struct service *service, char out[THEN_SIZE])
+{
+    if (service->manager == PROCD)
+        copy_text(out, THEN_SIZE, "'service lansplice reload'");
+    else if (service->manager == SYSTEMD)
+        snprintf(out, THEN_SIZE, "'systemctl reload %s'", service->unit);
+    else
+        copy_text(out, THEN_SIZE, "reload it by kill -HUP");
+    return out;
+}
+
+static const char *restart_words(const struct service *service, char out[THEN_SIZE])
+{
+    if (service->interface[0] != '\0')
+        snprintf(out, THEN_SIZE, "'ifup %s'", service->interface);
+    else if (service->manager == PROCD)
+        copy_text(out, THEN_SIZE, "'service lansplice restart'");
+    else if (service->manager == SYSTEMD)
+        snprintf(out, THEN_SIZE, "'systemctl restart %s'", service->unit);
+    else
+        copy_text(out, THEN_SIZE, "restart lansplice");
+    return out;
+}
+
 const char *service_reload(const char *config_path, char out[SERVICE_WORDS_SIZE])
 {
     struct service service;
 
     find(&service, config_path);
-    if (service.manager == PROCD)
-        copy_text(out, SERVICE_WORDS_SIZE, "'service lansplice reload'");
-    else if (service.manager == SYSTEMD)
-        snprintf(out, SERVICE_WORDS_SIZE, "'systemctl reload %s'", service.unit);
-    else
-        copy_text(out, SERVICE_WORDS_SIZE, "reload it by kill -HUP");
-    return out;
+    return reload_words(&service, out);
 }
 
 const char *service_restart(const char *config_path, char out[SERVICE_WORDS_SIZE])
@@ -241,13 +260,97 @@ const char *service_restart(const char *config_path, char out[SERVICE_WORDS_SIZE
     struct service service;
 
     find(&service, config_path);
-    if (service.interface[0] != '\0')
-        snprintf(out, SERVICE_WORDS_SIZE, "'ifup %s'", service.interface);
-    else if (service.manager == PROCD)
-        copy_text(out, SERVICE_WORDS_SIZE, "'service lansplice restart'");
-    else if (service.manager == SYSTEMD)
-        snprintf(out, SERVICE_WORDS_SIZE, "'systemctl restart %s'", service.unit);
-    else
-        copy_text(out, SERVICE_WORDS_SIZE, "restart lansplice");
+    return restart_words(&service, out);
+}
+
+/* ---- options ---- */
+
+static bool is_repeated(const char *option)
+{
+    return strcmp(option, "stun") == 0 || strcmp(option, "turn") == 0 ||
+           strcmp(option, "endpoint") == 0;
+}
+
+/* What a reload leaves as it is: daemon/peers.c. */
+static bool is_fixed(const char *option)
+{
+    static const char *const fixed[] = {"name", "private-key", "port",   "bridge",
+                                        "tap",  "control",     "ciphers"};
+
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (strcmp(option, fixed[i]) == 0)
+            return true;
+    return false;
+}
+
+/* UCI's names have no '-'. */
+static void name_in_uci(const char *name, char out[NAME_SIZE])
+{
+    snprintf(out, NAME_SIZE, "%s", name);
+    for (char *c = out; *c != '\0'; c++)
+        if (*c == '-')
+            *c = '_';
+}
+
+/* The init script restarts what a reload would leave as it is. */
+static const char *set_in_uci(const char *section, const char *option, const char *value,
+                              char out[SERVICE_WORDS_SIZE])
+{
+    char section_name[NAME_SIZE], option_name[NAME_SIZE];
+
+    name_in_uci(section, section_name);
+    name_in_uci(option, option_name);
+    snprintf(out, SERVICE_WORDS_SIZE,
+             "'uci %s lansplice.%s.%s=%s; uci commit lansplice; service lansplice reload'",
+             is_repeated(option) ? "add_list" : "set", section_name, option_name, value);
     return out;
+}
+
+static const char *set_in_file(const char *section, const char *file, const char *option,
+                               const char *value, const char *then, char out[SERVICE_WORDS_SIZE])
+{
+    bool repeated = is_repeated(option);
+
+    snprintf(out, SERVICE_WORDS_SIZE, "%s '%s = %s' %s [%s] of %.*s, then %s",
+             repeated ? "add" : "set", option, value, repeated ? "to" : "in", section,
+             CONFIG_PATH_SIZE / 2, file, then);
+    return out;
+}
+
+const char *service_set(const char *config_path, const char *option, const char *value,
+                        char out[SERVICE_WORDS_SIZE])
+{
+    char then[THEN_SIZE];
+    struct service service;
+
+    find(&service, config_path);
+    if (service.manager == PROCD)
+        return set_in_uci(service.site, option, value, out);
+    if (is_fixed(option))
+        restart_words(&service, then);
+    else
+        reload_words(&service, then);
+    return set_in_file("site", config_path, option, value, then, out);
+}
+
+/* One that has just joined stands in peers.d/, which is nobody's but ours, until it is enrolled. */
+static bool is_in_uci(const struct service *service, const struct config *config,
+                      const struct config_peer *peer)
+{
+    return service->manager == PROCD && peer != NULL && strcmp(peer->file, config->path) == 0;
+}
+
+const char *service_set_endpoint(const struct config *config, const char *peer,
+                                 char out[SERVICE_WORDS_SIZE])
+{
+    const struct config_peer *known = config_find_peer(config, peer);
+    char section[NAME_SIZE], then[THEN_SIZE];
+    struct service service;
+
+    find(&service, config->path);
+    if (is_in_uci(&service, config, known))
+        return set_in_uci(peer, "endpoint", "HOST:PORT", out);
+    snprintf(section, sizeof section, "peer %s", peer);
+    return set_in_file(section, known != NULL ? known->file : config->path, "endpoint", "HOST:PORT",
+                       reload_words(&service, then), out);
 }

@@ -29,4 +29,15 @@ const char *service_reload(const char *config_path, char out[SERVICE_WORDS_SIZE]
 /** service_restart() - "'systemctl restart lansplice'", "restart lansplice" */
 const char *service_restart(const char *config_path, char out[SERVICE_WORDS_SIZE]);
 
+/**
+ * service_set() - How an option of [site] is set, or one that may be repeated added, and taken
+ * @value: may say what it is like: "HOST:PORT"
+ */
+const char *service_set(const char *config_path, const char *option, const char *value,
+                        char out[SERVICE_WORDS_SIZE]);
+
+/** service_set_endpoint() - The same of a peer's 'endpoint' */
+const char *service_set_endpoint(const struct config *config, const char *peer,
+                                 char out[SERVICE_WORDS_SIZE]);
+
 #endif

@@ -202,7 +202,7 @@ def test_map_e(line):
     port = int(advice.split()[2].rstrip(","))
     assert any(p <= port < p + 16 for p in PORTS)
     assert advice == (f"forward UDP {port}, one of your 240 ports, on the home router, "
-                      f"and set 'port = {port}' in [site]")
+                      f"and set 'port = {port}' in [site] of {line.conf}, then restart lansplice")
     assert verdict["advice"] is None and found.one(check="nat")["advice"] is None  # once is enough
 
 

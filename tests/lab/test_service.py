@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from commands import LANSPLICE, ROOT, one_line
+from commands import LANSPLICE, ROOT, make_home, one_line, run, with_daemon
+from doctor import Told, status_of
 
 SITE = "config site '{}'\n\toption enabled '{}'\n"
 INTERFACE = "config interface 'tunnel'\n\toption proto 'lansplice'\n\toption site 'home'\n"
@@ -134,6 +135,59 @@ def test_every_command_says_so(debian):
     joined = debian.init(*parents).run(*parents, "join", stdin=invited.stdout).stdout
     assert "start the daemon with 'systemctl enable --now lansplice@parents'" in joined
     assert "conf, then 'systemctl reload lansplice@parents'" in joined
+
+
+# --- setting an option ---------------------------------------------------------------------------
+
+TAKEN = "; uci commit lansplice; service lansplice reload'"
+PRIVATE = {"nat": {"candidates": ["192.168.1.1:7788 host"]}}
+
+
+def told(system, **options):
+    """A home that is as uci-config writes it, wherever it lies."""
+    folder = system.folder / "etc/lansplice/home"
+    folder.mkdir()
+    home = Told(folder, run=system.run, **options)
+    home.conf.write_text(GENERATED + home.conf.read_text())
+    return home
+
+
+def test_doctor_sets_options_where_openwrt_has_them(system):
+    """The file is written anew at each start."""
+    report = told(system, endpoints=()).judge(
+        {**status_of(state="connecting"), "bridge": None, "tap": "nosuchtap"})
+    assert "'uci add_list lansplice.b.endpoint=HOST:PORT" + TAKEN in (
+        report.one(check="peer")["advice"])
+    assert "'service lansplice restart'" in report.one(check="tap")["advice"]
+    for one in report.findings:
+        assert "[site]" not in (one["advice"] or "")
+
+
+def test_doctor_names_a_bridge(system):
+    report = told(system, site="bridge = br-none").judge(status_of(path="direct4"))
+    assert "'uci set lansplice.home.bridge=NAME" + TAKEN in report.one(check="bridge")["advice"]
+
+
+@pytest.mark.parametrize("generated", [False, True])
+def test_invite_asks_for_a_stun_server(tmp_path, generated):
+    conf = make_home(tmp_path / "home", "home")
+    if generated:
+        conf.write_text(GENERATED + conf.read_text())
+    said = with_daemon(conf, b'{"ok":true}\n', "invite", "parents", status=PRIVATE).stderr
+    words = ("'uci add_list lansplice.home.stun=SERVER" + TAKEN if generated else
+             f"add 'stun = SERVER' to [site] of {conf}, then reload it by kill -HUP")
+    assert words in said
+
+
+@pytest.mark.parametrize("generated", [False, True])
+def test_a_peer_is_removed_where_it_stands(tmp_path, home, generated):
+    conf = make_home(tmp_path / "other", "other")
+    key = run("pubkey", stdin=(home.parent / "home.key").read_text()).stdout
+    conf.write_text((GENERATED if generated else "") + conf.read_text() +
+                    f"[peer the-parents]\npublic-key = {key}")
+    said = one_line(run("-c", conf, "invite", "the-parents"), 1)
+    assert ("first 'uci delete lansplice.the_parents" + TAKEN if generated else
+            "first remove its lines there") in said
 
 
 def test_the_header_is_what_uci_config_writes():
