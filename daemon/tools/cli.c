@@ -8,6 +8,7 @@
 #include "../privileges.h"
 #include "../start.h"
 #include "commands.h"
+#include "service.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -213,6 +214,8 @@ static int prepare(struct cli_options *options, unsigned takes)
         options->input = fopen(options->argument[0], "re");
     if (!(takes & NEEDS_NO_SITE) &&
         !privileges_follow_owner(options->config_path, (takes & LOOKS_AT_NETWORK) != 0, &error))
+        return error_print(&error);
+    if (!(takes & NEEDS_NO_SITE) && !service_has_written(options->config_path, &error))
         return error_print(&error);
     return 0;
 }

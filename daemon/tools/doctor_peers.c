@@ -29,7 +29,7 @@ static void judge_config(const struct doctor_facts *facts, struct json_object *r
 {
     char advice[SERVICE_WORDS_SIZE + 32], words[SERVICE_WORDS_SIZE];
 
-    snprintf(advice, sizeof advice, "mend the file, then %s",
+    snprintf(advice, sizeof advice, "mend %.512s, then %s", service_file(facts->config->path),
              service_reload(facts->config->path, words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,

@@ -179,8 +179,8 @@ static bool check_path(const char *path, struct error *error)
     else
         error_set(
             error, EXIT_FAILED,
-            "this home is set up already: %s: edit it, or give a file in another folder by -c",
-            path);
+            "this home is set up already: %s: edit %s, or give a file in another folder by -c",
+            path, service_file(path));
     return false;
 }
 

@@ -263,6 +263,30 @@ const char *service_restart(const char *config_path, char out[SERVICE_WORDS_SIZE
     return restart_words(&service, out);
 }
 
+/* ---- files ---- */
+
+const char *service_file(const char *config_path)
+{
+    struct service service;
+
+    find(&service, config_path);
+    return service.manager == PROCD ? UCI_SITES : config_path;
+}
+
+bool service_has_written(const char *config_path, struct error *error)
+{
+    char words[SERVICE_WORDS_SIZE];
+    struct service service;
+
+    find(&service, config_path);
+    if (service.manager != PROCD || access(config_path, F_OK) == 0)
+        return true;
+    error_set(error, EXIT_USAGE,
+              "this home is not started yet: %s: it is made from " UCI_SITES " then: %s",
+              config_path, service_start(config_path, words));
+    return false;
+}
+
 /* ---- options ---- */
 
 static bool is_repeated(const char *option)

@@ -29,6 +29,15 @@ const char *service_reload(const char *config_path, char out[SERVICE_WORDS_SIZE]
 /** service_restart() - "'systemctl restart lansplice'", "restart lansplice" */
 const char *service_restart(const char *config_path, char out[SERVICE_WORDS_SIZE]);
 
+/** service_file() - Where a person edits: the configuration itself, or what it is made from */
+const char *service_file(const char *config_path);
+
+/**
+ * service_has_written() - Whether a configuration is there, or need not come from a service
+ * @error: EXIT_USAGE: it comes with the first start, and how that is done
+ */
+bool service_has_written(const char *config_path, struct error *error);
+
 /**
  * service_set() - How an option of [site] is set, or one that may be repeated added, and taken
  * @value: may say what it is like: "HOST:PORT"

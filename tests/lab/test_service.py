@@ -190,6 +190,34 @@ def test_a_peer_is_removed_where_it_stands(tmp_path, home, generated):
             "first remove its lines there") in said
 
 
+# --- before the first start -----------------------------------------------------------------------
+
+@pytest.mark.parametrize("leads", ["a link", "nothing"])
+@pytest.mark.parametrize("command", [["status"], ["doctor"], ["invite", "parents"], ["join"],
+                                     ["accept"], ["check-config"], ["init"]])
+def test_openwrt_before_the_first_start(system, leads, command):
+    """A home that init made would not be the one that the service starts."""
+    system.write("/etc/config/lansplice", SITE.format("home", 0))
+    if leads == "a link":  # as uci-defaults leaves it
+        (system.folder / "etc/lansplice/lansplice.conf").symlink_to(
+            "/etc/lansplice/home/lansplice.conf")
+    said = one_line(system.run(*command), 2)
+    assert "uci set lansplice.home.enabled=1" in said and "'lansplice init'" not in said
+    assert not (system.folder / "etc/lansplice/home").exists()
+
+
+def test_init_elsewhere_on_openwrt(system):
+    """A further home that somebody runs by hand."""
+    system.write("/etc/config/lansplice", SITE.format("home", 1))
+    for conf in "/etc/mine/lansplice.conf", "/etc/lansplice/mine/lansplice.conf":
+        assert "'lansplice run'" in system.init("-c", conf).start_words("-c", conf)
+
+
+def test_init_after_the_first_start(system):
+    openwrt(system)
+    assert "edit /etc/config/lansplice" in one_line(system.run("init"), 1)
+
+
 def test_the_header_is_what_uci_config_writes():
     script = ROOT / "packaging/openwrt/lansplice/files/usr/lib/lansplice/uci-config"
     assert GENERATED.strip() in script.read_text()
