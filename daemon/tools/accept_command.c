@@ -6,6 +6,7 @@
  * there, which opens the way in for the joiner's calls. It lets nobody in: that is the token's
  * business, and whoever wrote the reply has the token. Accepting it twice, or a later one, is fine.
  */
+#include "../candidate_text.h"
 #include "../state.h"
 #include "commands.h"
 #include "daemon_client.h"
@@ -101,6 +102,20 @@ static bool open_reply(const struct config *config, const struct reply_line *lin
     return good;
 }
 
+/* Each address once: of one that has several ports, the address alone. */
+static void print_candidates(const struct candidate_list *list)
+{
+    char text[CANDIDATE_TEXT_SIZE], before[CANDIDATE_TEXT_SIZE] = "";
+
+    for (uint8_t i = 0; i < list->count; i++) {
+        candidate_text(&list->item[i], text);
+        text[strcspn(text, " ")] = '\0';
+        if (strcmp(text, before) != 0)
+            printf("  %s\n", text);
+        memcpy(before, text, sizeof before);
+    }
+}
+
 static void explain(const struct config *config, const char *name, const struct reply_line *line,
                     const struct reply *reply, enum daemon_answer answer)
 {
@@ -111,9 +126,11 @@ static void explain(const struct config *config, const char *name, const struct 
     printf("%s calls itself %s; fingerprint: %s\n"
            "It must be the one that 'lansplice join' printed above the reply line there.\n",
            name, reply->name, fingerprint);
-    if (answer == DAEMON_RELOADED)
-        printf("Next: 'lansplice status' shows when %s is up.\n", name);
-    else if (answer == DAEMON_NONE)
+    if (answer == DAEMON_RELOADED) {
+        printf("%s is being called now, at\n", name);
+        print_candidates(&reply->candidates);
+        printf("That may take a minute. Next: 'lansplice status' shows when %s is up.\n", name);
+    } else if (answer == DAEMON_NONE)
         printf("Next: start the daemon with %s.\n", service_start(config->path, words));
 }
 

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WHAT_SIZE = 256 };
+enum { WHAT_SIZE = 224 };
 
 static void judge_no_daemon(const struct doctor_facts *facts, struct json_object *report)
 {
@@ -41,15 +41,40 @@ static void judge_config(const struct doctor_facts *facts, struct json_object *r
                "the configuration is refused: %s", facts->config_error);
 }
 
-static void judge_invited(const char *name, struct json_object *report)
+/* Where the daemon knows it, each once, as many as fit. Return: false when it knows none */
+static bool list_candidates(struct json_object *peer, char out[WHAT_SIZE])
 {
-    report_add(report,
-               &(struct finding){.level = LEVEL_NOTE,
-                                 .check = "peer",
-                                 .subject = name,
-                                 .peer = name,
-                                 .advice = "run 'lansplice join' there and paste the token"},
-               "%s has not used its invitation yet", name);
+    size_t count, used = 0;
+    struct json_object *candidates = json_list(peer, "candidates", &count);
+
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        const char *at = json_text(json_object_array_get_idx(candidates, i), "endpoint");
+        if (strcmp(at, "-") != 0 && strstr(out, at) == NULL && used + strlen(at) + 2 < WHAT_SIZE)
+            used +=
+                (size_t)snprintf(out + used, WHAT_SIZE - used, "%s%s", used > 0 ? ", " : "", at);
+    }
+    return used > 0;
+}
+
+/* Of one who is invited nothing is known but what 'lansplice accept' was given. */
+static void judge_invited(struct json_object *peer, struct json_object *report)
+{
+    const char *name = json_text(peer, "name");
+    char where[WHAT_SIZE];
+    struct finding finding = {.level = LEVEL_NOTE, .check = "peer", .subject = name, .peer = name};
+
+    if (list_candidates(peer, where)) {
+        finding.advice = "give it a minute; if it lasts, does lansplice run there? Then run "
+                         "'lansplice join' there with the same token once more, and 'lansplice "
+                         "accept' here with the line that it prints";
+        report_add(report, &finding, "%s has not got through yet: it is being called at %s", name,
+                   where);
+    } else {
+        finding.advice = "run 'lansplice join' there and paste the token; if it has joined, run "
+                         "'lansplice accept' here and paste the line that it printed";
+        report_add(report, &finding, "%s has not used its invitation yet", name);
+    }
 }
 
 static void judge_joining(const char *name, struct json_object *report)
@@ -104,7 +129,7 @@ static void judge_peer(const struct doctor_facts *facts, struct json_object *pee
     else if (strcmp(json_text(peer, "state"), "up") == 0)
         return;
     else if (json_flag(peer, "invited"))
-        judge_invited(name, report);
+        judge_invited(peer, report);
     else
         judge_silent(facts, peer, report);
 }

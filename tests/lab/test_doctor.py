@@ -119,8 +119,22 @@ def test_when_neither_home_can_be_called(told):
 
 
 def test_an_invitation_nobody_used_is_no_fault(told):
-    report = told.judge(status_of(state="down", invited=True))
-    assert report.one(check="peer")["level"] == "note"
+    found = told.judge(status_of(state="down", invited=True)).one(check="peer")
+    assert found["level"] == "note" and "has not used its invitation" in found["text"]
+    assert "'lansplice join' there" in found["advice"]
+    assert "'lansplice accept' here" in found["advice"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_an_invited_home_whose_reply_was_taken(told, count):
+    """It is being called: whoever waits need not do what is done."""
+    called = [{"endpoint": f"[2001:db8::{n}]:7788"} for n in range(count)]
+    found = told.judge(status_of(state="connecting", invited=True, candidates=[
+        *called, called[0], {"endpoint": None}, None])).one(check="peer")
+    assert found["level"] == "note" and "paste the token" not in found["advice"]
+    listed = found["text"].split(" called at ")[1].split(", ")
+    assert listed == [c["endpoint"] for c in called][:len(listed)]
+    assert len(listed) == min(count, 11)
 
 
 def test_a_status_of_another_version_does_no_harm(told):

@@ -54,6 +54,8 @@ def test_each_learns_where_the_other_is(home, parents):
         assert accepted.returncode == 0 and accepted.stderr == ""
         assert "parents calls itself parents" in accepted.stdout
         assert sorted(kept(home, "parents")) == sorted(AT_PARENTS)
+        called = re.findall("^  (.*)", accepted.stdout, re.M)
+        assert sorted(called) == sorted(candidate.split()[0] for candidate in AT_PARENTS)
         assert FINGERPRINT.search(accepted.stdout)[0] in FINGERPRINT.findall(joined)[1:]
 
 
