@@ -11,7 +11,7 @@
 #include "commands.h"
 #include "daemon_client.h"
 #include "paste_input.h"
-#include "service.h"
+#include "reach_words.h"
 #include "tunnel/reply.h"
 
 #include <sodium.h>
@@ -116,6 +116,22 @@ static void print_candidates(const struct candidate_list *list)
     }
 }
 
+/* The token may have had an endpoint, but then this would not be needed. */
+static void explain_reach(const struct config *config, const char *name,
+                          const struct candidate_list *theirs)
+{
+    char words[REACH_WORDS_SIZE];
+    struct candidate_list ours;
+
+    daemon_candidates(config, &ours);
+    if (reach_words_hopeless(&ours, theirs))
+        printf("Note: %s\n", reach_words_here(config, name, "invite again", words));
+    if (reach_words_hopeless(theirs, &ours))
+        printf(
+            "Note: %s\n",
+            reach_words_there(name, "run 'lansplice join' there with the same token again", words));
+}
+
 static void explain(const struct config *config, const char *name, const struct reply_line *line,
                     const struct reply *reply, enum daemon_answer answer)
 {
@@ -129,6 +145,7 @@ static void explain(const struct config *config, const char *name, const struct 
     if (answer == DAEMON_RELOADED) {
         printf("%s is being called now, at\n", name);
         print_candidates(&reply->candidates);
+        explain_reach(config, name, &reply->candidates);
         printf("That may take a minute. Next: 'lansplice status' shows when %s is up.\n", name);
     } else if (answer == DAEMON_NONE)
         printf("Next: start the daemon with %s.\n", service_start(config->path, words));

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "daemon_client.h"
 #include "peer_removal.h"
+#include "reach_words.h"
 #include "service.h"
 
 #include <sodium.h>
@@ -102,17 +103,14 @@ static bool print_token(const struct token *token, struct error *error)
 
 static void explain_reach(const struct config *config, const char *name, const struct token *token)
 {
-    char words[SERVICE_WORDS_SIZE];
+    char words[REACH_WORDS_SIZE];
 
     if (token->endpoint_count == 0 && token->candidates.count == 0)
         fprintf(stderr, "Note: no --endpoint was given, and this home does not know its address: "
                         "the other home does\nnot learn where to call this one.\n");
     else if (token->endpoint_count == 0 && daemon_candidates_private(&token->candidates))
-        fprintf(stderr,
-                "Note: no --endpoint was given, and this home knows only private addresses of its "
-                "own: unless\n%s shares a peer with it or has the same rendezvous-command, name a "
-                "STUN server, so that\nit learns its public one: %s;\nand invite again.\n",
-                name, service_set(config->path, "stun", "SERVER", words));
+        fprintf(stderr, "Note: no --endpoint was given, and %s\n",
+                reach_words_here(config, name, "invite again", words));
     else if (token->endpoint_count == 0)
         fprintf(stderr,
                 "If %s is not up within a minute, this home cannot be called: then run 'lansplice "

@@ -14,6 +14,7 @@
 #include "daemon_client.h"
 #include "paste_input.h"
 #include "peer_removal.h"
+#include "reach_words.h"
 #include "service.h"
 #include "tunnel/reply.h"
 
@@ -143,6 +144,21 @@ static bool show_fingerprint(const struct config *config, const char *name,
     return true;
 }
 
+/* Of two homes of which neither can call the other, the reply line notwithstanding. */
+static void explain_reach(const struct config *config, const char *name, const struct token *token,
+                          const struct candidate_list *ours)
+{
+    char words[REACH_WORDS_SIZE];
+
+    if (token->endpoint_count > 0)
+        return;
+    if (reach_words_hopeless(ours, &token->candidates))
+        printf("Note: %s\n",
+               reach_words_here(config, name, "join again with the same token", words));
+    if (reach_words_hopeless(&token->candidates, ours))
+        printf("Note: %s\n", reach_words_there(name, "have a new token made", words));
+}
+
 /* What the inviter needs when its home cannot be called, and this one neither. */
 static void print_reply(const struct config *config, const char *name, const struct token *token)
 {
@@ -151,6 +167,7 @@ static void print_reply(const struct config *config, const char *name, const str
     char text[REPLY_TEXT_SIZE], fingerprint[TOKEN_FINGERPRINT_BYTES];
 
     daemon_candidates(config, &reply.candidates);
+    explain_reach(config, name, token, &reply.candidates);
     if (reply.candidates.count == 0)
         return;
     copy_text(reply.name, sizeof reply.name, config->name);

@@ -106,6 +106,35 @@ def test_private_addresses_only_when_there_is_nothing_else(home, parents):
     assert sorted(kept(parents, "home")) == sorted(private)
 
 
+PRIVATE = ["192.168.1.1:7788 host"]
+BEHIND_NAT = ["203.0.113.5:7788 reflexive"]
+CALLABLE = ["203.0.113.5:7788 mapped"]
+ONLY_PRIVATE = re.compile(r"(this home|\w+) knows only private addresses")
+
+
+@pytest.mark.parametrize("at_home,at_parents,whose", [
+    (PRIVATE, PRIVATE, {"here", "there"}), (PRIVATE, BEHIND_NAT, {"there"}),
+    (BEHIND_NAT, PRIVATE, {"here"}), (CALLABLE, PRIVATE, set()), (PRIVATE, CALLABLE, set()),
+    (BEHIND_NAT, BEHIND_NAT, set()), (AT_HOME, AT_PARENTS, set()), (PRIVATE, [], set())])
+def test_two_pastes_that_cannot_work_are_told_of(home, parents, at_home, at_parents, whose):
+    """At both ends: who pastes the second time must not wait for nothing."""
+    def told(text):
+        return ["here" if name == "this home" else "there" for name in ONLY_PRIVATE.findall(text)]
+
+    joined = join(parents, invite(home, *at_home), *at_parents)
+    assert told(joined) == sorted(whose) and joined.count("STUN server") == len(whose)
+    if not at_parents:
+        return
+    accepted = with_daemon(home, OK, "accept", stdin=reply_of(joined), status=status(*at_home))
+    assert set(told(accepted.stdout)) == {{"here": "there", "there": "here"}[w] for w in whose}
+
+
+def test_an_endpoint_is_enough(home, parents):
+    token = with_daemon(home, OK, "invite", "parents", "--endpoint", "home.example.net:7788",
+                        status=status(*PRIVATE)).stdout
+    assert not ONLY_PRIVATE.search(join(parents, token, *PRIVATE))
+
+
 def test_what_makes_no_sense_is_left_out(home, parents):
     join(parents, invite(home, "nonsense", "192.0.2.1:7788", "192.0.2.1:0 host", "a:1 host",
                          "192.0.2.1:7788 through-peer", "192.0.2.1 port-set 9 9 1", AT_HOME[0]))
