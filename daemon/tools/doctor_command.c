@@ -14,6 +14,7 @@ static struct json_object *judge(const struct doctor_facts *facts)
 {
     struct json_object *report = report_new(facts->config->name);
 
+    judge_running(facts, report);
     judge_peers(facts, report);
     judge_reach(facts, report);
     judge_paths(facts, report);

@@ -14,7 +14,11 @@ bool judge_all_direct(struct json_object *status);
 /** judge_port_of() - The UDP port that the daemon uses, or without one would */
 unsigned judge_port_of(const struct doctor_facts *facts);
 
+/** judge_runs_otherwise() - Whether the daemon runs with another TAP or bridge than configured */
+bool judge_runs_otherwise(const struct doctor_facts *facts);
+
 /* The checks, by concern; each adds to the report, and stands in the doctor_ file of its name. */
+void judge_running(const struct doctor_facts *facts, struct json_object *report);
 void judge_peers(const struct doctor_facts *facts, struct json_object *report);
 void judge_paths(const struct doctor_facts *facts, struct json_object *report);
 void judge_routes(const struct doctor_facts *facts, struct json_object *report);

@@ -336,7 +336,7 @@ void judge_lan(const struct doctor_facts *facts, struct json_object *report)
 {
     if (facts->bridge == NULL && facts->config->bridge[0] != '\0')
         judge_missing_bridge(facts, report);
-    else if (facts->status != NULL)
+    else if (facts->status != NULL && !judge_runs_otherwise(facts))
         judge_membership(facts, report);
     if (facts->status != NULL)
         judge_down(facts->tap, report);

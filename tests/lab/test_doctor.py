@@ -361,6 +361,32 @@ def test_a_tap_in_no_bridge_and_a_bridge_that_is_down(lab, a, b):
     assert examine(a).only(check="tap") == []
 
 
+def test_a_bridge_that_was_named_since_the_start(lab, a, b):
+    """A reload leaves the daemon without: to set it once more does not help."""
+    lab.introduce(a, b)
+    del a.lansplice.site["bridge"]
+    a.lansplice.start()
+    a.lansplice.site["bridge"] = "br-lan"
+    a.lansplice.write()
+    a.lansplice.reload()
+    report = examine(a)
+    found = report.one(check="restart")
+    assert (found["level"], found["subject"]) == ("warn", "bridge")
+    assert "'bridge = br-lan' is configured" in found["text"] and "without it" in found["text"]
+    assert found["advice"] == "restart lansplice" and not report.only(check="tap")
+    a.lansplice.stop()
+    a.lansplice.restart()
+    assert not examine(a).only(check="restart")
+
+
+@pytest.mark.parametrize("option,runs", [("tap", "lansplice0"), ("port", 4500)])
+def test_an_option_of_the_start(told, option, runs):
+    """And what a daemon of another version does not tell is not wrong."""
+    found = told.judge({**status_of(), option: runs}).one(check="restart")
+    assert found["subject"] == option and found["text"].endswith(f"the daemon runs with {runs}")
+    assert not told.judge(status_of()).only(check="restart")
+
+
 TUNNELS = {
     "tun": "ip tuntap add {0} mode tun",
     "vxlan": "ip link add {0} type vxlan id 1 remote 192.0.2.17 dstport 4789",

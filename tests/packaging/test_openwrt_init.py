@@ -258,9 +258,10 @@ def test_reload_tells_the_daemon(running):
     assert fixed(running, calls[0][2]["instances"]["home"]) == before
 
 
-def test_reload_restarts_for_what_is_fixed(running):
+@pytest.mark.parametrize("option", ["port=7799", "bridge=br-guest", "ciphers=aes256gcm"])
+def test_reload_restarts_for_what_is_fixed(running, option):
     before = running.path("/var/run/lansplice-notes/home.fixed").read_text()
-    running.uci("set", "lansplice.home.port=7799")
+    running.uci("set", f"lansplice.home.{option}")
     running.init("reload")
     calls = running.calls()
     assert "signal" not in {method for _, method, _ in calls}

@@ -65,7 +65,7 @@ lansplice_interfaces() (
 lansplice_is_fixed() {
 	local fixed
 
-	fixed=$(sed -n '/^\[peer/q; /^\(name\|private-key\|port\|tap\|control\) = /p' \
+	fixed=$(sed -n '/^\[peer/q; /^\(name\|private-key\|port\|bridge\|tap\|control\|ciphers\) = /p' \
 		"$(lansplice_conf "$1")")
 	[ "$fixed" != "$(lansplice_noted "$1.fixed")" ] || return 0
 	lansplice_note "$1.fixed" "$fixed"
