@@ -153,14 +153,42 @@ static bool more_is_there(void)
     return poll(&terminal, 1, PASTED_WITHIN_MS) > 0;
 }
 
+/* Of a copy that ended too early, to one who would wait: nothing that is typed shows. */
+static void tell_cut_short(const struct paste_input *in)
+{
+    fprintf(
+        stderr,
+        "\nThe %s is cut short so far. Paste the rest of it, or all of it once more (Enter alone "
+        "ends): ",
+        in->kind->name);
+}
+
 /* Whether what was read so far needs another line, @last being the bytes of the latest. */
 static bool goes_on(const struct paste_input *in, const char *text, size_t bytes, size_t last)
 {
     size_t begin = find_begin(in, text, bytes);
 
-    if (is_cut_short(in, text + begin, bytes - begin))
+    if (is_cut_short(in, text + begin, bytes - begin)) {
+        if (last > 1 && !more_is_there())
+            tell_cut_short(in);
         return last > 1;
+    }
     return !paste_begins(in->kind->mark, text + begin, bytes - begin) && more_is_there();
+}
+
+/* A line that begins with the mark is all of it, pasted anew: what came before goes.
+ *
+ * Return: the bytes of @text, whose first @used were there before the latest line's @got */
+static size_t take_line(const struct paste_input *in, char *text, size_t used, size_t got)
+{
+    const char *line = text + used;
+    size_t begin = skip_blanks(line, got, mark_bytes(line, got));
+
+    if (used == 0 || !paste_begins(in->kind->mark, line + begin, got - begin))
+        return used + got;
+    memmove(text, line, got);
+    sodium_memzero(text + got, used);
+    return got;
 }
 
 /* Lines until they hold all of it, or an empty one: what is pasted may be broken over several, and
@@ -176,7 +204,7 @@ static size_t read_lines(const struct paste_input *in, char *text, size_t capaci
             return 0;
         if (used == 0 && is_blank(text, (size_t)got))
             continue;
-        used += (size_t)got;
+        used = take_line(in, text, used, (size_t)got);
         if (!goes_on(in, text, used, (size_t)got))
             break;
     }

@@ -272,7 +272,7 @@ def test_join_needs_init(home, tmp_path):
     assert "lansplice init" in one_line(result, 2)
 
 
-def on_terminal(arguments, *keys):
+def on_terminal(arguments, *keys, questions=("ends): ", "[y/N] ")):
     """Run on a terminal of its own and type, the next keys at each question.
 
     Return: the exit code and all that was shown.
@@ -280,8 +280,7 @@ def on_terminal(arguments, *keys):
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(LANSPLICE, [LANSPLICE, *map(str, arguments)])
-    shown, questions = b"", [b"ends): ", b"[y/N] "]
-    typing = list(zip(questions, keys))
+    shown, typing = b"", list(zip((question.encode() for question in questions), keys))
     while select.select([terminal], [], [], 5)[0]:
         try:
             piece = os.read(terminal, 4096)
@@ -311,6 +310,25 @@ def test_a_token_pasted_in_lines(home, parents, before):
     keys = before + token[:60] + "\n" + token[60:] + "\n"
     code, shown = on_terminal(["join", "-c", parents], keys, "yes\n")
     assert code == 0, shown
+
+
+@pytest.mark.parametrize("then", ["the rest", "all of it", "all of it in lines", "a blank before"])
+def test_a_token_pasted_cut_short(home, parents, then):
+    """Nothing that is typed shows: it must be said what is waited for."""
+    token = lansplice("invite", "parents", "-c", home).stdout.strip()
+    second = {"the rest": token[60:], "all of it": token, "a blank before": " " + token,
+              "all of it in lines": f"{token[:70]}\n{token[70:]}"}[then]
+    code, shown = on_terminal(["join", "-c", parents], token[:60] + "\n", second + "\n", "y\n",
+                              questions=("ends): ", "cut short so far", "[y/N] "))
+    assert code == 0 and shown.count("cut short") == 1, shown
+    assert token[:60] not in shown
+
+
+def test_who_has_but_a_part_of_the_token_can_end(home, parents):
+    token = lansplice("invite", "parents", "-c", home).stdout.strip()
+    code, shown = on_terminal(["join", "-c", parents], token[:60] + "\n", "\n",
+                              questions=("ends): ", "cut short so far"))
+    assert code == 1 and "copy it again" in shown
 
 
 def test_accept_prompts_too(home, parents):
