@@ -128,8 +128,7 @@ static void judge_tap_mtu(const struct doctor_facts *facts, const struct port_si
     if (facts->status == NULL || tap == NULL || tap->mtu >= wanted)
         return;
     set_mtu(tap->name, wanted, command);
-    snprintf(advice, sizeof advice, "%s, or do this",
-             service_restart(facts->config->path, words));
+    snprintf(advice, sizeof advice, "%s, or do this", service_restart(facts->config->path, words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,
                                  .check = "tap-mtu",

@@ -40,8 +40,8 @@ class System:
         return subprocess.run(["unshare", *own, "-m", "sh", "-c", ENTER, self.folder, LANSPLICE,
                                *arguments], input=stdin, text=True, capture_output=True, timeout=20)
 
-    def init(self, *conf):
-        assert self.run(*conf, "init", "--name", "home").returncode == 0
+    def init(self, *conf, name="home"):
+        assert self.run(*conf, "init", "--name", name).returncode == 0
         return self
 
     def start_words(self, *conf):
@@ -132,7 +132,8 @@ def test_every_command_says_so(debian):
     assert words in invited.stderr and words in debian.run("status").stderr
     assert words in " ".join(debian.run("doctor").stdout.split())
     parents = "-c", "/etc/lansplice/parents/lansplice.conf"
-    joined = debian.init(*parents).run(*parents, "join", stdin=invited.stdout).stdout
+    debian.init(*parents, name="parents")
+    joined = debian.run(*parents, "join", stdin=invited.stdout).stdout
     assert "start the daemon with 'systemctl enable --now lansplice@parents'" in joined
     assert "conf, then 'systemctl reload lansplice@parents'" in joined
 
@@ -183,11 +184,11 @@ def test_invite_asks_for_a_stun_server(tmp_path, generated):
 def test_a_peer_is_removed_where_it_stands(tmp_path, home, generated):
     conf = make_home(tmp_path / "other", "other")
     key = run("pubkey", stdin=(home.parent / "home.key").read_text()).stdout
-    conf.write_text((GENERATED if generated else "") + conf.read_text() +
-                    f"[peer the-parents]\npublic-key = {key}")
+    place = "# lansplice.grandma in /etc/config/lansplice:\n" if generated else ""
+    conf.write_text(conf.read_text() + f"{place}[peer the-parents]\npublic-key = {key}")
     said = one_line(run("-c", conf, "invite", "the-parents"), 1)
-    assert ("first 'uci delete lansplice.the_parents" + TAKEN if generated else
-            "first remove its lines there") in said
+    assert ("run 'uci delete lansplice.grandma" + TAKEN if generated else
+            "to invite it anew, remove [peer the-parents] there first") in said
 
 
 # --- before the first start -----------------------------------------------------------------------
