@@ -111,7 +111,10 @@ static bool set_private_key(struct config_target *target, const char *value)
     if (!value[0] ||
         !files_join_path(config->key_path, sizeof config->key_path, target->directory, value))
         return false;
-    if (!keyfile_read(config->private_key, config->key_path, target->where, target->error))
+    if (!keyfile_read(config->private_key, config->key_path, target->where,
+                      "is missing: put back a copy of it; with another key, from 'lansplice "
+                      "genkey', this is another home, which the others must invite anew",
+                      target->error))
         return false;
     if (crypto_scalarmult_base(config->public_key, config->private_key) == 0)
         return true;
@@ -372,7 +375,10 @@ static bool set_preshared_key(struct config_target *target, const char *value)
 
     return value[0] &&
            files_join_path(peer->psk_path, sizeof peer->psk_path, target->directory, value) &&
-           keyfile_read(peer->psk, peer->psk_path, target->where, target->error);
+           keyfile_read(peer->psk, peer->psk_path, target->where,
+                        "is missing: copy it from the other home, or remove the peer at both and "
+                        "invite anew",
+                        target->error);
 }
 
 static bool set_endpoint(struct config_target *target, const char *value)

@@ -102,12 +102,11 @@ static const char *take_key(uint8_t key[KEY_BYTES], char *text)
                : "must hold 32 bytes in base64 (44 characters), as genkey and genpsk write";
 }
 
-bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, struct error *error)
+bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, const char *missing,
+                  struct error *error)
 {
     char text[FILE_SIZE_MAX];
-    const char *problem =
-        read_file(text, sizeof text, path,
-                  "is missing: make one with 'lansplice genkey' or 'lansplice init'");
+    const char *problem = read_file(text, sizeof text, path, missing);
 
     if (!problem)
         problem = take_key(key, text);

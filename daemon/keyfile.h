@@ -27,9 +27,11 @@ bool key_from_text(uint8_t key[KEY_BYTES], const char *text);
  * @path: a regular file of root's or the caller's that only its owner can read, holding
  *        base64 of 32 bytes and blanks
  * @where: for the message: what names the file, as "file:line: option"
+ * @missing: for the message: what to do when there is none, as "is missing: make one"
  * @error: EXIT_USAGE
  */
-bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, struct error *error);
+bool keyfile_read(uint8_t key[KEY_BYTES], const char *path, const char *where, const char *missing,
+                  struct error *error);
 
 /**
  * keyfile_read_text() - the same for any secret text of less than @capacity bytes

@@ -157,7 +157,7 @@ static bool check_key(const char *directory, struct error *error)
     char path[CONFIG_PATH_SIZE];
     uint8_t key[KEY_BYTES];
     bool good = files_join_path(path, sizeof path, directory, "home.key") &&
-                (access(path, F_OK) < 0 || keyfile_read(key, path, "init", error));
+                (access(path, F_OK) < 0 || keyfile_read(key, path, "init", "is gone", error));
 
     sodium_memzero(key, sizeof key);
     return good;
