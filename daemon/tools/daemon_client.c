@@ -8,10 +8,12 @@
 #include "../clock.h"
 #include "../copy.h"
 #include "../files.h"
+#include "../keyfile.h"
 #include "service.h"
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <sodium.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +115,31 @@ static void explain_connect(const struct config *config, int code, struct error 
     errno = code;
 }
 
-struct json_object *daemon_ask(const struct config *config, const char *command,
+/* Two homes on one machine may have got one socket. A file that is wrong may have given no key. */
+static bool is_ours(const struct config *config, struct json_object *status)
+{
+    struct json_object *key = NULL;
+    char text[KEY_TEXT_SIZE];
+
+    if (sodium_is_zero(config->public_key, PUBLIC_KEY_BYTES) ||
+        !json_object_object_get_ex(status, "public_key", &key) ||
+        !json_object_is_type(key, json_type_string))
+        return true;
+    key_to_text(text, config->public_key);
+    return strcmp(text, json_object_get_string(key)) == 0;
+}
+
+static void explain_other(const struct config *config, struct error *error)
+{
+    char words[SERVICE_WORDS_SIZE];
+
+    error_set(error, EXIT_FAILED,
+              "the daemon at %s has another key than %s: if that is another home of this machine, "
+              "give this one a 'port', a 'tap' and a 'control' of its own; if the key is new, %s",
+              config->control, config->path, service_restart(config->path, words));
+}
+
+static struct json_object *ask(const struct config *config, const char *command,
                                struct error *error)
 {
     struct json_object *answer;
@@ -132,9 +158,32 @@ struct json_object *daemon_ask(const struct config *config, const char *command,
     return answer;
 }
 
+struct json_object *daemon_status(const struct config *config, struct error *error)
+{
+    struct json_object *status = ask(config, "status", error);
+
+    if (!status || is_ours(config, status))
+        return status;
+    json_object_put(status);
+    explain_other(config, error);
+    errno = EPROTO;
+    return NULL;
+}
+
+/* Also asks whose daemon it is: it must not be another home's that is told to reload. */
+static struct json_object *ask_reload(const struct config *config, struct error *error)
+{
+    struct json_object *status = daemon_status(config, error);
+
+    if (!status)
+        return NULL;
+    json_object_put(status);
+    return ask(config, "reload", error);
+}
+
 enum daemon_answer daemon_reload(const struct config *config, struct error *error)
 {
-    struct json_object *answer = daemon_ask(config, "reload", error), *ok = NULL, *text = NULL;
+    struct json_object *answer = ask_reload(config, error), *ok = NULL, *text = NULL;
     char words[SERVICE_WORDS_SIZE];
     bool reloaded;
 
@@ -169,7 +218,7 @@ static void read_candidates(struct json_object *texts, bool private_too,
 
 void daemon_candidates(const struct config *config, struct candidate_list *list)
 {
-    struct json_object *status = daemon_ask(config, "status", NULL), *nat = NULL, *texts = NULL;
+    struct json_object *status = daemon_status(config, NULL), *nat = NULL, *texts = NULL;
 
     memset(list, 0, sizeof *list);
     if (json_object_object_get_ex(status, "nat", &nat) &&

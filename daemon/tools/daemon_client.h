@@ -13,15 +13,14 @@
 struct json_object;
 
 /**
- * daemon_ask() - send one command and wait up to five seconds for the answer
- * @config: says where its socket is
- * @command: "status", "reload"
+ * daemon_status() - ask the daemon for its status, and wait up to five seconds for the answer
+ * @config: says where its socket is, and by what key it is this home's; one without a key is of a
+ *          file that is wrong, for which any will do
  *
  * Return: the answer, an object, to be given to json_object_put(); NULL with @error, and with
  * errno ENOENT or ECONNREFUSED when no daemon runs
  */
-struct json_object *daemon_ask(const struct config *config, const char *command,
-                               struct error *error);
+struct json_object *daemon_status(const struct config *config, struct error *error);
 
 /**
  * daemon_candidates() - where the running daemon can be called, as it knows it

@@ -34,7 +34,7 @@ static void recall(struct config *config, struct json_object *status)
 /* Return: false when a daemon is there, or may be, and we are not allowed to ask it */
 static bool ask_daemon(struct doctor_facts *facts, struct error *error)
 {
-    facts->status = daemon_ask(facts->config, "status", &facts->daemon_error);
+    facts->status = daemon_status(facts->config, &facts->daemon_error);
     if (facts->status != NULL || (errno != EACCES && errno != EPERM))
         return true;
     *error = facts->daemon_error;

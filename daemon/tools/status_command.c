@@ -274,7 +274,7 @@ static void print_status(struct json_object *status)
 static int show(const struct config *config, bool json)
 {
     struct error error = {.exit_code = EXIT_FAILED};
-    struct json_object *status = daemon_ask(config, "status", &error);
+    struct json_object *status = daemon_status(config, &error);
 
     if (status == NULL)
         return error_print(&error);
@@ -292,7 +292,7 @@ static bool answers_anyway(struct config *config, const char *config_path)
     struct json_object *status = NULL;
 
     if (config_recover(config, config_path))
-        status = daemon_ask(config, "status", NULL);
+        status = daemon_status(config, NULL);
     json_object_put(status);
     return status != NULL;
 }

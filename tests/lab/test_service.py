@@ -6,10 +6,11 @@ The commands run with an /etc and a /run of the test's own, in a mount namespace
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from commands import LANSPLICE, ROOT, make_home, one_line, run, with_daemon
+from commands import LANSPLICE, ROOT, Daemon, make_home, one_line, run, with_daemon
 from doctor import Told, status_of
 
 SITE = "config site '{}'\n\toption enabled '{}'\n"
@@ -228,3 +229,23 @@ def test_a_configuration_that_is_a_pipe(system):
     """Who looks at it must not wait for somebody to write."""
     os.mkfifo(system.folder / "etc/lansplice/lansplice.conf")
     assert "not a regular file" in one_line(system.run("status"), 2)
+
+
+# --- whose daemon it is ---------------------------------------------------------------------------
+
+@pytest.mark.parametrize("command", [["status"], ["invite", "parents"]])
+def test_another_homes_daemon_is_left_alone(home, parents, command):
+    """Two homes of one machine that were left with the same socket."""
+    path = Path(f"/tmp/lansplice-test-{os.getpid()}.sock")
+    for conf in home, parents:
+        conf.write_text(conf.read_text().replace("control.sock", str(path)))
+    theirs = run("pubkey", stdin=(parents.parent / "home.key").read_text()).stdout.strip()
+    daemon = Daemon(path, b'{"ok":true}\n', {"public_key": theirs, "nat": {"candidates": []}})
+    try:
+        said = one_line(run("-c", home, *command), 1)
+        assert "has another key" in said and "a 'port', a 'tap' and a 'control'" in said
+        assert daemon.commands == ["status"] * len(daemon.commands)
+        assert not list((home.parent / "state").glob("invites/*"))
+    finally:
+        daemon.stop()
+        path.unlink()
