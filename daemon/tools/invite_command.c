@@ -8,6 +8,7 @@
 #include "../clock.h"
 #include "../copy.h"
 #include "../keyfile.h"
+#include "../socket_address.h"
 #include "../state.h"
 #include "commands.h"
 #include "daemon_client.h"
@@ -101,10 +102,29 @@ static bool print_token(const struct token *token, struct error *error)
     return printed;
 }
 
+/* A number that means nothing on the Internet; the other home's own LAN may well have it, too. */
+static bool is_private_endpoint(const char *text)
+{
+    struct endpoint endpoint;
+
+    return endpoint_from_text(&endpoint, text) && ip_is_private(&endpoint.address);
+}
+
+static void explain_endpoints(const struct token *token)
+{
+    for (size_t i = 0; i < token->endpoint_count; i++)
+        if (is_private_endpoint(token->endpoint[i]))
+            fprintf(stderr,
+                    "Note: --endpoint %s is a private address: nobody can call it from outside. "
+                    "Give\nthe address that others see, and forward the port to this home.\n",
+                    token->endpoint[i]);
+}
+
 static void explain_reach(const struct config *config, const char *name, const struct token *token)
 {
     char words[REACH_WORDS_SIZE];
 
+    explain_endpoints(token);
     if (token->endpoint_count == 0 && token->candidates.count == 0)
         fprintf(stderr, "Note: no --endpoint was given, and this home does not know its address: "
                         "the other home does\nnot learn where to call this one.\n");

@@ -149,6 +149,15 @@ def fingerprint(text):
     return re.search(r"^fingerprint: ((?:\d{4,5} ?)+)$", text, re.M).group(1)
 
 
+@pytest.mark.parametrize("endpoint,noted", [
+    ("192.168.1.1:7788", True), ("127.0.0.1:7788", True), ("0.0.0.0:7788", True),
+    ("100.64.3.2:7788", True), ("[fd00::1]:7788", True), ("[2001:db8::1]:7788", False),
+    ("203.0.113.1:7788", False), ("home.example.net:7788", False)])
+def test_invite_notes_a_private_endpoint(home, endpoint, noted):
+    said = lansplice("invite", "parents", "--endpoint", endpoint, "-c", home).stderr
+    assert (f"--endpoint {endpoint} is a private address" in said) == noted
+
+
 def test_invite_and_join(home, parents):
     invited = lansplice("invite", "parents", "--endpoint", "home.example.net:7788", "--endpoint",
                         "[2001:db8::1]:7788", "-c", home)
