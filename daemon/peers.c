@@ -67,7 +67,7 @@ static void on_candidates(void *context, const char *peer, const struct candidat
 {
     struct daemon *daemon = context;
 
-    site_tell_candidates(daemon->site, peer, list, clock_now_us());
+    site_take_candidates(daemon->site, peer, list, clock_now_us());
     drive_settle(daemon);
 }
 
@@ -126,7 +126,7 @@ static void set_candidates(struct daemon *daemon, const char *name)
 
     state_load_candidates(daemon->config, name, &list);
     if (list.count != 0)
-        site_tell_candidates(daemon->site, name, &list, clock_now_us());
+        site_take_candidates(daemon->site, name, &list, clock_now_us());
 }
 
 static void set_peer(struct daemon *daemon, const struct peer_config *peer)

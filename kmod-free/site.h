@@ -278,12 +278,12 @@ void site_set_endpoints(struct site *site, const char *name, const struct endpoi
                         size_t count, uint64_t now_us);
 
 /**
- * site_tell_candidates() - What a peer says of where it is, by another way than a session: its
+ * site_take_candidates() - What a peer says of where it is, by another way than a session: its
  * reply line, a rendezvous
  *
  * Replaces what it said before. Ignored while there is a session, in which it speaks for itself.
  */
-void site_tell_candidates(struct site *site, const char *name, const struct candidate_list *list,
+void site_take_candidates(struct site *site, const char *name, const struct candidate_list *list,
                           uint64_t now_us);
 
 /** site_set_own_candidates() - Where this site may be reached, as far as this machine knows; peers

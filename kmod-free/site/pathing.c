@@ -202,7 +202,7 @@ void peer_receive_candidates(struct site *site, struct peer *peer, const uint8_t
         site->counters.malformed++;
 }
 
-void site_tell_candidates(struct site *site, const char *name, const struct candidate_list *list,
+void site_take_candidates(struct site *site, const char *name, const struct candidate_list *list,
                           uint64_t now_us)
 {
     struct peer *peer = site_find_peer(site, name);
