@@ -31,11 +31,11 @@ const struct endpoint *paths_seen_at(const struct paths *p, enum ip_family famil
     const struct path *latest = NULL;
     for (int i = 0; i < p->count; i++) {
         const struct path *e = &p->path[i];
-        if (!e->answered || !path_is_direct(e) || e->to.address.family != family)
+        if (!path_is_direct(e) || e->to.address.family != family)
             continue;
         if (i == p->selected)
             return &e->to;
-        if (path_is_valid(e) && (!latest || e->answered_us > latest->answered_us))
+        if (path_is_valid(e) && e->answered && (!latest || e->answered_us > latest->answered_us))
             latest = e;
     }
     return latest ? &latest->to : NULL;

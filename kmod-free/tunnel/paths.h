@@ -261,8 +261,9 @@ uint64_t paths_keepalive_us(const struct paths *p, uint64_t configured_us);
  * paths_seen_at() - where the peer is by one family, as its own datagrams show
  * @family: IP_V4 or IP_V6
  *
- * Return: what is in use, if of this family, direct and ever answered; else the valid direct path
- * of it whose last check was answered latest; NULL: there is none
+ * Return: what is in use, if of this family and direct, answered or not: whoever is told tries it
+ * with a few checks; else the valid direct path of it whose last check was answered latest; NULL:
+ * there is none
  */
 const struct endpoint *paths_seen_at(const struct paths *p, enum ip_family family);
 
