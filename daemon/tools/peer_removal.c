@@ -6,36 +6,11 @@
 
 #include "../files.h"
 #include "../peer_files.h"
+#include "service.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { SECTION_SIZE = 64 };
-
-/* Above each peer of the configuration that OpenWrt's uci-config generates stands its section of
- * UCI. Return: false when this one is not from there. */
-static bool find_section(const struct config_peer *peer, char section[SECTION_SIZE])
-{
-    static const char tail[] = " in /etc/config/lansplice:\n";
-    FILE *file = fopen(peer->file, "re");
-    char *line = NULL;
-    size_t size = 0;
-    int end = 0, number = 1;
-
-    if (file == NULL)
-        return false;
-    while (number < peer->line && getline(&line, &size, file) >= 0)
-        number++;
-    if (line == NULL || number != peer->line ||
-        sscanf(line, "# lansplice.%63[A-Za-z0-9_]%n", section, &end) != 1 ||
-        strcmp(line + end, tail) != 0)
-        end = 0;
-    free(line);
-    fclose(file);
-    return end > 0;
-}
 
 static void remove_section(const char *section, struct peer_removal *out)
 {
@@ -68,14 +43,14 @@ static void beside(const struct config *config, const char *name, const char *su
 bool peer_removal_find(const struct config *config, const char *name, struct peer_removal *out)
 {
     const struct config_peer *peer = config_find_peer(config, name);
-    char conf[CONFIG_PATH_SIZE], psk[CONFIG_PATH_SIZE], section[SECTION_SIZE];
+    char conf[CONFIG_PATH_SIZE], psk[CONFIG_PATH_SIZE], section[SERVICE_SECTION_SIZE];
 
     beside(config, name, ".conf", conf);
     beside(config, name, ".psk", psk);
     if (peer != NULL && strcmp(peer->file, conf) != 0) {
         snprintf(out->where, sizeof out->where, "%s:%d", peer->file, peer->line);
         snprintf(out->what, sizeof out->what, "remove [peer %s] there", name);
-        if (find_section(peer, section))
+        if (service_uci_section(peer, section))
             remove_section(section, out);
         return true;
     }

@@ -357,23 +357,37 @@ const char *service_set(const char *config_path, const char *option, const char 
     return set_in_file("site", config_path, option, value, then, out);
 }
 
-/* One that has just joined stands in peers.d/, which is nobody's but ours, until it is enrolled. */
-static bool is_in_uci(const struct service *service, const struct config *config,
-                      const struct config_peer *peer)
+bool service_uci_section(const struct config_peer *peer, char section[SERVICE_SECTION_SIZE])
 {
-    return service->manager == PROCD && peer != NULL && strcmp(peer->file, config->path) == 0;
+    static const char tail[] = " in /etc/config/lansplice:\n";
+    FILE *file = fopen(peer->file, "re");
+    char *line = NULL;
+    size_t size = 0;
+    int end = 0, number = 1;
+
+    if (file == NULL)
+        return false;
+    while (number < peer->line && getline(&line, &size, file) >= 0)
+        number++;
+    if (line == NULL || number != peer->line ||
+        sscanf(line, "# lansplice.%63[A-Za-z0-9_]%n", section, &end) != 1 ||
+        strcmp(line + end, tail) != 0)
+        end = 0;
+    free(line);
+    fclose(file);
+    return end > 0;
 }
 
 const char *service_set_endpoint(const struct config *config, const char *peer,
                                  char out[SERVICE_WORDS_SIZE])
 {
     const struct config_peer *known = config_find_peer(config, peer);
-    char section[NAME_SIZE], then[THEN_SIZE];
+    char section[SERVICE_SECTION_SIZE], then[THEN_SIZE];
     struct service service;
 
     find(&service, config->path);
-    if (is_in_uci(&service, config, known))
-        return set_in_uci(peer, "endpoint", "HOST:PORT", out);
+    if (known != NULL && service_uci_section(known, section))
+        return set_in_uci(section, "endpoint", "HOST:PORT", out);
     snprintf(section, sizeof section, "peer %s", peer);
     return set_in_file(section, known != NULL ? known->file : config->path, "endpoint", "HOST:PORT",
                        reload_words(&service, then), out);

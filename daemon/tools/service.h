@@ -18,7 +18,7 @@
 
 #include "../config.h"
 
-enum { SERVICE_WORDS_SIZE = CONFIG_PATH_SIZE + 256 };
+enum { SERVICE_WORDS_SIZE = CONFIG_PATH_SIZE + 256, SERVICE_SECTION_SIZE = 64 };
 
 /** service_start() - "'systemctl start lansplice'", "'lansplice run'" */
 const char *service_start(const char *config_path, char out[SERVICE_WORDS_SIZE]);
@@ -44,6 +44,13 @@ bool service_has_written(const char *config_path, struct error *error);
  */
 const char *service_set(const char *config_path, const char *option, const char *value,
                         char out[SERVICE_WORDS_SIZE]);
+
+/**
+ * service_uci_section() - UCI's section of a peer, which stands above it in a generated file
+ *
+ * Return: false when it is not from there, as one that has just joined and is in peers.d/
+ */
+bool service_uci_section(const struct config_peer *peer, char section[SERVICE_SECTION_SIZE]);
 
 /** service_set_endpoint() - The same of a peer's 'endpoint' */
 const char *service_set_endpoint(const struct config *config, const char *peer,

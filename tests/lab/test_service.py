@@ -150,7 +150,8 @@ def told(system, **options):
     folder = system.folder / "etc/lansplice/home"
     folder.mkdir()
     home = Told(folder, run=system.run, **options)
-    home.conf.write_text(GENERATED + home.conf.read_text())
+    home.conf.write_text(GENERATED + home.conf.read_text().replace(
+        "[peer b]", "# lansplice.grandma in /etc/config/lansplice:\n[peer b]"))
     return home
 
 
@@ -158,7 +159,7 @@ def test_doctor_sets_options_where_openwrt_has_them(system):
     """The file is written anew at each start."""
     report = told(system, endpoints=()).judge(
         {**status_of(state="connecting"), "bridge": None, "tap": "nosuchtap"})
-    assert "'uci add_list lansplice.b.endpoint=HOST:PORT" + TAKEN in (
+    assert "'uci add_list lansplice.grandma.endpoint=HOST:PORT" + TAKEN in (
         report.one(check="peer")["advice"])
     assert "'service lansplice restart'" in report.one(check="tap")["advice"]
     for one in report.findings:
