@@ -471,8 +471,10 @@ static bool settle_token(struct site *site, struct peer *peer, const struct sess
         return true;
     /* Each is written to disk; and who holds a token may begin again and again. */
     if (session->enrolling &&
-        !rate_admits(&peer->enrolled_whole_us, ENROL_EACH_US, ENROL_BURST, site->now_us))
+        !rate_admits(&peer->enrolled_whole_us, ENROL_EACH_US, ENROL_BURST, site->now_us)) {
+        site->counters.handshakes_refused++;
         return false;
+    }
     memcpy(enrolment.public_key,
            session->enrolling && !peer->config.has_key ? peer->next_key : peer->config.public_key,
            PUBLIC_KEY_BYTES);
