@@ -221,6 +221,8 @@ static bool has_lasting_address(const struct site_lan *lan, uint8_t family)
 static void add_gateway(struct gateway_set *set, const struct ip_address *address,
                         const struct mac *mac)
 {
+    if (!ip_is_one_host(address)) /* the other homes would refuse all that is told with it */
+        return;
     for (unsigned i = 0; i < set->count; i++)
         if (ip_equal(&set->gateway[i].address, address))
             return;
