@@ -222,6 +222,10 @@ void rendezvous_start(struct rendezvous *rendezvous, uv_loop_t *loop,
 
 void rendezvous_set_program(struct rendezvous *rendezvous, const char *program)
 {
+    if (rendezvous->program == NULL) /* what was not looked for was not sought */
+        for (struct rendezvous_peer *p = rendezvous->peer; p < rendezvous->peer + SITE_PEERS_MAX;
+             p++)
+            p->sought_us = clock_now_us();
     rendezvous->program = program;
     go_on(rendezvous);
 }
