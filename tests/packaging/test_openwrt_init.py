@@ -289,8 +289,22 @@ def test_a_file_that_is_none(running):
     running.write("/etc/config/lansplice", "config site 'home\n")
     assert "cannot read /etc/config/lansplice" in running.init("reload", check=False).stderr
     assert running.calls() == [] and "left as it is" in running.log()
-    assert "nothing is started" in running.init("start").stderr
-    assert instances(running) == {} and "nothing is started" in running.log()
+    assert "cannot read /etc/config/lansplice" in running.init("start").stderr
+    assert instances(running) == {} and "what passed last is started" in running.log()
+
+
+@pytest.mark.parametrize("stray", ["option keepalive '5\n", "option keepalive 5 6\n"])
+def test_a_line_that_is_none_takes_nothing_away(running, stray):
+    """OpenWrt's config_load reads over it; what follows would be gone from what ran."""
+    text = running.path("/etc/config/lansplice").read_text()
+    before = running.conf()
+    running.write("/etc/config/lansplice", text.replace("config peer", stray + "config peer", 1)
+                  if "config peer" in text else text + stray)
+    running.path("/var/run/lansplice/home.sock").unlink()
+    running.init("start")
+    assert running.conf() == before
+    assert instances(running)["home"]["command"][2] == "/etc/lansplice/home/lansplice.conf"
+    assert "cannot read /etc/config/lansplice" in running.log()
 
 
 @pytest.mark.parametrize("option", ["hub=maybe", "tap=lansplice0/1"])

@@ -63,14 +63,15 @@ package() {
 	return 0
 }
 
-# Values of a package that was loaded before stay, but those of lists.
+# Values of a package that was loaded before stay, but those of lists. What cannot be read is read
+# over (uci -S).
 config_load() {
 	local name text
 	for name in $CONFIG_LIST_STATE; do eval "CONFIG_$name='' CONFIG_${name}_LENGTH=''"; done
 	CONFIG_LIST_STATE=''
 	CONFIG_SECTIONS=''
 	CONFIG_SECTION=''
-	text=$(uci -q export "$1") || return 1
+	text=$(uci -q -S -n export "$1") || return 1
 	eval "$text"
 	[ -z "$CONFIG_SECTION" ] || config_cb
 }

@@ -23,13 +23,26 @@ lansplice_value() {
 		sed -n "/^\[peer/q; s/^$2 = //p" "$(lansplice_conf "$1")"
 }
 
+# lansplice_readable - is all of /etc/config/lansplice what UCI takes? config_load reads over what is
+# not, so that options and peers would be missing.
+lansplice_readable() {
+	uci -q export lansplice >/dev/null
+}
+
+# lansplice_has_site SITE - as far as the file can be read
+lansplice_has_site() (
+	config_load lansplice
+	config_get type "$1" TYPE
+	[ "$type" = site ]
+)
+
 # lansplice_last_good SITE - UCI was refused: does it have the site, and is a configuration there
 # that passed before and still does?
 lansplice_last_good() {
 	local conf
 
 	conf=$(lansplice_conf "$1")
-	[ "$(uci -q get "lansplice.$1")" = site ] && [ -f "$conf" ] && [ ! -L "$conf" ] &&
+	lansplice_has_site "$1" && [ -f "$conf" ] && [ ! -L "$conf" ] &&
 		lansplice -c "$conf" check-config >/dev/null 2>&1
 }
 
