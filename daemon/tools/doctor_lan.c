@@ -199,12 +199,12 @@ static const char wireless_meaning[] =
 static const char wireless_advice[] =
     "connect this machine to the home's router by a cable, or run lansplice on the router itself";
 
-/* Where the package has it, or the source. */
+/* Where the package has it; NULL where there is none, as on a router. */
 static const char *bridge_script(void)
 {
     static const char installed[] = "/usr/share/doc/lansplice/examples/bridge-eth0";
 
-    return access(installed, F_OK) == 0 ? installed : "packaging/examples/bridge-eth0";
+    return access(installed, F_OK) == 0 ? installed : NULL;
 }
 
 static void judge_no_bridge(const struct link *named, struct json_object *report)
@@ -218,7 +218,8 @@ static void judge_no_bridge(const struct link *named, struct json_object *report
                           .subject = named->name,
                           .meaning = wireless ? wireless_meaning : "Nothing of this LAN crosses.",
                           .advice = wireless ? wireless_advice
-                                             : "make a bridge of it; this does so on Debian and "
+                                             : "make a bridge of it; bridge-eth0, among "
+                                               "lansplice's examples, does so on Debian and "
                                                "Raspberry Pi OS, and undoes it by itself should it "
                                                "cut you off",
                           .commands = wireless ? NULL : bridge_script()},
@@ -243,7 +244,8 @@ static void judge_lonely(const struct doctor_facts *facts, struct json_object *r
                                                        "is but this machine.",
                                  .advice = wireless ? wireless_advice
                                                     : "put the interface with the LAN's cable into "
-                                                      "it; this does so with care for SSH",
+                                                      "it; bridge-eth0, among lansplice's "
+                                                      "examples, does so with care for SSH",
                                  .commands = wireless ? NULL : bridge_script()},
                "%s has no port%s%s%s", facts->bridge->name, facts->tap != NULL ? " but " : "",
                facts->tap != NULL ? facts->tap->name : "",
@@ -279,7 +281,8 @@ static void judge_missing_bridge(const struct doctor_facts *facts, struct json_o
             judge_no_bridge(&facts->links[i], report);
             return;
         }
-    snprintf(advice, sizeof advice, "%s; or make it, which this does with care for SSH",
+    snprintf(advice, sizeof advice,
+             "%s; or make it: bridge-eth0, among lansplice's examples, does so with care for SSH",
              service_set(facts->config->path, "bridge", "NAME", words));
     report_add(report,
                &(struct finding){.level = LEVEL_WARN,

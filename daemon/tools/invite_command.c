@@ -39,7 +39,8 @@ static bool check_request(const struct cli_options *options, const char *name, s
     return true;
 }
 
-static bool check_peers(const struct config *config, const char *name, struct error *error)
+static bool check_peers(const struct config *config, const char *name, bool cancel,
+                        struct error *error)
 {
     struct peer_removal removal;
 
@@ -49,7 +50,7 @@ static bool check_peers(const struct config *config, const char *name, struct er
                   name);
         return false;
     }
-    if (peer_removal_find(config, name, &removal)) {
+    if (!cancel && peer_removal_find(config, name, &removal)) {
         error_set(error, EXIT_FAILED, "%s %s: %s: to invite it anew, %s first", name,
                   config_find_peer(config, name) ? "is a peer already" : "has a file still",
                   removal.where, removal.what);
@@ -223,7 +224,8 @@ int command_invite(const struct cli_options *options)
     struct error error = {.text = "out of memory", .exit_code = EXIT_FAILED};
     bool done =
         config && check_request(options, name, &error) &&
-        config_load(config, options->config_path, &error) && check_peers(config, name, &error) &&
+        config_load(config, options->config_path, &error) &&
+        check_peers(config, name, options->cancel, &error) &&
         (options->cancel ? take_back(config, name, &error) : make(config, options, name, &error));
 
     config_free(config);

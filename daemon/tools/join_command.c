@@ -59,6 +59,7 @@ static bool check_peers(const struct config *config, const char *name, const str
     const struct config_peer *peer = config_find_peer(config, name);
     struct peer_removal removal;
     struct state_token pending;
+    char words[SERVICE_WORDS_SIZE];
     bool joining = false;
 
     if (memcmp(token->public_key, config->public_key, PUBLIC_KEY_BYTES) == 0) {
@@ -68,12 +69,10 @@ static bool check_peers(const struct config *config, const char *name, const str
         return false;
     }
     if (strcmp(name, config->name) == 0) {
-        error_set(
-            error, EXIT_FAILED,
-            "both homes would be called %s: [site] name: give this one another name, on OpenWrt by "
-            "'uci set lansplice.home.name=NAME; uci commit lansplice; service lansplice "
-            "reload', and join again; or call that one something else here by --name",
-            name);
+        error_set(error, EXIT_FAILED,
+                  "both homes would be called %s: %s, and join again; or call that one something "
+                  "else here by --name",
+                  name, service_set(config->path, "name", "NAME", words));
         return false;
     }
     if (!peer && config->peer_count == SITE_PEERS_MAX) {
@@ -199,8 +198,8 @@ static void explain(const struct config *config, const char *name, const struct 
                "'lansplice accept'.\n",
                service_start(config->path, words), name);
     else
-        printf("Note: the peer is written; the running daemon uses it at its next reload: mend "
-               "what it\nsays, then %s.\n",
+        printf("Note: the peer is written, but the daemon has not taken it: mend what is said "
+               "below, then\n%s.\n",
                service_reload(config->path, words));
 }
 

@@ -57,6 +57,7 @@ static bool name_of(const char *path, const char *folder, char out[NAME_SIZE])
 /* What matters here of a section in one of UCI's files; "": not said, or of one wanted: any. */
 struct section {
     char type[NAME_SIZE], name[NAME_SIZE], proto[NAME_SIZE], site[NAME_SIZE], enabled[NAME_SIZE];
+    char disabled[NAME_SIZE]; /* such a one is not looked for */
 };
 
 static void unquote(char *line)
@@ -85,6 +86,8 @@ static void take_line(struct section *section, char *line)
             memcpy(section->site, value, NAME_SIZE);
         else if (strcmp(name, "enabled") == 0)
             memcpy(section->enabled, value, NAME_SIZE);
+        else if (strcmp(name, "disabled") == 0)
+            memcpy(section->disabled, value, NAME_SIZE);
     }
 }
 
@@ -93,7 +96,25 @@ static bool fits(const char *value, const char *wanted)
     return wanted[0] == '\0' || strcmp(value, wanted) == 0;
 }
 
-/* @found: receives the first that is as wanted, as far as it was read by then */
+/* As config_get_bool has it. */
+static bool is_true(const char *value)
+{
+    static const char *const words[] = {"1", "on", "true", "yes", "enabled"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_wanted(const struct section *section, const struct section *wanted)
+{
+    return fits(section->type, wanted->type) && fits(section->name, wanted->name) &&
+           fits(section->proto, wanted->proto) && fits(section->site, wanted->site) &&
+           (!is_true(wanted->enabled) || is_true(section->enabled)) && !is_true(section->disabled);
+}
+
+/* @found: receives the first that is as wanted, whole */
 static bool find_section(const char *path, const struct section *wanted, struct section *found)
 {
     char line[LINE_SIZE];
@@ -102,14 +123,13 @@ static bool find_section(const char *path, const struct section *wanted, struct 
 
     memset(found, 0, sizeof *found);
     while (file != NULL && !done && fgets(line, sizeof line, file) != NULL) {
-        take_line(found, line);
-        done = fits(found->type, wanted->type) && fits(found->name, wanted->name) &&
-               fits(found->proto, wanted->proto) && fits(found->site, wanted->site) &&
-               fits(found->enabled, wanted->enabled);
+        done = strncmp(line + strspn(line, " \t"), "config", 6) == 0 && is_wanted(found, wanted);
+        if (!done)
+            take_line(found, line);
     }
     if (file != NULL)
         fclose(file);
-    return done;
+    return done || is_wanted(found, wanted);
 }
 
 /* A pipe or a device must not make us wait. */

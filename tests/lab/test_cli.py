@@ -225,6 +225,8 @@ def test_what_is_to_be_removed_before_a_peer_is_invited_anew(home, parents):
     assert message.endswith(f", remove {conf} first\n")
     conf.unlink()
     assert lansplice("invite", "home", "-c", parents).returncode == 0
+    conf.touch()  # an invitation is taken back whatever stands in the way of another
+    assert lansplice("invite", "home", "--cancel", "-c", parents).returncode == 0
     written = parents.read_text()
     parents.write_text(f"{written}\n[peer uncle]\npublic-key = {public(key())}\n")
     lines = written.count("\n") + 2
@@ -251,7 +253,7 @@ def test_two_homes_of_one_name(home, tmp_path):
     token = lansplice("invite", "parents", "-c", home).stdout
     message = one_line(lansplice("join", "-c", other, stdin=token), 1)
     assert "both homes would be called home" in message
-    assert "uci set lansplice.home.name=" in message
+    assert f"set 'name = NAME' in [site] of {other}, then restart" in message
     assert not (other.parent / "peers.d").exists()
     assert lansplice("join", "--name", "uncle", "-c", other, stdin=token).returncode == 0
     assert (other.parent / "peers.d/uncle.conf").exists()

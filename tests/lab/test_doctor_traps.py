@@ -259,14 +259,19 @@ def test_a_bridge_without_a_port(lab, a, wireless):
     assert not [f for f in examine(a).findings if f["check"] in ("wifi-client", "bridge-ports")]
 
 
-@pytest.mark.parametrize("folder", ["/usr/share/doc/lansplice/examples", "packaging/examples"])
-def test_the_script_is_named_where_it_is(lab, a, folder):
-    """Whoever has the package has not the source."""
-    if folder.startswith("/"):
-        a.router.run(f"mount -t tmpfs tmpfs /usr/share/doc; mkdir -p {folder}; "
-                     f"touch {folder}/bridge-eth0")
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_script_is_a_command_where_it_is(lab, a, installed):
+    """A router has none, and whoever has the source finds it there."""
+    folder = "/usr/share/doc/lansplice/examples"
+    a.router.run("mount -t tmpfs tmpfs /usr/share/doc")
+    if installed:
+        a.router.run(f"mkdir -p {folder}; touch {folder}/bridge-eth0")
     lab.daemon(a).start()
-    assert commands(a, "bridge-ports") == [f"{folder}/bridge-eth0"]
+    if installed:
+        assert commands(a, "bridge-ports") == [f"{folder}/bridge-eth0"]
+    advice = examine(a).one(check="bridge-ports")["advice"]
+    assert "bridge-eth0, among lansplice's examples" in advice
+    assert (folder in advice) == installed
 
 
 # --- DHCP -----------------------------------------------------------------------------------------

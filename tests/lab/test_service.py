@@ -111,6 +111,8 @@ def test_openwrt_where_an_interface_starts_it(system):
     openwrt(system)
     system.write("/etc/config/network", INTERFACE)
     assert "'ifup tunnel'" in system.start_words()
+    system.write("/etc/config/network", INTERFACE + "\toption disabled '1'\n")
+    assert "service lansplice start" in system.start_words()
     system.write("/etc/config/network", INTERFACE.replace("site 'home'", "site 'other'"))
     assert "service lansplice start" in system.start_words()
 
