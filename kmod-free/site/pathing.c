@@ -10,8 +10,8 @@
  *
  * Before there is a session, initiations go to all candidates. An end that may only wait, because
  * its token is out, punches instead: a STUN indication, which nobody answers, opens its own NAT for
- * the initiation that will come from there. With a session punches into a port set are checks, the
- * first time: the one that meets the port is answered, and has the peer check this way at once.
+ * the initiation that will come from there. With a session punches into a port set are checks: the
+ * one that meets the port is answered, and has the peer check this way at once.
  */
 #include "site/private.h"
 
@@ -310,11 +310,10 @@ static void punch(struct site *site, const struct endpoint *to)
     site->counters.punches++;
 }
 
-/* No path awaits an answer to the value 0: the one that comes shows a path that nobody named. What
- * goes on without success is no longer a check: each would be a datagram that the peer has lost. */
+/* No path awaits an answer to the value 0: the one that comes shows a path that nobody named. */
 static void punch_into_set(struct site *site, struct peer *peer, const struct endpoint *to)
 {
-    if (!peer_can_send(peer) || !paths_spray_is_first(&peer->paths)) {
+    if (!peer_can_send(peer)) {
         punch(site, to);
         return;
     }

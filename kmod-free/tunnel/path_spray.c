@@ -33,11 +33,6 @@ bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out)
     return target && port_spray_next(&p->spray, target, now_us, out);
 }
 
-bool paths_spray_is_first(const struct paths *p)
-{
-    return !p->spray.again;
-}
-
 void paths_spray_again(struct paths *p)
 {
     port_spray_again(&p->spray);

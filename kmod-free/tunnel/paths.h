@@ -284,9 +284,6 @@ size_t paths_info(const struct paths *p, uint64_t now_us, struct path_info *out,
  */
 bool paths_spray(struct paths *p, uint64_t now_us, struct endpoint *out);
 
-/** paths_spray_is_first() - whether the set that was punched last had no turn before this one */
-bool paths_spray_is_first(const struct paths *p);
-
 /** paths_spray_again() - Our NAT has other mappings than before: punch anew */
 void paths_spray_again(struct paths *p);
 

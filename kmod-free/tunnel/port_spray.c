@@ -44,11 +44,8 @@ static void begin(struct port_spray *s, const struct candidate *c, unsigned port
         s->begun = true;
         s->minute_us = now_us;
         s->allowed = PORT_SPRAY_MAX;
-        s->again = candidate_equal(&s->target, c);
     } else if (candidate_equal(&s->target, c)) {
         return;
-    } else {
-        s->again = false;
     }
     s->target = *c;
     s->pending = smaller(ports, s->allowed);

@@ -30,7 +30,6 @@ struct port_spray {
     unsigned pending;        /* ports of the set that had none in this minute */
     unsigned index;          /* into the set's ports */
     bool begun;              /* there was a minute */
-    bool again;              /* the set had its turn before */
 };
 
 /** port_spray_init() - nothing sent yet; @first: any number, where in the set to begin */
