@@ -4,11 +4,11 @@ import json
 
 TAP = "lansplice0"
 # Timers of the bridge, counters, what depends on the order in which links were made; operstate
-# lags behind; a link's first "up" gives it a queue for ever.
+# and an address's "tentative" lag behind; a link's first "up" gives it a queue for ever.
 VOLATILE = {"operstate", "qdisc", "hold_timer", "message_age_timer", "forward_delay_timer",
             "hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "stats", "stats64",
             "ifindex", "id", "port_id", "no", "designated_port", "topology_change",
-            "topology_change_detected", "topology_change_ack"}
+            "topology_change_detected", "topology_change_ack", "tentative"}
 
 
 def steady(value):

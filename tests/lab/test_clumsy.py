@@ -282,7 +282,7 @@ def test_a_join_the_daemon_refuses(lab, a, b):
     result = joiner.machine.run(waiting, check=False)
     done.popen.wait()
     assert result.returncode == 1 and "refused" in result.stderr
-    assert "lansplice run" not in result.stdout and "next reload" in result.stdout
+    assert "lansplice run" not in result.stdout and "has not taken it" in result.stdout
     joiner.path.write_text(good)
     joiner.reload()
     joiner.wait_up("a")
