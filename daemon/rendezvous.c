@@ -44,10 +44,14 @@ static bool is_up(const struct rendezvous *rendezvous, const struct rendezvous_p
 
 /* ---- what is next ---- */
 
+static bool has_program(const struct rendezvous *rendezvous)
+{
+    return rendezvous->program != NULL && rendezvous->program[0] != '\0';
+}
+
 static bool is_wanted(const struct rendezvous *rendezvous, enum rendezvous_verb verb)
 {
-    return rendezvous->program != NULL && rendezvous->program[0] != '\0' &&
-           (verb == RENDEZVOUS_LOAD || rendezvous->ours.count > 0);
+    return has_program(rendezvous) && (verb == RENDEZVOUS_LOAD || rendezvous->ours.count > 0);
 }
 
 /* The peer and verb that have been due longest, or will be soonest. */
@@ -222,7 +226,7 @@ void rendezvous_start(struct rendezvous *rendezvous, uv_loop_t *loop,
 
 void rendezvous_set_program(struct rendezvous *rendezvous, const char *program)
 {
-    if (rendezvous->program == NULL) /* what was not looked for was not sought */
+    if (!has_program(rendezvous)) /* what was not looked for was not sought */
         for (struct rendezvous_peer *p = rendezvous->peer; p < rendezvous->peer + SITE_PEERS_MAX;
              p++)
             p->sought_us = clock_now_us();

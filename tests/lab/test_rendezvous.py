@@ -97,6 +97,22 @@ def test_an_invite_needs_no_second_paste(lab, a, b, shared):
     wait_both(one, other)
 
 
+def test_a_program_that_is_given_later_is_asked_as_often(lab, a, b, shared):
+    """A peer was away for long, but nobody has looked for it yet."""
+    place(a, "ip6fw")
+    one, asked = lab.daemon(a), shared / "asked"
+    one.add_peer(lab.daemon(b))
+    one.start()
+    time.sleep(24)
+    one.site["rendezvous_command"] = program(
+        one.folder / "rendezvous", f"#!/bin/sh\n[ $1 != load ] || date +%s.%N >>{asked}\n")
+    one.write()
+    one.reload()
+    times = wait_for(lambda: asked.exists() and len(asked.read_text().split()) >= 2
+                     and [float(line) for line in asked.read_text().split()], 20, "two loads")
+    assert times[1] - times[0] < 8
+
+
 def test_both_have_moved(lab, a, b, shared):
     """What each kept of the other is of no use any more."""
     one, other = behind_firewalls(lab, shared, a, b)
