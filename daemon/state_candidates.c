@@ -33,7 +33,7 @@ bool state_store_candidates(const struct config *config, const char *name,
     for (size_t i = 0; i < list->count; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s\n",
                                  candidate_text(&list->item[i], line));
-    return candidates_folder(config, name, folder, error) &&
+    return config_check_name(name, error) &&
            state_folder_make(config->directory, STATE_FOLDER_CANDIDATES, folder, error) &&
            files_write(folder, name, text, used, 0600, error);
 }
