@@ -136,12 +136,20 @@ static void print_wrapped(size_t column, const char *words)
     putchar('\n');
 }
 
+/* The bytes of the next command, which @commands then is beyond. */
+static int pass_command(const char **commands)
+{
+    size_t bytes = strcspn(*commands, "\n");
+
+    *commands += bytes + ((*commands)[bytes] == '\n');
+    return (int)bytes;
+}
+
 static void print_commands(const char *commands)
 {
-    while (*commands != '\0') {
-        size_t bytes = strcspn(commands, "\n");
-        printf("%*s%.*s\n", INDENT + 3, "", (int)bytes, commands);
-        commands += bytes + (commands[bytes] == '\n');
+    for (const char *next = commands; *commands != '\0'; commands = next) {
+        int bytes = pass_command(&next);
+        printf("%*s%.*s\n", INDENT + 3, "", bytes, commands);
     }
 }
 
@@ -184,11 +192,10 @@ static void join_commands(struct json_object *finding)
     char text[2 * TEXT_SIZE];
     size_t used = (size_t)snprintf(text, sizeof text, "%s", json_text(finding, "advice"));
 
-    while (*commands != '\0' && used < sizeof text) {
-        size_t bytes = strcspn(commands, "\n");
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%.*s", before, (int)bytes,
-                                 commands);
-        commands += bytes + (commands[bytes] == '\n');
+    for (const char *next = commands; *commands != '\0' && used < sizeof text; commands = next) {
+        int bytes = pass_command(&next);
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s%.*s", before, bytes, commands);
         before = "; ";
     }
     add_text(finding, "advice", text);
